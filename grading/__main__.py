@@ -1,0 +1,5 @@
+"""`python -m grading` is `vitlab`."""
+
+from grading.cli import main
+
+main()

@@ -1,0 +1,161 @@
+"""The `vitlab` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from grading.build.source import LessonError
+from grading.course import Course, CourseError, load_course
+
+app = typer.Typer(
+    name="vitlab",
+    help="Build lessons, grade classes, make the students' bundle.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Sandbox(StrEnum):
+    """Where student code runs."""
+
+    bubblewrap = "bubblewrap"
+    none = "none"
+
+
+CourseOption = Annotated[
+    Path | None,
+    typer.Option("--course", help="the folder with course.toml; default: found upwards from here"),
+]
+Lessons = Annotated[
+    list[str] | None, typer.Argument(help="lesson ids, for instance 02_positional_encoding; default: all")
+]
+
+
+def chosen(course: Course, lessons: list[str] | None) -> list[str]:
+    """The lessons asked for (an unknown one is an error), or all of them."""
+    return [course.lesson(lesson).id for lesson in lessons] if lessons else [lesson.id for lesson in course.lessons]
+
+
+@app.command(epilog="Example: vitlab build 02_positional_encoding --execute")
+def build(
+    lessons: Lessons = None,
+    check: Annotated[bool, typer.Option("--check", help="change nothing; fail if a committed product differs")] = False,
+    execute: Annotated[bool, typer.Option("--execute", help="run the solution and keep its outputs")] = False,
+    course: CourseOption = None,
+) -> None:
+    """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
+    from grading.build.lesson import build_lesson, drift
+
+    loaded = load_course(course)
+    stale = False
+    for lesson in chosen(loaded, lessons):
+        if check:
+            problems = drift(loaded, lesson)
+            stale |= bool(problems)
+            typer.echo(f"{lesson}: " + ("; ".join(problems) if problems else "as its source builds it"))
+        else:
+            built = build_lesson(loaded, lesson, execute=execute)
+            ran = f", solution ran in {built.seconds:.1f} s" if execute else ""
+            sizes = ", ".join(f"{p.relative_to(loaded.root)} {p.stat().st_size / 1024:.0f} kB" for p in built.paths)
+            typer.echo(f"{lesson}: {sizes}{ran}")
+    if stale:
+        typer.echo("run `vitlab build` and commit what it writes", err=True)
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Example: vitlab grade 02_positional_encoding --submissions course_data/submitted --out course_data"
+)
+def grade(
+    lessons: Lessons = None,
+    submissions: Annotated[
+        Path, typer.Option(help="DIR/<student>/<lesson>/*.ipynb, or one folder of <student>.ipynb")
+    ] = Path("course_data/submitted"),
+    out: Annotated[Path, typer.Option(help="where autograded notebooks, feedback and results go")] = Path(
+        "course_data"
+    ),
+    db: Annotated[str | None, typer.Option(help="gradebook, as nbgrader's db_url; default: OUT/gradebook.db")] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="submissions run at once")] = os.cpu_count() or 1,
+    seed: Annotated[int | None, typer.Option(min=0, help="draws the secret cases; default: a fresh one")] = None,
+    sandbox: Annotated[
+        Sandbox, typer.Option(help="none runs student code unprotected: only where bubblewrap can't be had")
+    ] = Sandbox.bubblewrap,
+    as_json: Annotated[bool, typer.Option("--json", help="one line per student and question, nothing else")] = False,
+    course: CourseOption = None,
+) -> None:
+    """Grade a class: every submission of the lessons, in the sandbox, into nbgrader's gradebook."""
+    from grading.engine.grade import grade as grade_class
+    from grading.engine.progress import Bar, Silent
+    from grading.engine.summary import print_summary
+
+    loaded = load_course(course)
+    outcomes = grade_class(
+        loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
+        sandbox=sandbox.value, progress=Silent() if as_json else Bar(),
+    )  # fmt: skip
+    if as_json:
+        for outcome in outcomes:
+            for line in outcome.lines():
+                typer.echo(json.dumps(line, ensure_ascii=False))
+    else:
+        print_summary(outcomes, out)
+
+
+@app.command(epilog="Example: vitlab report --out course_data")
+def report(
+    out: Annotated[Path, typer.Option(help="the folder given to grade")] = Path("course_data"),
+    course: CourseOption = None,
+) -> None:
+    """Write the report page of a graded class."""
+    from grading.engine.outcome import read_results
+    from grading.report import write_report
+
+    loaded = load_course(course)
+    outcomes = read_results(out)
+    if not outcomes:
+        raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
+    path = write_report(outcomes, out / "report.html", title=loaded.course.title, course=loaded)
+    typer.echo(path)
+
+
+@app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")
+def bundle(
+    to: Annotated[Path, typer.Option(help="the zip to write")] = Path("vitlab-students.zip"),
+    course: CourseOption = None,
+) -> None:
+    """Make the students' zip: notebooks, helpers, environment, and nothing else."""
+    from grading.bundle import make_bundle
+
+    typer.echo(make_bundle(load_course(course), to))
+
+
+@app.command(epilog="Example: vitlab demo --out demo_out")
+def demo(
+    out: Annotated[Path, typer.Option(help="where the class and its results go; replaced when it exists")] = Path(
+        "demo_out"
+    ),
+    sandbox: Annotated[Sandbox, typer.Option(help="none runs without protection")] = Sandbox.bubblewrap,
+    course: CourseOption = None,
+) -> None:
+    """Make a class of named kinds of submission, grade it, write the report."""
+    from grading.demo.show import run_demo
+
+    run_demo(load_course(course), out, sandbox=sandbox.value)
+
+
+def main() -> None:
+    """Entry point: our own errors are one clear message and exit code 2, never a traceback."""
+    from grading.sandbox.bubblewrap import SandboxUnavailable
+
+    try:
+        app()
+    except (CourseError, LessonError, SandboxUnavailable) as error:
+        typer.echo(f"vitlab: {error}", err=True)
+        sys.exit(2)

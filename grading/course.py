@@ -1,0 +1,137 @@
+"""The one reader of course.toml. Every error names the key, what was found and what was expected."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+FILE = "course.toml"
+
+
+class CourseError(Exception):
+    """A course that can't be read: says what was found, what was expected and what to do."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Settings(_Table):
+    """The [course] table."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    title: str
+    repository: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
+    ref: str = Field(pattern=r"^[A-Za-z0-9_./-]+$")
+
+
+class LimitSettings(_Table):
+    """The [limits] table: of one submission in the sandbox; seconds, MiB, counts."""
+
+    cell_seconds: float = Field(default=30, gt=0)
+    total_seconds: float = Field(default=180, gt=0)
+    memory_mb: int = Field(default=4096, ge=512)
+    processes: int = Field(default=128, ge=16)
+    open_files: int = Field(default=512, ge=64)
+    disk_mb: int = Field(default=256, ge=1)
+    output_mb: int = Field(default=16, ge=1)
+    answer_mb: int = Field(default=8, ge=1)
+
+
+class Lesson(_Table):
+    """One [[lessons]] entry. `due` has a time zone; `late_penalty_per_day` is a share of the score."""
+
+    id: str = Field(pattern=r"^\d\d_[a-z0-9_]+$")
+    title: str
+    minutes: int = Field(gt=0)
+    due: datetime | None = None
+    late_penalty_per_day: float = Field(default=0.0, ge=0, le=1)
+
+    @field_validator("due")
+    @classmethod
+    def _has_zone(cls, due: datetime | None) -> datetime | None:
+        if due is not None and due.tzinfo is None:
+            raise ValueError("needs a time zone, for instance 2027-01-15T23:59:00+01:00")
+        return due
+
+
+class Course(_Table):
+    """A whole course.toml, and the folder it lies in."""
+
+    course: Settings
+    limits: LimitSettings = LimitSettings()
+    lessons: tuple[Lesson, ...] = Field(min_length=1)
+    root: Path
+
+    @field_validator("lessons")
+    @classmethod
+    def _unique(cls, lessons: tuple[Lesson, ...]) -> tuple[Lesson, ...]:
+        ids = [lesson.id for lesson in lessons]
+        if len(set(ids)) < len(ids):
+            raise ValueError(f"lesson ids repeat: {', '.join(sorted({i for i in ids if ids.count(i) > 1}))}")
+        return lessons
+
+    def lesson(self, lesson_id: str) -> Lesson:
+        """The lesson with this id.
+
+        Raises:
+            CourseError: there is none; the message lists those there are.
+        """
+        for lesson in self.lessons:
+            if lesson.id == lesson_id:
+                return lesson
+        known = ", ".join(lesson.id for lesson in self.lessons)
+        raise CourseError(f"no lesson {lesson_id!r} in {FILE}; it lists {known}")
+
+    def source(self, lesson_id: str) -> Path:
+        return self.root / "solutions" / lesson_id / f"{lesson_id}.py"
+
+    def bank(self, lesson_id: str) -> Path:
+        return self.root / "solutions" / lesson_id / "mistakes.py"
+
+    def solution_notebook(self, lesson_id: str) -> Path:
+        return self.root / "solutions" / lesson_id / f"{lesson_id}.ipynb"
+
+    def student_notebook(self, lesson_id: str) -> Path:
+        return self.root / "notebooks" / lesson_id / f"{lesson_id}.ipynb"
+
+    def expectations(self, lesson_id: str) -> Path:
+        return self.root / "helpers" / "checks" / "expected" / f"{lesson_id}.safetensors"
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The nearest folder, from `start` upwards, that holds a course.toml.
+
+    Raises:
+        CourseError: there is none.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE).is_file():
+            return folder
+    raise CourseError(f"no {FILE} in {start} or above it: run this in the course's folder, or give --course DIR")
+
+
+def load_course(root: Path | None = None) -> Course:
+    """Read and validate course.toml.
+
+    Raises:
+        CourseError: no file, broken TOML, or a key that is missing, unknown or of a wrong value.
+    """
+    root = find_root() if root is None else Path(root).resolve()
+    path = root / FILE
+    try:
+        return Course(root=root, **tomllib.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise CourseError(f"{path} is not there: a course needs one") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CourseError(f"{path} is not valid TOML: {error}") from None
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}, found {str(e['input'])[:60]!r}"
+            for e in error.errors()
+        ]
+        raise CourseError(f"{path}:\n  " + "\n  ".join(problems)) from None

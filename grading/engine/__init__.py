@@ -1,0 +1,1 @@
+"""The engine: intake, execute in the sandbox, judge, save, feedback; one submission's trouble stays its own."""

@@ -1,0 +1,108 @@
+"""One submission through intake and the sandbox: a pure function of its job, the stage mapped over an executor."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from grading.exam.safety import make_safe
+from grading.exam.selection import cells_to_run
+from grading.intake.read import Unreadable, read_notebook
+from grading.intake.transplant import transplant
+from grading.sandbox.limits import Limits
+from grading.sandbox.run import Run, run_notebook
+from helpers.checks.answer import MIME
+from helpers.checks.check import EXAM_SEED
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the stage needs; picklable.
+
+    Attributes:
+        template: the released notebook as JSON.
+        problem: why there is nothing to run; "" when there is.
+    """
+
+    student: str
+    lesson: str
+    path: Path | None
+    template: str
+    seed: int
+    limits: Limits
+    sandbox: str = "bubblewrap"
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What came of it; picklable.
+
+    Attributes:
+        notebook: with outputs; None when nothing could be run.
+        stopped: why a cell did not finish, by cell index.
+        status, reason: as in SubmissionOutcome.
+    """
+
+    notebook: NotebookNode | None
+    status: str = "graded"
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    suspicious: tuple[str, ...] = ()
+    stopped: dict[int, str] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def execute(job: Job) -> Executed:
+    """Read, repair and run one submission. Never raises for what a submission contains."""
+    start = time.perf_counter()
+    if job.problem or job.path is None:
+        return Executed(None, "unreadable", job.problem or "nothing was handed in", job.notes)
+    try:
+        read = read_notebook(job.path)
+        moved = transplant(nbformat.reads(job.template, as_version=4), read.notebook)
+    except Unreadable as error:
+        return Executed(None, "unreadable", str(error), job.notes)
+    notes = (*job.notes, *read.notes, *moved.notes)
+    intake = time.perf_counter() - start
+    run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox)
+    return finished(run, notes=notes, intake=intake)
+
+
+def run_prepared(notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: str) -> Run:
+    """Run the cells that grading needs, under the secret seed."""
+    chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
+    positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
+    return run_notebook(
+        notebook, limits=limits, sandbox=sandbox, env={EXAM_SEED: str(seed)},
+        should_run=lambda cell: positions.get(cell.id, True),
+    )  # fmt: skip
+
+
+def finished(run: Run, *, notes: Sequence[str] = (), intake: float = 0.0) -> Executed:
+    """A run as the judge takes it: what stopped which cell, in words."""
+    stopped = {index: message for index, kind, message in run.events if index is not None and kind != "error"}
+    serious = [message for _, kind, message in run.events if kind != "error"]
+    status = run.status if run.status != "ok" else "graded"
+    return Executed(
+        run.notebook, status, serious[0] if serious else "", tuple(notes), (), stopped,
+        {"intake": intake, **run.seconds},
+    )  # fmt: skip
+
+
+def clean(notebook: NotebookNode) -> None:
+    """In place: active content out, answer records kept for the judge."""
+    records = [[o for o in cell.get("outputs", []) if MIME in o.get("data", {})] for cell in notebook.cells]
+    for cell, kept in zip(notebook.cells, records, strict=True):
+        if kept:
+            cell.outputs = [o for o in cell.outputs if MIME not in o.get("data", {})]
+    make_safe(notebook)
+    for cell, kept in zip(notebook.cells, records, strict=True):
+        if kept:
+            cell.outputs = [*cell.outputs, *kept]

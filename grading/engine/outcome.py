@@ -1,0 +1,102 @@
+"""What grading one submission gave: plain data, one JSON line each in ``results.jsonl``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+RESULTS = "results.jsonl"
+
+
+@dataclass(frozen=True)
+class QuestionOutcome:
+    """One question of one student.
+
+    Attributes:
+        score: points earned; None for a written question that waits for a person.
+        max: points it is worth.
+        status: a verdict's status ("correct", "partial", "wrong", "error", "not started", "no answer"), or
+            "needs grading" for a written question.
+        hint: what the student is told; "" when correct.
+        known_mistake: the hint came from the bank of mistakes.
+    """
+
+    question: str
+    title: str
+    score: float | None
+    max: float
+    status: str
+    hint: str = ""
+    known_mistake: bool = False
+
+
+@dataclass(frozen=True)
+class SubmissionOutcome:
+    """One submission of one lesson.
+
+    Attributes:
+        status: "graded", or what kept it from being run to its end: "unreadable", "timeout", "died", "output_limit",
+            "memory", "failed" (a fault of ours).
+        reason: one sentence for a person; "" when graded.
+        notes: what intake repaired or could not place.
+        suspicious: reasons to look twice.
+        seconds: by stage: intake, wait, kernel_start, cells, shutdown, judge, save, feedback.
+        feedback: path of the feedback page relative to the output folder; "" when there is none.
+    """
+
+    student: str
+    lesson: str
+    status: str
+    reason: str = ""
+    questions: tuple[QuestionOutcome, ...] = ()
+    notes: tuple[str, ...] = ()
+    suspicious: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+    feedback: str = ""
+    source: str = ""
+
+    @property
+    def score(self) -> float:
+        return sum(q.score or 0.0 for q in self.questions)
+
+    @property
+    def max(self) -> float:
+        return sum(q.max for q in self.questions)
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """What ``--json`` prints: one mapping per question."""
+        for q in self.questions:
+            yield {
+                "student": self.student, "lesson": self.lesson, "question": q.question, "score": q.score,
+                "max": q.max, "status": q.status, "hint": q.hint,
+            }  # fmt: skip
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> SubmissionOutcome:
+        raw = json.loads(text)
+        raw["questions"] = tuple(QuestionOutcome(**q) for q in raw["questions"])
+        raw["notes"], raw["suspicious"] = tuple(raw["notes"]), tuple(raw["suspicious"])
+        return cls(**raw)
+
+
+def read_results(folder: Path) -> list[SubmissionOutcome]:
+    """All outcomes of an output folder; for a submission graded more than once the last one.
+
+    A line cut off by a crash is passed over: its submission counts as not graded.
+    """
+    path = folder / RESULTS
+    latest: dict[tuple[str, str], SubmissionOutcome] = {}
+    if path.exists():
+        for line in path.read_text("utf-8").splitlines():
+            try:
+                outcome = SubmissionOutcome.from_json(line)
+            except (ValueError, TypeError, KeyError):
+                continue
+            latest[outcome.student, outcome.lesson] = outcome
+    return [latest[key] for key in sorted(latest)]

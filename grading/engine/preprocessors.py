@@ -1,0 +1,65 @@
+"""The engine as preprocessors: `nbgrader autograde` and formgrader's button grade as `vitlab grade` does."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from functools import lru_cache
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from grading.course import load_course
+from grading.engine.execute import clean, finished, run_prepared
+from grading.exam.judging import Judge
+from grading.exam.reference import load_reference
+from grading.sandbox.limits import Limits
+
+SEED_BITS = 64
+
+
+@lru_cache(maxsize=32)
+def _judge(root: Path, lesson: str, seed: int) -> Judge:
+    course = load_course(root)
+    reference = load_reference(course.source(lesson), course.bank(lesson))
+    return Judge(reference, course.expectations(lesson), seed, course.limits.answer_mb)
+
+
+@lru_cache(maxsize=1)
+def _seed() -> int:
+    """One fresh seed per process: a run of `nbgrader autograde` compares all students on the same cases."""
+    return secrets.randbits(SEED_BITS)
+
+
+class ExecuteInSandbox(NbGraderPreprocessor):
+    """In place of nbgrader's Execute: runs the cells that grading needs, in bubblewrap."""
+
+    course = Unicode("", help="the course's folder").tag(config=True)
+    sandbox = Unicode("bubblewrap", help='"bubblewrap", or "none" where it can\'t be had').tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        course = load_course(Path(self.course))
+        limits = Limits(**course.limits.model_dump(exclude={"answer_mb"}))
+        sandbox = os.environ.get("VITLAB_SANDBOX", self.sandbox)
+        executed = finished(run_prepared(nb, seed=_seed(), limits=limits, sandbox=sandbox))
+        resources["vitlab"] = {"stopped": executed.stopped, "seed": _seed()}
+        assert executed.notebook is not None
+        if executed.reason:
+            self.log.warning("%s: %s", resources["nbgrader"]["student"], executed.reason)
+        return executed.notebook, resources
+
+
+class JudgeAnswers(NbGraderPreprocessor):
+    """Replaces what the checks printed by the judge's cards and scores, which nbgrader then saves."""
+
+    course = Unicode("", help="the course's folder").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        clean(nb)
+        judge = _judge(Path(self.course), resources["nbgrader"]["assignment"], resources["vitlab"]["seed"])
+        _, suspicious = judge.judge_notebook(nb, resources["vitlab"]["stopped"])
+        for reason in suspicious:
+            self.log.warning("%s: %s", resources["nbgrader"]["student"], reason)
+        return nb, resources

@@ -1,0 +1,64 @@
+"""Progress of a grading run on a terminal: how many, by status, and the time left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from grading.engine.outcome import SubmissionOutcome
+
+
+class Watcher(Protocol):
+    """What grading tells while it runs."""
+
+    def start(self, total: int) -> None: ...
+    def advance(self, outcome: SubmissionOutcome) -> None: ...
+    def stop(self) -> None: ...
+
+
+class Silent:
+    """Says nothing: for tests and for ``--json``."""
+
+    def start(self, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, outcome: SubmissionOutcome) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
+class Bar:
+    """A bar with counts by status and time left, on standard error."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._progress = Progress(
+            TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[counts]}"),
+            console=Console(stderr=True),
+        )  # fmt: skip
+        self._task = self._progress.add_task("grading", total=None, counts="")
+
+    def start(self, total: int) -> None:
+        self._progress.update(self._task, total=total)
+        self._progress.start()
+
+    def advance(self, outcome: SubmissionOutcome) -> None:
+        self._counts[outcome.status] += 1
+        counts = ", ".join(f"{n} {status}" for status, n in self._counts.most_common())
+        self._progress.update(self._task, advance=1, counts=counts)
+
+    def stop(self) -> None:
+        self._progress.stop()

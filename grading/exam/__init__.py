@@ -1,0 +1,1 @@
+"""The exam room's instructor side: reference answers, banks of mistakes, the judge."""

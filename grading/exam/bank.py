@@ -1,0 +1,111 @@
+"""The bank of a lesson: wrong answers with their hints, unusual right answers, reference arrays.
+
+Written as decorated functions and classes in `solutions/<lesson>/mistakes.py`; see docs/writing-a-lesson.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One wrong or right answer. `hint` is "" for right ones."""
+
+    question: str
+    name: str
+    answer: Any
+    hint: str = ""
+
+    def source(self, rename: str) -> str:
+        """The definition's text without its decorator, called `rename`: what a student's cell would hold."""
+        tree = ast.parse(textwrap.dedent(inspect.getsource(self.answer)))
+        node = tree.body[0]
+        assert isinstance(node, ast.FunctionDef | ast.ClassDef)
+        node.decorator_list = []
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id == self.name:
+                part.id = rename
+        node.name = rename
+        return ast.unparse(tree)
+
+
+@dataclass
+class Bank:
+    """All entries of a lesson, by kind, in the order written."""
+
+    mistakes: list[Entry] = field(default_factory=list)
+    rights: list[Entry] = field(default_factory=list)
+    references: dict[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
+
+    def mistakes_of(self, question: str) -> list[Entry]:
+        return [e for e in self.mistakes if e.question == question]
+
+    def rights_of(self, question: str) -> list[Entry]:
+        return [e for e in self.rights if e.question == question]
+
+
+_open: list[Bank] = []
+
+
+def _bank() -> Bank:
+    if not _open:
+        raise RuntimeError("`mistake`, `right` and `reference` are used in a lesson's mistakes.py, read by load_bank")
+    return _open[-1]
+
+
+def mistake(question: str, *, hint: str) -> Callable[[Any], Any]:
+    """Mark a definition as a wrong answer that students give, with the hint that belongs to it."""
+
+    def register(answer: Any) -> Any:
+        _bank().mistakes.append(Entry(question, answer.__name__, answer, hint))
+        return answer
+
+    return register
+
+
+def right(question: str) -> Callable[[Any], Any]:
+    """Mark a definition as a right answer in an unusual style."""
+
+    def register(answer: Any) -> Any:
+        _bank().rights.append(Entry(question, answer.__name__, answer))
+        return answer
+
+    return register
+
+
+def reference(question: str) -> Callable[[Any], Any]:
+    """Mark `f(case) -> {name: array}` as the source of arrays that only the instructor can compute."""
+
+    def register(function: Any) -> Any:
+        _bank().references[question] = function
+        return function
+
+    return register
+
+
+def load_bank(path: Path) -> Bank:
+    """Import a `mistakes.py` and return what it registers; an absent file is an empty bank."""
+    bank = Bank()
+    if not path.exists():
+        return bank
+    name = f"_vitlab_bank_{path.parent.name}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # inspect.getsource of classes looks here
+    _open.append(bank)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        _open.pop()
+    return bank

@@ -1,0 +1,140 @@
+"""Judges an executed notebook: reads the arrays its checks recorded, writes cards and scores. Runs no student code."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+
+from grading.exam.reference import Reference
+from grading.exam.selection import role_of
+from helpers.checks.answer import MIME, Answer, BadAnswer, decode
+from helpers.checks.card import card
+from helpers.checks.check import draw
+from helpers.checks.expectations import read as read_expectations
+from helpers.checks.question import Case, Expected, public_rng
+from helpers.checks.result import picture_alt
+from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer
+from helpers.questions import find
+
+ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
+
+
+class Judge:
+    """Judges submissions of one lesson under one seed.
+
+    Args:
+        reference: the lesson's solution; trusted. It is run on the secret cases once, here.
+        expectations: the built file with the public expectations.
+        seed: draws the secret cases.
+        answer_mb: how much of one answer is read, in MiB.
+
+    Raises:
+        FileNotFoundError: the expectations haven't been built.
+    """
+
+    def __init__(self, reference: Reference, expectations: Path, seed: int, answer_mb: float = 8) -> None:
+        self.reference, self.seed, self.answer_mb = reference, seed, answer_mb
+        self._public: dict[str, tuple[list[Case], Expected]] = {}
+        self._secret: dict[str, tuple[list[Case], Expected]] = {}
+        with ONE_AT_A_TIME:
+            for qid, expected in read_expectations(expectations).items():
+                self._public[qid] = (list(find(qid).cases(public_rng(qid))), expected)
+                self._secret[qid] = reference.secret(qid, seed)
+
+    def judge_notebook(
+        self, notebook: NotebookNode, stopped: Mapping[int, str] | None = None
+    ) -> tuple[list[Verdict], list[str]]:
+        """Replace each check cell's outputs, in place, by its card and score.
+
+        Args:
+            notebook: as it came out of the sandbox.
+            stopped: why a cell didn't finish, by its index.
+
+        Returns:
+            one verdict per question, and reasons to look twice.
+        """
+        stopped = stopped or {}
+        verdicts, suspicious = [], []
+        answers = {
+            cell.metadata["vitlab"].get("question"): i
+            for i, cell in enumerate(notebook.cells)
+            if role_of(cell) == "answer"
+        }
+        for index, cell in enumerate(notebook.cells):
+            if cell.cell_type != "code":
+                continue
+            if role_of(cell) != "check":
+                if any(MIME in output.get("data", {}) for output in cell.outputs):
+                    suspicious.append(f"cell {index + 1} emitted an answer record, which only checks do")
+                    cell.outputs = [o for o in cell.outputs if MIME not in o.get("data", {})]
+                continue
+            question = str(cell.metadata["vitlab"]["question"])
+            bundles = [o["data"][MIME] for o in cell.outputs if MIME in o.get("data", {})]
+            if len(bundles) > 1:
+                suspicious.append(f"the check of {question} emitted {len(bundles)} answer records; one is expected")
+            reason = stopped.get(index) or (stopped.get(answers[question]) if question in answers else None)
+            answer_cell = notebook.cells[answers[question]] if question in answers else None
+            verdict, picture = self._verdict(question, bundles, reason, cell, answer_cell)
+            verdicts.append(verdict)
+            html = card(verdict, picture, picture_alt(verdict))
+            cell.outputs = [
+                new_output(
+                    "execute_result", data={"text/plain": repr(float(verdict.score)), "text/html": html},
+                    execution_count=cell.execution_count,
+                )
+            ]  # fmt: skip
+        return verdicts, suspicious
+
+    def title(self, question: str) -> str:
+        """A question's title."""
+        return find(question).title
+
+    def _verdict(
+        self,
+        qid: str,
+        bundles: list[object],
+        reason: str | None,
+        cell: NotebookNode,
+        answer_cell: NotebookNode | None,
+    ) -> tuple[Verdict, bytes | None]:
+        question, points = find(qid), self.reference.points[qid]
+        if not bundles:
+            return no_answer(question, points, reason or _why_nothing(cell, answer_cell)), None
+        try:
+            answer = _decode(bundles[-1], qid, int(self.answer_mb * 2**20))
+        except BadAnswer as error:
+            return no_answer(question, points, f"the recorded answer could not be read: {error}"), None
+        public, secret = self._public[qid], self._secret[qid]
+        verdict = judge_answer(question, answer, public=public, secret=secret)
+        with ONE_AT_A_TIME:
+            shown = arrays_only(answer.of("public", len(public[0])))
+            picture = None if verdict.passed else draw(question, verdict, public[0], public[1].arrays, shown)
+        return verdict, picture
+
+
+def _decode(record: object, question: str, max_bytes: int) -> Answer:
+    text = "".join(record) if isinstance(record, list) else record
+    if not isinstance(text, str):
+        raise BadAnswer(f"expected base64 text, found {type(text).__name__}")
+    if len(text) > max_bytes * 4 // 3 + 8:
+        raise BadAnswer(f"answer of {len(text) * 3 // 4} bytes; at most {max_bytes} are read")
+    try:
+        blob = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BadAnswer(f"not base64: {error}") from None
+    return decode(blob, question=question, max_bytes=max_bytes)
+
+
+def _why_nothing(cell: NotebookNode, answer_cell: NotebookNode | None) -> str:
+    for where, source in (("The answer's cell", answer_cell), ("The check", cell)):
+        for output in source.outputs if source is not None and source.cell_type == "code" else []:
+            if output.output_type == "error":
+                name, text = str(output.get("ename", ""))[:80], str(output.get("evalue", ""))[:300]
+                return f"{where} stopped with {name}: {text}"
+    return "The check recorded no answer"

@@ -1,0 +1,82 @@
+"""The solution's answers, and the arrays it gives on any cases. Runs trusted code only."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from grading.build.source import LessonSource, read_source
+from grading.exam.bank import Bank, load_bank
+from helpers.checks.answer import Arrays, Failure, collect
+from helpers.checks.probing import probe_all
+from helpers.checks.question import Case, Expected, case_rng
+from helpers.questions import find
+
+
+class BrokenSolution(RuntimeError):
+    """The solution itself fails: a fault of the lesson, not of a student."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A lesson's answers by question, its points and its bank."""
+
+    lesson: LessonSource
+    answers: dict[str, Any]
+    points: dict[str, float]
+    bank: Bank
+
+    def arrays(self, question_id: str, cases: Sequence[Case]) -> tuple[dict[str, np.ndarray], ...]:
+        """What the solution returns on these cases, with the instructor-only reference arrays merged in.
+
+        Raises:
+            BrokenSolution: the solution raised, which is a fault of the lesson.
+        """
+        recorded = probe_all(find(question_id), self.answers[question_id], cases)
+        return tuple(self._with_extras(question_id, *row) for row in zip(cases, recorded, strict=True))
+
+    def _with_extras(self, question_id: str, case: Case, got: Arrays | Failure) -> dict[str, np.ndarray]:
+        if isinstance(got, Failure):
+            raise BrokenSolution(
+                f"{self.lesson.path}: the solution of {question_id} fails on {case.name!r}: {got.kind}: {got.message}"
+            )
+        extra = self.bank.references.get(question_id)
+        return dict(got) | (dict(collect(extra(case))) if extra else {})
+
+    def secret(self, question_id: str, seed: int) -> tuple[list[Case], Expected]:
+        """Cases drawn with `seed`, and what is expected on them."""
+        cases = list(find(question_id).cases(case_rng(question_id, seed)))
+        return cases, Expected(self.points[question_id], self.arrays(question_id, cases))
+
+
+@lru_cache(maxsize=32)
+def _load(path: Path, bank: Path, stamp: tuple[float, float]) -> Reference:
+    lesson = read_source(path)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for cell in lesson.cells:
+        if cell.role in ("setup", "answer"):
+            _run(cell.source, f"<answer {cell.question or 'setup'} of {lesson.id}>", namespace)
+    checks = lesson.checks()
+    answers = {
+        qid: eval(compile(ast.Expression(expression), f"<check {qid}>", "eval"), namespace)
+        for qid, (_, expression) in checks.items()
+    }
+    return Reference(lesson, answers, {qid: cell.points for qid, (cell, _) in checks.items()}, load_bank(bank))
+
+
+def load_reference(source: Path, bank: Path) -> Reference:
+    """Run the setup and answer cells of a lesson's solution, once per version of its files."""
+    stamps = tuple(p.stat().st_mtime if p.exists() else 0.0 for p in (source, bank))
+    return _load(source, bank, stamps)  # type: ignore[arg-type]
+
+
+def _run(source: str, name: str, namespace: dict[str, Any]) -> None:
+    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
+    exec(compile(source, name, "exec"), namespace)

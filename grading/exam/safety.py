@@ -1,0 +1,55 @@
+"""Takes active content out of what a student wrote or printed, before a teacher's browser shows it."""
+
+from __future__ import annotations
+
+import re
+
+import bleach
+from nbformat import NotebookNode
+
+from grading.exam.selection import role_of
+
+# Plain text and bitmaps: nothing that a browser would run.
+KEPT = ("text/plain", "image/png", "image/jpeg")
+TAGS = {"a", "abbr", "b", "blockquote", "br", "code", "dd", "details", "div", "dl", "dt", "em", "h1", "h2", "h3", "h4",
+        "h5", "h6", "hr", "i", "kbd", "li", "ol", "p", "pre", "s", "span", "strong", "sub", "summary", "sup", "table",
+        "tbody", "td", "th", "thead", "tr", "u", "ul"}  # fmt: skip
+_ACTIVE = re.compile(r"<\s*[a-zA-Z/!?]|javascript:|data:text", re.IGNORECASE)
+
+
+def make_safe(notebook: NotebookNode, *, max_text: int = 20_000) -> None:
+    """In place: outputs keep text and bitmaps only, long text is cut, the student's own prose loses active HTML."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [safe for output in cell.outputs if (safe := _safe_output(output, max_text)) is not None]
+            continue
+        role = role_of(cell)
+        if cell.cell_type == "raw" and role in ("extra", "written"):
+            cell.cell_type = "markdown"
+            cell.source = "\n".join("    " + line for line in cell.source.splitlines())
+        if role in ("extra", "written"):
+            cell.pop("attachments", None)
+            if _ACTIVE.search(cell.source):
+                cell.source = bleach.clean(
+                    cell.source, tags=TAGS, attributes={"a": ["href", "title"]}, protocols={"https", "http"}
+                )
+
+
+def _safe_output(output: NotebookNode, max_text: int) -> NotebookNode | None:
+    if output.output_type == "stream":
+        output["text"] = _cut(str(output.get("text", "")), max_text)
+        return output
+    if output.output_type == "error":
+        output["evalue"] = _cut(str(output.get("evalue", "")), 2000)
+        output["traceback"] = [_cut(str(line), 4000) for line in list(output.get("traceback", []))[:40]]
+        return output
+    data = {k: v for k, v in output.get("data", {}).items() if k in KEPT and isinstance(v, str)}
+    if "text/plain" in data:
+        data["text/plain"] = _cut(data["text/plain"], max_text)
+    output["data"] = NotebookNode(data)
+    output["metadata"] = NotebookNode()
+    return output if data else None
+
+
+def _cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else f"{text[:limit]}\n… ({len(text) - limit} more characters)"

@@ -1,0 +1,67 @@
+"""nbgrader's configuration, used by our commands and by nbgrader's own: `nbgrader autograde`, formgrader, validate.
+
+The file `nbgrader_config.py` in the course's folder loads this.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from traitlets.config import Config
+
+from grading.course import Course
+
+
+def configure(
+    c: Config,
+    root: Path,
+    data: Path | None = None,
+    *,
+    db_url: str | None = None,
+    course: Course | None = None,
+) -> Config:
+    """Fill `c` for the course in `root`; `data` holds submissions, results and the gradebook.
+
+    `course` sets the late penalties.
+    """
+    data = Path(data) if data else root / "course_data"
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.source_directory = "solutions"
+    c.CourseDirectory.release_directory = "notebooks"
+    c.CourseDirectory.submitted_directory = str(data / "submitted")
+    c.CourseDirectory.autograded_directory = str(data / "autograded")
+    c.CourseDirectory.feedback_directory = str(data / "feedback")
+    c.CourseDirectory.db_url = db_url or f"sqlite:///{data / 'gradebook.db'}"
+    # The lesson's source and its bank of mistakes lie beside the solution: they never travel.
+    c.CourseDirectory.ignore = [
+        ".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "*.py", "*.md", "*.safetensors",
+    ]  # fmt: skip
+    c.GenerateAssignment.preprocessors = [
+        "nbconvert.preprocessors.TagRemovePreprocessor",
+        "grading.build.preprocessors.StudentText",
+        "nbgrader.preprocessors.ClearOutput",
+        "nbgrader.preprocessors.LockCells",
+        "nbgrader.preprocessors.CheckCellMetadata",
+        "nbgrader.preprocessors.ComputeChecksums",
+        "nbgrader.preprocessors.SaveCells",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.TagRemovePreprocessor.enabled = True
+    c.TagRemovePreprocessor.remove_cell_tags = {"rubric", "solution"}
+    c.Autograde.sanitize_preprocessors = [
+        "grading.intake.preprocessor.Transplant",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.Autograde.autograde_preprocessors = [
+        "grading.engine.preprocessors.ExecuteInSandbox",
+        "grading.engine.preprocessors.JudgeAnswers",
+        "nbgrader.preprocessors.SaveAutoGrades",
+        "grading.late.LatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.Transplant.release_directory = str(root / "notebooks")
+    c.ExecuteInSandbox.course = c.JudgeAnswers.course = str(root)
+    if course is not None:
+        c.CourseDirectory.course_id = course.course.id
+        c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}
+    return c

@@ -1,0 +1,190 @@
+"""A kernel in bubblewrap.
+
+Its sockets lie on its own memory disk and are reached through `/proc/<pid>/root`: no folder of this machine
+is writable from inside, so there is nothing to fill and nothing to clean up. The sandbox's first process is
+`launch.py`; when that is killed, the Linux kernel ends every other process in the namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from grading.sandbox import bubblewrap
+from grading.sandbox.fonts import matplotlib_cache
+from grading.sandbox.identity import take_identity
+from grading.sandbox.limits import Limits
+from grading.sandbox.process import ErrorPipe, KernelStartError, Usage, kernel_command, kernel_environment
+from grading.sandbox.seccomp import seccomp_filter
+
+HOME, WORK, PRIVATE = "/tmp/home", "/tmp/work", "/tmp/.kernel"  # all on the one memory disk
+START_SECONDS = 20
+
+
+class SandboxedProcess:
+    """See `process.KernelProcess`."""
+
+    def __init__(
+        self,
+        connection: Mapping[str, Any],
+        *,
+        limits: Limits,
+        env: Mapping[str, str],
+        read_only: Mapping[str, str | Path],
+    ) -> None:
+        bubblewrap.require_bubblewrap()
+        self._identity = take_identity()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._init: int | None = None  # pidfd of the sandbox's first process
+        self._kernel: int | None = None  # handle of the kernel process
+        self._errors = ErrorPipe()
+        try:
+            pid = self._start(limits, read_only)
+            try:
+                self._init = os.pidfd_open(pid)
+            except ProcessLookupError:
+                raise KernelStartError(f"the sandbox ended at once: {self._errors.text()}") from None
+            self._root = f"/proc/{pid}/root"
+            self.sockets = f"{self._root}{PRIVATE}/k"
+            self._brief(connection, limits, env)
+        except BaseException:
+            self.kill()
+            raise
+
+    def _start(self, limits: Limits, read_only: Mapping[str, str | Path]) -> int:
+        """Starts bubblewrap with the launcher waiting inside; the host pid of the sandbox's first process."""
+        info, info_end = os.pipe()
+        filter_end = _filled_pipe(seccomp_filter() or b"")
+        command = bubblewrap.bwrap_command(
+            [sys.executable, "-I", "-S", bubblewrap.LAUNCHER],
+            limits=limits,
+            uid=self._identity.uid,
+            read_only=read_only,
+            fonts=matplotlib_cache(),
+            info_fd=info_end,
+            seccomp_fd=filter_end,
+        )
+        try:
+            self._process = subprocess.Popen(
+                command,
+                env=bubblewrap.clean_environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors.write_end,
+                pass_fds=[info_end, filter_end],
+                cwd="/",
+            )
+        finally:
+            self._errors.close_write_end()
+            os.close(info_end)
+            os.close(filter_end)
+        text = b""
+        with os.fdopen(info, "rb", buffering=0) as stream:
+            while select.select([stream], [], [], START_SECONDS)[0] and (more := stream.read(4096)):
+                text += more
+                with contextlib.suppress(ValueError):
+                    return int(json.loads(text)["child-pid"])
+        raise KernelStartError(f"bubblewrap did not start: {self._errors.text() or 'no message'}")
+
+    def _brief(self, connection: Mapping[str, Any], limits: Limits, env: Mapping[str, str]) -> None:
+        """Tells the launcher what to start. By pipe: any user of a machine can read command lines."""
+        counted = self._identity.uid is not None or _counts_by_namespace()
+        spec = {
+            "argv": kernel_command(f"{PRIVATE}/connection.json"),
+            "env": kernel_environment(HOME, env, packages=bubblewrap.PACKAGES),
+            "cwd": WORK,
+            "uid": self._identity.uid,
+            "limits": {**asdict(limits), "processes": limits.processes if counted else None},
+            "folders": [PRIVATE, HOME, WORK, f"{HOME}/.matplotlib"],
+            "files": {f"{PRIVATE}/connection.json": json.dumps({**connection, "ip": f"{PRIVATE}/k"})},
+            "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
+        }
+        assert self._process is not None
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it ended already: `poll` and `last_words` tell
+            self._process.stdin.write(json.dumps(spec).encode())
+            self._process.stdin.close()
+
+    def poll(self) -> int | None:
+        assert self._process is not None
+        return self._process.poll()
+
+    def ready(self) -> None:
+        pids = sorted(int(name) for name in os.listdir(f"{self._root}/proc") if name.isdigit())
+        self._kernel = os.open(f"{self._root}/proc/{pids[1]}", os.O_RDONLY | os.O_DIRECTORY)
+
+    def interrupt(self) -> None:
+        if self._kernel is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._kernel, signal.SIGINT)
+
+    def usage(self, enough: int) -> Usage:
+        try:
+            names = [name for name in os.listdir(f"{self._root}/proc") if name.isdigit()]
+        except OSError:
+            return Usage()
+        held = sum(self._resident(name) for name in names)
+        if held >= enough:  # pages shared by forked processes were counted once for each
+            held = sum(self._proportional(name) for name in names)
+        return Usage(held, len(names))
+
+    def _resident(self, name: str) -> int:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            text = Path(self._root, "proc", name, "statm").read_text()
+            return int(text.split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return 0
+
+    def _proportional(self, name: str) -> int:
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            for line in Path(self._root, "proc", name, "smaps_rollup").read_text().splitlines():
+                if line.startswith("Pss:"):
+                    return int(line.split()[1]) * 1024
+        return self._resident(name)
+
+    def last_words(self) -> str:
+        return self._errors.text()
+
+    def kill(self) -> None:
+        if self._init is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._init, signal.SIGKILL)
+        if self._process is not None:
+            if self._init is None:
+                self._process.kill()
+            self._process.wait()
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()  # type: ignore[union-attr]
+        if self._init is not None:
+            gone = select.poll()
+            gone.register(self._init, select.POLLIN)
+            gone.poll(30_000)
+            os.close(self._init)
+            self._init = None
+        if self._kernel is not None:
+            os.close(self._kernel)
+            self._kernel = None
+        self._errors.close()
+        self._identity.release()
+
+
+def _counts_by_namespace() -> bool:
+    """Before Linux 5.14 RLIMIT_NPROC in a user namespace counted all the user's processes outside, too."""
+    release = platform.release().split("-")[0].split(".")
+    return (int(release[0]), int(release[1])) >= (5, 14)
+
+
+def _filled_pipe(content: bytes) -> int:
+    read, write = os.pipe()
+    os.write(write, content)
+    os.close(write)
+    return read

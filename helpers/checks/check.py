@@ -1,0 +1,140 @@
+"""The one call students see: `check("Q1", getPositionEncoding)`."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from helpers.checks import expectations
+from helpers.checks.answer import MIME, Answer, Arrays, Failure, encode
+from helpers.checks.probing import probe_all
+from helpers.checks.question import Case, Question, case_rng, public_rng
+from helpers.checks.result import Result
+from helpers.checks.verdict import Verdict, arrays_only, judge_answer
+from helpers.questions import find
+
+EXAM_SEED = "VITLAB_EXAM_SEED"
+
+_status: dict[str, str] = {}
+
+
+def check(question_id: str, answer: Any) -> Result | ExamAnswer:
+    """Check an answer and show a card: what is met, what is not, and a hint.
+
+    Args:
+        question_id: for instance ``"Q1"``.
+        answer: the function or class asked for, itself (not called).
+
+    Returns:
+        a Result with `.score .points .passed .status .findings .hint .text`.
+
+    Raises:
+        KeyError: there is no such question.
+    """
+    question = find(question_id)
+    public = list(question.cases(public_rng(question.id)))
+    recorded = {"public": _probe(question, answer, public)}
+    seed = os.environ.get(EXAM_SEED)
+    if seed is not None:
+        secret = list(question.cases(case_rng(question.id, int(seed))))
+        recorded["secret"] = _probe(question, answer, secret)
+        return ExamAnswer(encode(_answer(question, recorded)))
+    known = expectations.every_question()
+    if question.id not in known:
+        raise KeyError(f"no expected arrays for {question.id!r}: run `vitlab build` first")
+    verdict = judge_answer(question, _answer(question, recorded), public=(public, known[question.id]))
+    _status[question.id] = verdict.status
+    picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))
+    return Result(verdict, picture)
+
+
+def ready(question_id: str) -> bool:
+    """Whether this question's check has seen an answer; if not, one line says what this cell waits for."""
+    status = _status.get(question_id)
+    if status is None and os.environ.get(EXAM_SEED) is not None:
+        return True
+    if status in (None, "not started"):
+        what = "is still blank" if status else "has not been checked yet"
+        print(f"This cell comes alive once {question_id} is answered ({question_id} {what}).")
+        return False
+    return True
+
+
+class ExamAnswer:
+    """What `check` gives while a class is graded: the arrays, for a judge outside. No score is made here."""
+
+    def __init__(self, blob: bytes) -> None:
+        self._blob = blob
+
+    def __repr__(self) -> str:
+        return "recorded"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        return {"text/plain": "recorded", MIME: base64.b64encode(self._blob).decode()}
+
+
+def draw(
+    question: Question,
+    verdict: Verdict,
+    cases: Sequence[Case],
+    expected: Sequence[Mapping[str, np.ndarray]],
+    got: Sequence[Arrays | None],
+) -> bytes | None:
+    """The card's picture: the target when nothing was given, else the first public case that shows what is wrong.
+
+    A picture that can't be drawn (strange shapes) is left out; it never costs a card.
+    """
+    if not cases:
+        return None
+    number = 0
+    if verdict.status not in ("not started", "no answer"):
+        number = _telling(question, cases, expected, got)
+    try:
+        figure = question.picture(cases[number], expected[number], got[number])
+    except Exception:
+        if got[number] is None:
+            return None
+        try:
+            figure = question.picture(cases[number], expected[number], None)
+        except Exception:
+            return None
+    if figure is None:
+        return None
+    from helpers.plots import as_png
+
+    return as_png(figure)
+
+
+def _telling(
+    question: Question,
+    cases: Sequence[Case],
+    expected: Sequence[Mapping[str, np.ndarray]],
+    got: Sequence[Arrays | None],
+) -> int:
+    for number, (case, wanted, given) in enumerate(zip(cases, expected, got, strict=True)):
+        if given is None:
+            continue
+        try:
+            if any(not f.ok for f in question.judge(case, wanted, given) if case.covers(f.criterion)):
+                return number
+        except Exception:
+            continue
+    return next((n for n, given in enumerate(got) if given is not None), 0)
+
+
+def _probe(question: Question, answer: Any, cases: Sequence[Case]) -> list[Arrays | Failure]:
+    if answer is None or answer is Ellipsis:
+        return [Failure("StillBlank", f"{question.signature} is still to be written")] * len(cases)
+    if not callable(answer):
+        kind = type(answer).__name__
+        message = f'check("{question.id}", …) takes the function or class itself, got {kind}: leave out the parentheses'
+        return [Failure("TypeError", message)] * len(cases)
+    return probe_all(question, answer, cases)
+
+
+def _answer(question: Question, recorded: Mapping[str, Sequence[Arrays | Failure]]) -> Answer:
+    return Answer(question.id, {f"{part}/{i}": c for part, content in recorded.items() for i, c in enumerate(content)})

@@ -1,0 +1,133 @@
+"""What one question is: the inputs it draws, how an answer is probed, and how its arrays are judged.
+
+A probe runs beside the student's code and only collects arrays. A judge is a pure function of arrays; when a class is
+graded it runs in a process where no student code ever ran.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from helpers.checks.answer import Arrays
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One line of the card.
+
+    Attributes:
+        id: name used by findings, for instance ``"even"``.
+        says: what is asked, as a student reads it: ``"even columns hold the sine"``.
+        share: part of the question's points, relative to the other criteria; 0 is shown but not counted.
+        hint: what to say when this fails and no known mistake matches.
+    """
+
+    id: str
+    says: str
+    share: float = 1.0
+    hint: str = ""
+
+
+class Case(Mapping[str, Any]):
+    """Inputs for one call of the answer: ``Case("4 positions", seq_len=4)["seq_len"] == 4``.
+
+    Args:
+        name: what a student reads.
+        criteria: ids of the criteria this case covers; empty means all of them.
+        inputs: plain numbers, strings and numpy arrays.
+    """
+
+    def __init__(self, name: str, /, *, criteria: tuple[str, ...] = (), **inputs: Any) -> None:
+        self.name = name
+        self.criteria = (criteria,) if isinstance(criteria, str) else tuple(criteria)
+        self._inputs = inputs
+
+    def __getitem__(self, key: str) -> Any:
+        return self._inputs[key]
+
+    def __iter__(self):
+        return iter(self._inputs)
+
+    def __len__(self) -> int:
+        return len(self._inputs)
+
+    def covers(self, criterion: str) -> bool:
+        return not self.criteria or criterion in self.criteria
+
+    def __repr__(self) -> str:
+        return f"Case({self.name!r})"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one case says about one criterion; `detail` is shown to the student on public cases only."""
+
+    criterion: str
+    ok: bool
+    detail: str = ""
+
+
+class Question(ABC):
+    """A question of the course. Subclasses live in `helpers.questions` and contain no answer."""
+
+    id: ClassVar[str]
+    title: ClassVar[str]
+    signature: ClassVar[str]
+    criteria: ClassVar[tuple[Criterion, ...]]
+
+    @abstractmethod
+    def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        """Inputs drawn from `rng`; the same code draws the public cases and the secret ones."""
+
+    @abstractmethod
+    def probe(self, answer: Callable[..., Any], case: Case) -> Mapping[str, Any]:
+        """Call the answer on one case and return what it gave: tensors, arrays, numbers, bools."""
+
+    @abstractmethod
+    def judge(self, case: Case, expected: Mapping[str, np.ndarray], got: Arrays) -> Iterable[Finding]:
+        """Compare arrays. Pure numpy: no student object ever reaches it."""
+
+    def features(
+        self, case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
+    ) -> Mapping[str, np.ndarray]:
+        """Arrays by which a mistake is recognised; override where parameters are free."""
+        return got
+
+    def picture(
+        self, case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray] | None
+    ) -> Figure | None:
+        """The target alone (`got` is None) or the answer beside it; None where seeing doesn't help."""
+        return None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The solution's arrays for the cases of one question, with what is needed to name a mistake.
+
+    Attributes:
+        points: what the question is worth.
+        arrays: one mapping per case.
+        mistakes: fingerprints with their hints, see `helpers.checks.fingerprint`.
+    """
+
+    points: float
+    arrays: tuple[Mapping[str, np.ndarray], ...]
+    mistakes: tuple[Any, ...] = field(default=())
+
+
+def public_rng(question_id: str) -> np.random.Generator:
+    """The generator of the public cases: the same for everybody."""
+    return case_rng(question_id, 0)
+
+
+def case_rng(question_id: str, seed: int) -> np.random.Generator:
+    """Generator for a question's cases under `seed`, independent from question to question."""
+    return np.random.default_rng([*question_id.encode(), *seed.to_bytes(16, "big")])

@@ -1,0 +1,154 @@
+"""How every picture looks, and how it gets onto the page."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+WIDTH = 7.2  # inches: the width of a text column in JupyterLab
+DPI = 100
+INK, SOFT, FAINT = "#1f2328", "#57606a", "#d8dee4"
+
+# Okabe and Ito's colours, told apart with any common colour blindness; the pale yellow comes last.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328", "#f0e442")
+
+_RC = {
+    "figure.facecolor": "white",
+    "figure.dpi": DPI,
+    "savefig.facecolor": "white",
+    "font.family": "DejaVu Sans",
+    "font.size": 9.5,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "regular",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": SOFT,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": "#8c959f",
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "lines.linewidth": 1.9,
+    "image.cmap": "viridis",
+    "image.interpolation": "nearest",
+}
+
+
+def style():
+    """A context in which matplotlib draws in our style: `with style(): fig, ax = plt.subplots()`."""
+    from cycler import cycler
+
+    return rc_context({**_RC, "axes.prop_cycle": cycler(color=COLOURS)})
+
+
+def styled(draw: Callable) -> Callable:
+    """Decorator: the function draws in our style, whatever the notebook has set."""
+
+    @functools.wraps(draw)
+    def wrapper(*args, **kwargs):
+        with style():
+            return draw(*args, **kwargs)
+
+    return wrapper
+
+
+@styled
+def figure(height: float = 2.6, *, width: float = WIDTH, rows: int = 1, columns: int = 1, **subplots):
+    """A figure of our width (inches) and its axes (one, or an array of them as `plt.subplots` gives)."""
+    fig = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
+    fig.get_layout_engine().set(w_pad=0.06, h_pad=0.05)
+    return fig, fig.subplots(rows, columns, **subplots)
+
+
+_captures: list[list[tuple[bytes, str]]] = []
+
+
+@contextmanager
+def capture() -> Iterator[list[tuple[bytes, str]]]:
+    """Collect what would be shown, as (png, alt), instead of showing it."""
+    shown: list[tuple[bytes, str]] = []
+    _captures.append(shown)
+    try:
+        yield shown
+    finally:
+        _captures.pop()
+
+
+def show(fig: Figure, alt: str | None = None) -> None:
+    """Put a figure onto the page as a PNG with its alt text, and close it. Outside IPython: close it only."""
+    alt = alt or _describe(fig)
+    if _captures:
+        _captures[-1].append((_png(fig), alt))
+    elif in_notebook():
+        display_png(_png(fig), alt)
+    close(fig)
+
+
+def display_png(png: bytes, alt: str) -> None:
+    """Display PNG bytes; the alt text goes into the output's metadata and stands in for it as plain text."""
+    from IPython.display import display
+
+    data = {"image/png": base64.b64encode(png).decode(), "text/plain": alt}
+    display(data, metadata={"image/png": {"alt": alt}}, raw=True)
+
+
+def in_notebook() -> bool:
+    if "IPython" not in sys.modules:
+        return False
+    from IPython import get_ipython
+
+    return get_ipython() is not None
+
+
+def close(fig: Figure) -> None:
+    """Forget a figure, so that the inline backend doesn't draw it a second time."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(fig)
+
+
+def as_png(fig: Figure, max_width_px: int = 640) -> bytes:
+    """PNG bytes of a figure for a card: at most `max_width_px` wide, 128 colours or fewer, a few kilobytes."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(_png(fig))).convert("RGB")
+    if image.width > max_width_px:
+        height = round(image.height * max_width_px / image.width)
+        image = image.resize((max_width_px, height), Image.Resampling.LANCZOS)
+    small = image.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    out = io.BytesIO()
+    small.save(out, format="PNG", optimize=True)
+    close(fig)
+    return out.getvalue()
+
+
+def _png(fig: Figure) -> bytes:
+    out = io.BytesIO()
+    with style():
+        fig.savefig(out, format="png", dpi=DPI, pil_kwargs={"optimize": True})
+    return out.getvalue()
+
+
+def _describe(fig: Figure) -> str:
+    """A plain alt text from titles and labels, for a picture that was given none."""
+    parts = []
+    for ax in fig.axes:
+        title = ax.get_title() or ax.get_title(loc="left") or ax.get_title(loc="center")
+        axes = " against ".join(name for name in (ax.get_ylabel(), ax.get_xlabel()) if name)
+        parts.append(": ".join(part for part in (title, axes) if part))
+    return "Figure. " + "; ".join(part for part in parts if part) if any(parts) else "Figure."

@@ -1,0 +1,699 @@
+"""Lesson 01: what students really write, right in unusual ways and wrong in usual ones."""
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+
+from grading.exam.bank import mistake, right
+
+# --- Q0a, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q0a")
+def two_loops(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    h, w = images.shape[-2:]
+    if h % ph or w % pw:
+        raise ValueError("does not divide")
+    patches = []
+    for y in range(0, h, ph):
+        for x in range(0, w, pw):
+            patches.append(images[:, :, y : y + ph, x : x + pw])
+    return torch.stack(patches, dim=1)
+
+
+@right("Q0a")
+def with_einops(x, p, pattern="b c (rows ph) (columns pw) -> b (rows columns) c ph pw"):
+    ph, pw = (p, p) if isinstance(p, int) else p
+    if x.shape[2] % ph != 0 or x.shape[3] % pw != 0:
+        raise ValueError(f"{tuple(x.shape)} into {ph} x {pw}")
+    return rearrange(x, pattern, ph=ph, pw=pw)
+
+
+@right("Q0a")
+def tensor_unfold_twice(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    if images.size(2) % ph or images.size(3) % pw:
+        raise ValueError("does not divide")
+    windows = images.unfold(2, ph, ph).unfold(3, pw, pw)  # b c rows columns ph pw
+    return windows.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)
+
+
+@right("Q0a")
+def functional_unfold_in_float64(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError("does not divide")
+    columns = F.unfold(images.double(), (ph, pw), stride=(ph, pw))  # b, c*ph*pw, n
+    return columns.transpose(1, 2).reshape(b, -1, c, ph, pw)
+
+
+@right("Q0a")
+def convolution_with_a_one_in_each_kernel(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError("does not divide")
+    kernels = torch.eye(c * ph * pw, device=images.device).reshape(-1, c, ph, pw)
+    picked = F.conv2d(images, kernels, stride=(ph, pw))  # b, c*ph*pw, rows, columns
+    return picked.flatten(2).transpose(1, 2).unflatten(2, (c, ph, pw))
+
+
+@right("Q0a")
+def numpy_swapaxes(images, patch_size):
+    import numpy as np
+
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    array = np.asarray(images.detach().cpu())
+    b, c, h, w = array.shape
+    if (h % ph, w % pw) != (0, 0):
+        raise ValueError("does not divide")
+    array = array.reshape(b, c, h // ph, ph, w // pw, pw).swapaxes(3, 4)  # b c rows columns ph pw
+    return np.moveaxis(array, 1, 3).reshape(b, -1, c, ph, pw)
+
+
+@right("Q0a")
+def chunks_of_chunks(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    rows, height_left = divmod(images.shape[2], ph)
+    columns, width_left = divmod(images.shape[3], pw)
+    if height_left + width_left > 0:
+        raise ValueError("does not divide")
+    bands = images.chunk(rows, dim=2)
+    return torch.stack([patch for band in bands for patch in band.chunk(columns, dim=3)], 1)
+
+
+@right("Q0a")
+def a_list_of_lists_built_image_by_image(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h // ph * ph != h or w // pw * pw != w:
+        raise ValueError("does not divide")
+    columns = w // pw
+    n = h // ph * columns
+    return [
+        [image[:, k // columns * ph :, k % columns * pw :][:, :ph, :pw] for k in range(n)]
+        for image in images
+    ]
+
+
+@right("Q0a")
+def gathered_by_index(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError("does not divide")
+    y = torch.arange(h).view(-1, 1, ph, 1)  # rows 1 ph 1
+    x = torch.arange(w).view(1, -1, 1, pw)  # 1 columns 1 pw
+    return images[:, :, y, x].flatten(2, 3).movedim(1, 2)
+
+
+# --- Q0a, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q0a",
+    hint="Your patch 0 of the numbered image reads 0, 1, 2, 3: four neighbours of one row, a strip and no square. A "
+    "reshape keeps the order in memory. Where in your lines does an axis change its place?",
+)
+def one_reshape_and_no_permute(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    return images.reshape(b, (h // ph) * (w // pw), c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Every patch is whole, but you read the page like a column of a newspaper: your patch 1 lies below patch 0. "
+    "Of rows and columns, which should run faster along the patch axis?",
+)
+def patches_column_by_column(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 4, 2, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="The right patches in the right order, each lying on its side: patch 0 reads 0, 4 in its first row where the "
+    "image reads 0, 1. Look at the last two numbers of your permute.",
+)
+def pixels_transposed_inside(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 5, 3).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Right on the 4 x 4 image, where there are as many patches as a patch has pixels, and wrong wherever the two "
+    "differ. When a side is cut into (this many, that long), which of the two numbers comes first?",
+)
+def count_and_size_swapped_in_the_reshape(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, ph, rows, pw, columns)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Your patch 0 holds 0, 2, 8, 10: every second pixel of the whole image, a sieve where a pair of scissors was "
+    "meant. After your reshape, which axis counts patches, and which counts pixels within one?",
+)
+def every_other_pixel(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, ph, rows, pw, columns)
+    return cut.permute(0, 3, 5, 1, 2, 4).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="You cut well with `unfold`, and then the permute stirs: your patch 0 is as wide as the image. Print the shape "
+    "just before the permute and name its six axes; they do not stand in the order your permute believes in.",
+)
+def the_permute_of_another_route(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    windows = images.unfold(2, ph, ph).unfold(3, pw, pw)
+    return windows.permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="With one channel all is well, with three each patch holds a single colour's pixels from three places. Your "
+    "channel axis never moved: where must it stand before the last reshape?",
+)
+def channels_left_in_front(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 1, 2, 4, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Your patches end in the channel, as matplotlib likes them: (ph, pw, c). PyTorch's habit, and this "
+    "question's, is the channel first. Which place does it take in your permute?",
+)
+def channels_last(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 3, 5, 1).reshape(b, rows * columns, ph, pw, c)
+
+
+@mistake(
+    "Q0a",
+    hint="One lesson ahead: you have already flattened each patch into a vector. Here a patch is still a little image; "
+    "how many axes does the signature ask for, and how many have you got?",
+)
+def flattened_to_vectors(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c * ph * pw)
+
+
+@mistake(
+    "Q0a",
+    hint="The patch grid kept its two axes, rows and columns. A transformer reads one line of tokens: which two of "
+    "your axes should become one?",
+)
+def grid_left_as_two_axes(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    return images.reshape(b, c, h // ph, ph, w // pw, pw).permute(0, 2, 4, 1, 3, 5)
+
+
+@mistake(
+    "Q0a",
+    hint="Patches first, images second: your result is (n, b, …), so `result[0]` is patch 0 of every image. "
+    "`torch.stack` puts its new axis in front unless told otherwise.",
+)
+def stacked_in_front(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    h, w = images.shape[2:]
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    patches = []
+    for y in range(0, h, ph):
+        for x in range(0, w, pw):
+            patches.append(images[:, :, y : y + ph, x : x + pw])
+    return torch.stack(patches)
+
+
+@mistake(
+    "Q0a",
+    hint="Images and patches share one axis: `cat` glues along an axis that is there, and yours was the batch. Which "
+    "function makes a new axis?",
+)
+def concatenated_along_the_batch(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    h, w = images.shape[2:]
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    patches = []
+    for y in range(0, h, ph):
+        for x in range(0, w, pw):
+            patches.append(images[:, :, y : y + ph, x : x + pw])
+    return torch.cat(patches)
+
+
+@mistake(
+    "Q0a",
+    hint="Only the first image came back. There is a batch axis in front of everything, even when the batch holds one "
+    "image: does your code index it away?",
+)
+def first_image_only(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    image = images[0]
+    c, h, w = image.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    return image.reshape(c, h // ph, ph, w // pw, pw).permute(1, 3, 0, 2, 4).reshape(-1, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="`F.unfold` returns (b, pixels of a patch, patches), with the patches in the last axis, and you read it as if "
+    "they came second. Turn the result before you give it a shape.",
+)
+def unfold_read_the_wrong_way_round(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    return F.unfold(images, (ph, pw), stride=(ph, pw)).reshape(b, -1, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="You return more patches than fit side by side: each begins one pixel after the one before, so they overlap. "
+    "How far should the window jump?",
+)
+def overlapping_windows(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    windows = images.unfold(2, ph, 1).unfold(3, pw, 1)
+    return windows.permute(0, 2, 3, 1, 4, 5).reshape(b, -1, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Square images work, oblong ones stop at the reshape. You count the patches along one side and use that number "
+    "twice: which side did you forget?",
+)
+def as_many_columns_as_rows(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows = columns = h // ph
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="A patch size such as (2, 3) stops your code: a pair came where you expected one number. The contract allows "
+    "both; what do you do with a pair before you divide by it?",
+)
+def one_number_only(images, patch_size):
+    p = patch_size
+    b, c, h, w = images.shape
+    if h % p or w % p:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {p} x {p}")
+    rows, columns = h // p, w // p
+    cut = images.reshape(b, c, rows, p, columns, p)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, p, p)
+
+
+@mistake(
+    "Q0a",
+    hint="You read the pair (ph, pw) as (width, height). Shapes in PyTorch name the height first, as in b, c, h, w. "
+    "Where do you unpack the pair?",
+)
+def width_before_height(images, patch_size):
+    pw, ph = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="An image that does not divide does stop, but by an error of another kind, one that talks about shapes and not "
+    "about the cause. Ask first, and raise the ValueError yourself.",
+)
+def left_to_reshape_to_complain(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="The rest of an image that does not divide fell off the table without a word: the last rows and columns are in "
+    "no patch. `unfold` drops them silently; who should speak up?",
+)
+def remainder_dropped(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    windows = images.unfold(2, ph, ph).unfold(3, pw, pw)
+    return windows.permute(0, 2, 3, 1, 4, 5).reshape(b, -1, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="A height that does not divide is refused, a width that does not is let through. An image has two sides.",
+)
+def only_the_height_is_checked(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    divides = h % ph == 0
+    if not divides:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="You refuse only when both sides fail to divide; one good side excuses the other. `and` or `or`: read your "
+    "condition aloud with a single bad side in mind.",
+)
+def one_good_side_is_enough(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    divides = h % ph == 0 or w % pw == 0
+    if not divides:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="You compare areas. Six by eight pixels is exactly three times four by four, and still nobody cuts three "
+    "squares of four from it. What must each side do on its own?",
+)
+def areas_divide(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    divides = (h * w) % (ph * pw) == 0
+    if not divides:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Your function refuses exactly the images it should welcome. A remainder of 0 means that it divides: what is "
+    "`divides` when both remainders are 0?",
+)
+def condition_upside_down(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    divides = h % ph or w % pw
+    if not divides:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+# --- Q0b, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q0b")
+def written_into_an_empty_canvas(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    canvas = torch.empty(b, c, height, width, device=patches.device)
+    for k in range(n):
+        row, column = divmod(k, width // pw)
+        canvas[:, :, row * ph : (row + 1) * ph, column * pw : (column + 1) * pw] = patches[:, k]
+    return canvas
+
+
+@right("Q0b")
+def joined_with_einops(patches, height, width):
+    rows = height // patches.shape[-2]
+    return rearrange(patches, "b (rows columns) c ph pw -> b c (rows ph) (columns pw)", rows=rows)
+
+
+@right("Q0b")
+def bands_glued_together(tokens, h, w):
+    columns = w // tokens.shape[-1]
+    bands = [torch.cat(list(band.unbind(1)), dim=-1) for band in tokens.split(columns, dim=1)]
+    return torch.cat(bands, dim=-2)
+
+
+@right("Q0b")
+def functional_fold_in_float64(patches, height, width):
+    ph, pw = patches.shape[-2:]
+    columns = patches.double().flatten(2).transpose(1, 2)  # b, c*ph*pw, n
+    return F.fold(columns, (height, width), (ph, pw), stride=(ph, pw))
+
+
+@right("Q0b")
+def transposed_convolution(patches, height, width, bias=None):
+    b, n, c, ph, pw = patches.shape
+    kernels = torch.eye(c * ph * pw, device=patches.device).reshape(-1, c, ph, pw)
+    grid = patches.flatten(2).transpose(1, 2).reshape(b, c * ph * pw, height // ph, width // pw)
+    return F.conv_transpose2d(grid, kernels, bias, stride=(ph, pw))
+
+
+@right("Q0b")
+def numpy_block(patches, height, width):
+    import numpy as np
+
+    array = patches.detach().cpu().numpy()
+    columns = width // array.shape[-1]
+    return np.stack([np.block([list(i[k : k + columns]) for k in range(0, len(i), columns)]) for i in array])
+
+
+@right("Q0b")
+def pixel_by_pixel_lookup(patches, height, width):
+    ph, pw = patches.shape[-2:]
+    y, x = torch.arange(height)[:, None], torch.arange(width)[None]
+    k = (y // ph) * (width // pw) + x // pw
+    return patches.movedim(2, 1)[:, :, k, y % ph, x % pw]  # b c height width
+
+
+# --- Q0b, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q0b",
+    hint="Your first image row reads 0, 1, 2, 3: that is all of patch 0, rolled out flat. A reshape never moves a number; "
+    "somewhere the axes have to change places, as they did on the way in.",
+)
+def reshape_and_hope(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    return patches.reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="You undo the cut by cutting again: this is the very permute of the split. To walk back, each axis returns to "
+    "where it came from. Name the six axes now, and name them as an image wants them.",
+)
+def the_permute_of_split_again(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 2, 4, 1, 3, 5).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="The channel is in front, good, but each patch is still rolled out along the image row. In an image, what comes "
+    "right after the last pixel row of a patch: another patch row, or the neighbour's first pixels?",
+)
+def rows_and_columns_not_interleaved(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 3, 1, 2, 4, 5).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="Your image is woven: neighbouring pixels come from different patches, like threads in cloth. A height is "
+    "(rows, ph) with the pixels inside running faster. Which of the two runs faster in yours?",
+)
+def woven(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 3, 4, 1, 5, 2).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="Each patch is whole, and they are laid down column by column: patch 1 lies below patch 0. It should lie to its "
+    "right. Which of your axes counts rows?",
+)
+def laid_column_by_column(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, columns, rows, c, ph, pw)
+    return grid.permute(0, 3, 2, 4, 1, 5).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="Every patch is in its place and lies on its side: its rows run downwards. In your permute, follow ph and pw: "
+    "which of them should stand next to the rows?",
+)
+def pixels_on_their_side(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 3, 1, 5, 2, 4).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="With one channel all is well, with three the colours come from three different patches. The patches arrive as "
+    "(b, n, c, …): in what order does your first reshape read them?",
+)
+def channel_read_before_the_patches(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, c, rows, columns, ph, pw)
+    return grid.permute(0, 1, 2, 4, 3, 5).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="Squares are right, oblong images come out scrambled: you counted the rows along the width and the columns along "
+    "the height. Their product is the same, so no error warned you.",
+)
+def rows_counted_along_the_width(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = width // pw, height // ph
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 3, 1, 4, 2, 5).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="You take the root of the number of patches, as if every grid were square. The height and the width were "
+    "handed to you: what do they say about rows and columns?",
+)
+def root_of_n(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows = columns = int(n**0.5)
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 3, 1, 4, 2, 5).reshape(b, c, height, width)
+
+
+@mistake(
+    "Q0b",
+    hint="Squares are right. On an oblong image you find the place of patch k by dividing by the number of rows; but how "
+    "many patches fit side by side before a new row begins?",
+)
+def place_found_by_rows(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = [[patches[:, (r * rows + k) % n] for k in range(columns)] for r in range(rows)]
+    return torch.cat([torch.cat(band, dim=-1) for band in grid], dim=-2)
+
+
+@mistake(
+    "Q0b",
+    hint="The pixels are all in place, in an image whose channel comes last: fine for matplotlib, not for the next layer. "
+    "Where do b, c, h, w want it?",
+)
+def image_with_channels_last(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 1, 4, 2, 5, 3).reshape(b, height, width, c)
+
+
+@mistake(
+    "Q0b",
+    hint="Square images are perfect; an oblong one comes back with its height and its width exchanged. Look at the sizes "
+    "in your last reshape.",
+)
+def width_and_height_exchanged_at_the_end(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches.reshape(b, rows, columns, c, ph, pw)
+    return grid.permute(0, 3, 1, 4, 2, 5).reshape(b, c, width, height)
+
+
+@mistake(
+    "Q0b",
+    hint="All the patches came out in a single line, one very wide image (or a very tall one). After how many patches "
+    "should a new row begin?",
+)
+def one_long_strip(patches, height, width):
+    return torch.cat(list(patches.unbind(1)), dim=-1)
+
+
+@mistake(
+    "Q0b",
+    hint="`F.fold` wants (b, pixels of a patch, patches), the patches in the last axis; yours are still in the second. "
+    "Nothing complained, since the number of values is the same.",
+)
+def fold_fed_the_wrong_way_round(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    return F.fold(patches.reshape(b, c * ph * pw, n), (height, width), (ph, pw), stride=(ph, pw))
+
+
+@mistake(
+    "Q0b",
+    hint="One image came back where a batch was sent. Which index takes the first image, and does anything bring the "
+    "others back?",
+)
+def only_the_first_of_the_batch(patches, height, width):
+    b, n, c, ph, pw = patches.shape
+    rows, columns = height // ph, width // pw
+    grid = patches[0].reshape(rows, columns, c, ph, pw)
+    return grid.permute(2, 0, 3, 1, 4).reshape(c, height, width)

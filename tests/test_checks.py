@@ -1,0 +1,264 @@
+"""The check machinery on a question of its own: scores, hints, cards, blanks, errors, the wire format."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import save
+
+from helpers.checks import Case, Criterion, Finding, Question, same, same_shape
+from helpers.checks.answer import Answer, Arrays, BadAnswer, Failure, collect, decode, encode, to_array
+from helpers.checks.card import as_text, card
+from helpers.checks.fingerprint import Fingerprint, mark
+from helpers.checks.probing import probe_all, raises
+from helpers.checks.question import Expected, case_rng, public_rng
+from helpers.checks.verdict import judge_answer
+
+
+class Squares(Question):
+    id = "Q99"
+    title = "Squares and cubes"
+    signature = "powers(x) -> (2, n)"
+    criteria = (
+        Criterion("shape", "two rows", share=0),
+        Criterion("squares", "the first row holds squares", hint="look at the first row"),
+        Criterion("cubes", "the second row holds cubes"),
+        Criterion("empty", "an empty input gives an empty result", share=0.5),
+    )
+
+    def cases(self, rng):
+        yield Case("three numbers", criteria=("shape", "squares", "cubes"), x=np.array([1.0, 2.0, 3.0]))
+        yield Case("drawn", criteria=("shape", "squares", "cubes"), x=rng.standard_normal(5) + 4)
+        yield Case("empty", criteria="empty", x=np.zeros(0))
+
+    def probe(self, answer, case):
+        return {"powers": answer(torch.tensor(case["x"]))}
+
+    def judge(self, case, expected, got):
+        yield same_shape("shape", expected["powers"], got["powers"])
+        yield same_shape("empty", expected["powers"], got["powers"])
+        if got["powers"].shape == expected["powers"].shape:
+            yield same("squares", expected["powers"][0], got["powers"][0], got.tolerance)
+            yield same("cubes", expected["powers"][1], got["powers"][1], got.tolerance)
+        else:
+            yield Finding("squares", False)
+            yield Finding("cubes", False)
+
+
+Q = Squares()
+
+
+def right(x):
+    return torch.stack([x**2, x**3])
+
+
+def expected_on(cases) -> tuple:
+    return tuple(dict(r) for r in probe_all(Q, right, cases))
+
+
+PUBLIC = list(Q.cases(public_rng(Q.id)))
+SECRET = list(Q.cases(case_rng(Q.id, 5)))
+
+
+def verdict_of(answer, *, grading: bool = True, mistakes=()):
+    public = (PUBLIC, Expected(4, expected_on(PUBLIC), tuple(mistakes)))
+    secret = (SECRET, Expected(4, expected_on(SECRET)))
+    recorded = {f"public/{i}": r for i, r in enumerate(probe_all(Q, answer, PUBLIC))}
+    recorded |= {f"secret/{i}": r for i, r in enumerate(probe_all(Q, answer, SECRET))}
+    return judge_answer(Q, Answer(Q.id, recorded), public=public, secret=secret if grading else None)
+
+
+def test_a_right_answer_scores_full() -> None:
+    verdict = verdict_of(right)
+    assert (verdict.score, verdict.points, verdict.status, verdict.hint) == (4, 4, "correct", "")
+
+
+@pytest.mark.parametrize("kind", ["double", "numpy", "list", "gradients", "half"])
+def test_any_form_of_a_right_answer_scores_full(kind: str) -> None:
+    def answer(x):
+        out = right(x)
+        return {
+            "double": out.double(),
+            "numpy": out.numpy(),
+            "list": out.tolist(),
+            "gradients": out.clone().requires_grad_(),
+            "half": out.half(),
+        }[kind]
+
+    assert verdict_of(answer).passed
+
+
+def test_half_of_the_criteria_earns_their_share() -> None:
+    verdict = verdict_of(lambda x: torch.stack([x**2, x**2]))
+    assert verdict.status == "partial"
+    assert verdict.score == pytest.approx(4 * 1.5 / 2.5)
+    assert [line.state for line in verdict.lines] == ["met", "met", "not met", "met"]
+
+
+def test_an_error_in_one_case_costs_only_its_criteria() -> None:
+    def answer(x):
+        if len(x) == 0:
+            raise ValueError("nothing to do")
+        return right(x)
+
+    verdict = verdict_of(answer)
+    assert verdict.score == pytest.approx(4 * 2 / 2.5)
+    assert verdict.lines[-1].state == "not reached"
+    assert "ValueError: nothing to do" in verdict.hint
+
+
+def test_an_answer_that_knows_only_the_public_cases_is_found_out() -> None:
+    known = {tuple(c["x"]): torch.tensor(e["powers"]) for c, e in zip(PUBLIC, expected_on(PUBLIC), strict=True)}
+
+    def answer(x):
+        return known.get(tuple(x.numpy()), torch.zeros(2, len(x)))
+
+    assert verdict_of(answer, grading=False).passed
+    verdict = verdict_of(answer)
+    assert verdict.score < 4 * 0.5
+    assert "drawn for grading" in as_text(verdict)
+
+
+def test_details_never_quote_a_secret_case() -> None:
+    def answer(x):
+        return right(x) + (0 if len(x) < 4 else 1234.5)
+
+    public = (PUBLIC[:1], Expected(4, expected_on(PUBLIC[:1])))
+    secret = (SECRET, Expected(4, expected_on(SECRET)))
+    cases = {f"public/{i}": r for i, r in enumerate(probe_all(Q, answer, PUBLIC[:1]))}
+    cases |= {f"secret/{i}": r for i, r in enumerate(probe_all(Q, answer, SECRET))}
+    verdict = judge_answer(Q, Answer(Q.id, cases), public=public, secret=secret)
+    assert not verdict.passed
+    text = card(verdict)
+    for number in np.concatenate([SECRET[1]["x"], SECRET[1]["x"] ** 2]):
+        assert f"{number:.4g}" not in text
+
+
+def test_a_known_mistake_is_named() -> None:
+    def swapped(x):
+        return torch.stack([x**3, x**2])
+
+    marks = tuple(
+        mark(Q, *row) for row in zip(PUBLIC, expected_on(PUBLIC), probe_all(Q, swapped, PUBLIC), strict=True)
+    )
+    known = Fingerprint("your rows changed places", marks)
+    verdict = verdict_of(lambda x: torch.stack([x * x * x, x * x]), mistakes=[known])
+    assert (verdict.hint, verdict.known_mistake) == ("your rows changed places", True)
+    assert verdict_of(lambda x: torch.stack([x, x]), mistakes=[known]).hint == "look at the first row"
+
+
+def test_a_mistake_that_raises_is_known_by_its_error() -> None:
+    def crash(x):
+        return x.reshape(7, 11)
+
+    marks = tuple(mark(Q, *row) for row in zip(PUBLIC, expected_on(PUBLIC), probe_all(Q, crash, PUBLIC), strict=True))
+    assert verdict_of(crash, mistakes=[Fingerprint("a reshape", marks)]).hint == "a reshape"
+
+
+def test_returning_nothing_is_said_in_words() -> None:
+    assert "is a `return` missing?" in verdict_of(lambda x: None).hint
+
+
+def test_the_error_names_the_students_line() -> None:
+    source = "def answer(x):\n    y = x + 1\n    return y.no_such_thing\n"
+    import linecache
+
+    linecache.cache["<answer test>"] = (len(source), None, source.splitlines(keepends=True), "<answer test>")
+    scope: dict = {}
+    exec(compile(source, "<answer test>", "exec"), scope)
+    verdict = verdict_of(scope["answer"])
+    assert verdict.status == "error"
+    assert verdict.failure is not None
+    assert (verdict.failure.line, verdict.failure.source) == (3, "return y.no_such_thing")
+    assert "Line 3 of your cell (`return y.no_such_thing`) raised AttributeError" in verdict.hint
+
+
+def test_the_students_random_state_is_left_alone() -> None:
+    import random
+
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    wanted = (torch.rand(1).item(), np.random.rand(), random.random())
+    torch.manual_seed(3)
+    np.random.seed(3)
+    random.seed(3)
+    probe_all(Q, lambda x: torch.rand(2, len(x)), PUBLIC)
+    assert (torch.rand(1).item(), np.random.rand(), random.random()) == wanted
+
+
+def test_raises_tells_the_right_error_from_another() -> None:
+    def fail(error):
+        raise error
+
+    assert raises(lambda: 1, ValueError) == 0
+    assert raises(lambda: fail(ValueError()), ValueError) == 1
+    assert raises(lambda: fail(KeyError()), ValueError) == 2
+
+
+def test_cards_escape_what_students_control() -> None:
+    def answer(x):
+        raise ValueError("<script>alert(1)</script>")
+
+    html = card(verdict_of(answer))
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+
+
+# ---- the wire format ----
+
+
+def test_what_is_encoded_is_decoded() -> None:
+    arrays = Arrays({"a": np.arange(6.0).reshape(2, 3), "b": np.array([True])}, tolerance=2e-3)
+    answer = Answer("Q1", {"public/0": arrays, "public/1": Failure("ValueError", "no", 3, "x = 1")})
+    back = decode(encode(answer), question="Q1")
+    assert back.cases["public/1"] == answer.cases["public/1"]
+    assert back.cases["public/0"].tolerance == 2e-3
+    np.testing.assert_array_equal(back.cases["public/0"]["a"], arrays["a"])
+
+
+def blob(**meta) -> bytes:
+    base = {"version": 1, "question": "Q1", "failures": {}, "tolerances": {}}
+    return save({"public/0/a": np.zeros(2)}, metadata={"answer": json.dumps(base | meta)})
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "not a safetensors file"),
+        (b"\x00" * 4, "not a safetensors file"),
+        (b"\xff" * 64, "not a safetensors file"),
+        (b"\x80\x04\x95pickle", "not a safetensors file"),
+        (blob(question="Q2"), "of question 'Q2'"),
+        (blob(version=99), "version 99"),
+        (blob(failures=[1]), "can't be read"),
+        (blob(failures={"public/0": {"kind": "x"}}), "can't be read"),
+        (blob(tolerances={"public/0": "loose"}), "can't be read"),
+        (blob()[:-3], "can't be read"),
+        (save({"a": np.zeros(1)}), "can't be read"),
+    ],
+)
+def test_a_malformed_answer_says_what_was_found(content: bytes, says: str) -> None:
+    with pytest.raises(BadAnswer, match=says):
+        decode(content, question="Q1")
+
+
+def test_an_oversized_answer_is_not_read() -> None:
+    with pytest.raises(BadAnswer, match="at most 100 are read"):
+        decode(blob(), question="Q1", max_bytes=100)
+
+
+@pytest.mark.parametrize("claim", [1e9, -1.0, 0.0, float("nan"), float("inf")])
+def test_a_claimed_tolerance_is_not_believed(claim: float) -> None:
+    back = decode(blob(tolerances={"public/0": claim}), question="Q1")
+    assert back.cases["public/0"].tolerance == 1e-4
+
+
+def test_objects_never_become_arrays() -> None:
+    for value in ("text", object(), {"a": 1}, b"bytes"):
+        with pytest.raises(TypeError, match="a tensor was expected"):
+            to_array(value)
+    assert collect({"x": torch.ones(2, dtype=torch.bfloat16)}).tolerance == 2e-2
