@@ -11,8 +11,28 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.exam.selection import role_of
+
 _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*</script>", re.IGNORECASE)
+_BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)
 _EXTERNAL_SHEET = re.compile(r"<link\b[^>]*\bhref=\"https?://[^\"]*\"[^>]*/?>", re.IGNORECASE)
+
+
+def focused(notebook: NotebookNode) -> NotebookNode:
+    """What a student wants to see again: title, questions, answers, cards, own cells, and whatever failed."""
+    kept = []
+    for before, cell in zip((None, *notebook.cells), notebook.cells, strict=False):
+        role = role_of(cell)
+        asked = role in ("answer", "check", "written", "extra")
+        failed = any(o.output_type == "error" for o in cell.get("outputs", []))
+        if role in ("answer", "written") and before is not None and before.cell_type == "markdown":
+            if not kept or kept[-1] is not before:
+                kept.append(before)
+        if (not kept and cell.cell_type == "markdown") or asked or failed:
+            kept.append(cell)
+    page = NotebookNode(notebook)
+    page.cells = kept
+    return page
 
 
 class FeedbackWriter:
@@ -35,7 +55,8 @@ class FeedbackWriter:
             "unique_key": lesson,
             "metadata": {"name": lesson},
         }
-        html, _ = self._exporter.from_notebook_node(notebook, resources=resources)
+        html, _ = self._exporter.from_notebook_node(focused(notebook), resources=resources)
         html = _EXTERNAL_SHEET.sub("", _EXTERNAL_SCRIPT.sub("", html))
+        html = _BADGE.sub("Open in Colab", html)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(html, "utf-8")

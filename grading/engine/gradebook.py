@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,10 +14,18 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import SaveAutoGrades, SaveCells
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from grading.course import Lesson
 from grading.late import LatePenalties
+
+
+def _commands_on_path() -> None:
+    """nbgrader calls the `alembic` command by name: make this environment's commands found, activated or not."""
+    here = str(Path(sys.executable).parent)
+    if shutil.which("alembic") is None:
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
 
 
 class Register:
@@ -25,6 +37,7 @@ class Register:
     """
 
     def __init__(self, db_url: str, config: Config) -> None:
+        _commands_on_path()
         self.db_url = db_url
         if db_url.startswith("sqlite:///"):
             Path(db_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +71,8 @@ class Register:
             gradebook.db.commit()
 
     def _open(self, student: str, lesson: str, timestamp: str | None) -> None:
-        with Gradebook(self.db_url) as gradebook:
+        with warnings.catch_warnings(), Gradebook(self.db_url) as gradebook:
+            warnings.simplefilter("ignore", SAWarning)  # nbgrader adds a submission before its session knows it
             gradebook.update_or_create_student(student)
             extra = {"timestamp": timestamp} if timestamp else {}
             gradebook.update_or_create_submission(lesson, student, **extra)

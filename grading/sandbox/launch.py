@@ -3,7 +3,7 @@
 It stays as the sandbox's process 1. Bubblewrap has one of its own, but that runs without the system call
 filter and could be rewritten from inside.
 
-Run as `python -I -S launch.py` with one JSON object on standard input (see `process.SandboxedProcess`).
+Run as `python -I -S launch.py` with one line of JSON on standard input (see `sandboxed.py`).
 Standard library only: nothing of the course is visible here, and start-up time counts.
 """
 
@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import resource
+import select
 import signal
 import sys
 
@@ -67,16 +68,28 @@ def drop_privileges(uid):
         raise RuntimeError("refusing to run a notebook as root")
 
 
-def stay_as_init(kernel):
-    """Reaps what the notebook leaves behind and ends with the kernel, which ends all else in the sandbox."""
+def stay_as_init(kernel, lifeline):
+    """Reaps what the notebook leaves behind; ends with the kernel or with our owner, and all else with it.
+
+    Bubblewrap's own --die-with-parent does not reach a process of another user, which we are under root.
+    """
+    woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(wake)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
     while True:
-        pid, status = os.wait()
-        if pid == kernel:
-            os._exit(os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+        pid, status = 1, 0
+        while pid:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == kernel:
+                os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+        if lifeline in select.select([lifeline, woken], [], [])[0]:
+            os._exit(128 + signal.SIGKILL)
+        os.read(woken, 4096)
 
 
 def main():
-    spec = json.load(sys.stdin)
+    spec = json.loads(sys.stdin.readline())
+    lifeline = os.dup(0)  # our owner keeps the other end open as long as it lives
     drop_privileges(spec["uid"])
     for folder in spec["folders"]:
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -91,7 +104,7 @@ def main():
     set_limits(spec["limits"])
     kernel = os.fork()
     if kernel:
-        stay_as_init(kernel)
+        stay_as_init(kernel, lifeline)
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.execve(spec["argv"][0], spec["argv"], spec["env"])

@@ -30,8 +30,8 @@ class Event(NamedTuple):
     """Something that happened in a cell.
 
     kind: "error" (the cell raised, which is no concern of the sandbox), "timeout", "total_timeout", "died",
-    "memory", "processes", "output_limit", "protocol" (a message that cannot be read), or "bad_output" (outputs
-    that no notebook may hold were left out).
+    "memory", "processes", "output_limit", "protocol" (a message that cannot be read), or "bad_output"
+    (outputs that no notebook may hold were left out).
     """
 
     cell_index: int
@@ -85,8 +85,9 @@ def run_notebook(
     """Runs the code cells of `nb` that `should_run` chooses, in a kernel of their own.
 
     env: environment variables for the kernel, besides the fixed ones.
-    read_only: files or folders to show in the sandbox, path inside -> path here (data sets). With
-        sandbox="none" nothing is mapped; a path that is the same on both sides works in both.
+    read_only: files or folders to show in the sandbox, path inside -> path here (data sets). Under root they
+        must be readable by others: the kernel is not root. With sandbox="none" nothing is mapped; a path that
+        is the same on both sides works in both.
     Raises `SandboxUnavailable` where bubblewrap does not work and `KernelStartError` where no kernel starts;
     whatever the notebook itself does ends up in the result.
 

@@ -112,8 +112,8 @@ class SandboxedProcess:
         assert self._process is not None
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it ended already: `poll` and `last_words` tell
-            self._process.stdin.write(json.dumps(spec).encode())
-            self._process.stdin.close()
+            self._process.stdin.write(json.dumps(spec).encode() + b"\n")
+            self._process.stdin.flush()  # and left open: when it closes, the sandbox ends
 
     def poll(self) -> int | None:
         assert self._process is not None

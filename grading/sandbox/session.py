@@ -159,7 +159,7 @@ class Session:
         """
         runner = self._runner
         work = asyncio.ensure_future(runner.async_execute_cell(cell, index, execution_count=number))
-        ends = {work, self._lost, runner.failed}
+        ends: set[asyncio.Future[Any]] = {work, self._lost, runner.failed}
         out_of_time = False
         done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         if not done:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import time
-import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 
@@ -31,29 +30,34 @@ def md5_of(path: Path) -> str:
 def fetch(urls: list[str], target: Path, md5: str) -> Path:
     """Download `target` from the first of `urls` that serves it whole.
 
-    The download goes to `<target>.part`, and gets its name only after its checksum is right.
+    The download goes to `<target>.<process>.part`, and gets its name only when its checksum is right.
 
     Raises:
         DataUnavailable: no address could be reached, or what came was cut short or is not the file asked for.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+    except OSError as error:
+        raise DataUnavailable(
+            f"{target.parent} cannot be written to ({error.strerror}). Set VITLAB_CACHE to a folder that can."
+        ) from error
     troubles = []
     try:
         for url in urls:
             try:
                 _download(url, part)
-            except (OSError, urllib.error.URLError) as error:
+            except (OSError, HTTPException) as error:  # URLError is an OSError
                 troubles.append(f"{url}: {getattr(error, 'reason', None) or error}")
                 continue
             found = md5_of(part)
             if found == md5:
-                part.replace(target)
-                return target
-            troubles.append(f"{url}: not the file asked for ({part.stat().st_size} bytes with md5 {found}, not {md5})")
+                return part.replace(target)
+            troubles.append(f"{url}: not the file asked for ({part.stat().st_size} bytes, md5 {found} and not {md5})")
     finally:
         part.unlink(missing_ok=True)
-    raise DataUnavailable(f"{target.name} could not be downloaded to {target.parent}. " + "; ".join(troubles))
+    raise DataUnavailable(f"{target} could not be downloaded. " + "; ".join(troubles))
 
 
 def _download(url: str, part: Path) -> None:
@@ -83,8 +87,8 @@ class _Progress:
             return
         self.last = now
         of = f" of {self.size / 1e6:.1f} MB ({100 * got // self.size} %)" if self.size else " MB"
-        print(f"\rDownloading {self.name}: {got / 1e6:.1f}{of}", end="", file=sys.stderr, flush=True)
+        print(f"\rDownloading {self.name}: {got / 1e6:.1f}{of}", end="", flush=True)
 
     def end(self) -> None:
         if self.last:
-            print(file=sys.stderr)
+            print()

@@ -101,7 +101,8 @@ def _eye(canvas: Array, dx: Array, dy: Array, looks: dict[str, Array]) -> None:
 def _nose(canvas: Array, dx: Array, dy: Array, looks: dict[str, Array]) -> None:
     bridge = raster.box(dx - 0.35 * dy, dy + 0.6, np.float32(0.55), np.float32(2.2))
     raster.paint(canvas, 0.75 * raster.coverage(bridge), looks["shade"])
-    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy - 1.8, np.float32(2.2), np.float32(0.9))), looks["shade"])
+    nostrils = raster.ellipse(dx, dy - 1.8, np.float32(2.2), np.float32(0.9))
+    raster.paint(canvas, raster.coverage(nostrils), looks["shade"])
 
 
 def _mouth(canvas: Array, dx: Array, dy: Array, looks: dict[str, Array]) -> None:

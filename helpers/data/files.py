@@ -22,62 +22,64 @@ from helpers.data.downloads import DataUnavailable, cache_folder, fetch, md5_of
 from helpers.torchvision_ops import load_torchvision
 
 _STAND_IN = {"cifar10": "shapes", "mnist": "digits", "fashion_mnist": "digits"}
-_FOLDERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
+_CATALOGUE = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST"}
+_DEEP = 4  # folders beneath VITLAB_DATA that are searched: data may lie beside millions of other files
 
 
 def load_mnist(name: str, split: str, limit: int | None) -> Dataset:
     """MNIST (LeCun, Cortes, Burges, 1998) or Fashion-MNIST (Xiao, Rasul, Vollgraf, 2017): (n, 1, 28, 28)."""
-    catalogue = getattr(load_torchvision().datasets, _FOLDERS[name])
+    catalogue = getattr(load_torchvision().datasets, _CATALOGUE[name])
     prefix = "train" if split == "train" else "t10k"
-    wanted = [(file, md5) for file, md5 in catalogue.resources if file.startswith(prefix)]
-    image_file, label_file = (
-        _find_or_fetch_mnist(name, catalogue.mirrors, file, md5)
-        for file, md5 in sorted(wanted, key=lambda entry: "labels" in entry[0])
-    )
-    images = _read_idx(image_file, limit)
-    labels = _read_idx(label_file, limit)
+    checksums = {file: md5 for file, md5 in catalogue.resources if file.startswith(prefix)}
+    paths = {
+        "labels" if "labels" in file else "images": _find_or_fetch_mnist(name, catalogue.mirrors, file, md5)
+        for file, md5 in checksums.items()
+    }
+    images, labels = _read_idx(paths["images"], dimensions=3), _read_idx(paths["labels"], dimensions=1)
     if len(images) != len(labels):
-        raise _broken(image_file, f"it holds {len(images)} images, and {label_file} holds {len(labels)} labels")
+        raise _broken(paths["images"], f"{len(images)} images, but {paths['labels']} holds {len(labels)} labels")
     classes = tuple(text.partition(" - ")[0] for text in catalogue.classes)
+    if labels.max(initial=0) >= len(classes):
+        raise _broken(paths["labels"], f"it holds a label {labels.max()}, and there are {len(classes)} classes")
     return Dataset(
         name,
-        torch.from_numpy(images).float().div_(255).unsqueeze(1),
-        torch.from_numpy(labels).long(),
+        torch.from_numpy(images[:limit].copy()).float().div_(255).unsqueeze(1),
+        torch.from_numpy(labels[:limit].copy()).long(),
         classes,
-        f"{image_file.parent} ({split})",
+        f"{paths['images'].parent} ({split})",
     )
 
 
 def _find_or_fetch_mnist(name: str, mirrors: list[str], file: str, md5: str) -> Path:
-    cache = cache_folder() / name / file
-    for path in _candidates(name, file):
-        if path.suffix != ".gz":
-            return path  # unpacked: its header is checked when it is read
+    """A whole file anywhere in `VITLAB_DATA`, else one unpacked in a folder of the set's name, else the cache's."""
+    packed = list(_beneath(file))
+    named = [path for path in packed if _belongs(path, name)]
+    for path in named + packed:
         trouble = _trouble(path, md5)
         if trouble is None:
             return path
-        if path != cache:
+        if path in named:  # several sets use the same file names: one elsewhere may be another set's
             raise _broken(path, trouble)
-        print(f"{path} is broken ({trouble}): downloading it again.")
-    return _fetch_for(name, [mirror + file for mirror in mirrors], cache, md5)
-
-
-def _candidates(name: str, file: str) -> Iterator[Path]:
-    """Where the file may lie, packed or unpacked: anywhere beneath `VITLAB_DATA` in a folder of the set's name."""
-    root = _data_folder()
-    if root is not None:
-        other = "fashion" in name
-        places = [path for pattern in (file, file.removesuffix(".gz")) for path in sorted(root.rglob(pattern))]
-        for path in places:
-            inside = str(path.relative_to(root.parent)).lower()
-            if path.is_file() and ("fashion" in inside) == other:
-                yield path
+    for path in _beneath(file.removesuffix(".gz")):
+        if _belongs(path, name):
+            return path  # has no checksum of its own; its header and length are checked when it is read
     cached = cache_folder() / name / file
-    if cached.is_file():
-        yield cached
+    trouble = _trouble(cached, md5)
+    if trouble is None:
+        return cached
+    if cached.exists():
+        print(f"{cached} is broken ({trouble}): downloading it again.")
+    return _fetch_for(name, [mirror + file for mirror in mirrors], cached, md5)
 
 
-def _read_idx(path: Path, limit: int | None) -> np.ndarray:
+def _belongs(path: Path, name: str) -> bool:
+    """Whether the folder says that it holds this set: `mnist/`, `MNIST/raw/`, `fashion-mnist/` and the like."""
+    folder = path.parent.parent if path.parent.name.lower() == "raw" else path.parent
+    letters = "".join(letter for letter in folder.name.lower() if letter.isalpha())
+    return letters in ({"mnist"} if name == "mnist" else {"fashionmnist", "fashion"})
+
+
+def _read_idx(path: Path, *, dimensions: int) -> np.ndarray:
     """An IDX file, packed or not: four bytes (0, 0, type, dimensions), the sizes, then the bytes of the array.
 
     Raises:
@@ -85,16 +87,15 @@ def _read_idx(path: Path, limit: int | None) -> np.ndarray:
     """
     try:
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
-            head = file.read(4)
-            if len(head) < 4 or head[:3] != b"\0\0\x08":
-                raise _broken(path, "it is no IDX file of bytes")
-            shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
+            if file.read(4) != bytes((0, 0, 8, dimensions)):
+                raise _broken(path, f"it does not begin as an IDX file of bytes in {dimensions} dimensions does")
+            shape = struct.unpack(f">{dimensions}I", file.read(4 * dimensions))
             data = file.read()
     except (OSError, EOFError, zlib.error, struct.error) as error:
         raise _broken(path, str(error)) from error
     if len(data) != int(np.prod(shape)):
         raise _broken(path, f"its header announces {int(np.prod(shape))} bytes and {len(data)} follow")
-    return np.frombuffer(data, dtype="uint8").reshape(shape)[:limit].copy()
+    return np.frombuffer(data, dtype="uint8").reshape(shape)
 
 
 def load_cifar10(split: str, limit: int | None) -> Dataset:
@@ -111,47 +112,66 @@ def load_cifar10(split: str, limit: int | None) -> Dataset:
         images.float().div_(255),
         torch.tensor(raw.targets[:limit]),
         tuple(raw.classes),
-        f"{Path(root) / catalogue.base_folder} ({split})",
+        f"{root / catalogue.base_folder} ({split})",
     )
 
 
 def _find_or_fetch_cifar10(catalogue) -> Path:
     """The folder that holds `cifar-10-batches-py`, every file in it checked."""
-    files = [*catalogue.train_list, *catalogue.test_list, (catalogue.meta["filename"], catalogue.meta["md5"])]
-    root, cache = _data_folder(), cache_folder() / "cifar10"
-    for folder in sorted(root.rglob(catalogue.base_folder)) if root else []:
-        for file, md5 in files:
-            if trouble := _trouble(folder / file, md5):
-                raise _broken(folder / file, trouble)
+    for folder in _beneath(catalogue.base_folder):
+        if troubles := _cifar10_troubles(catalogue, folder):
+            raise _broken(*troubles[0])
         return folder.parent
-    if any((cache / catalogue.base_folder).glob("*")):
-        troubles = [(file, _trouble(cache / catalogue.base_folder / file, md5)) for file, md5 in files]
-        bad = [f"{cache / catalogue.base_folder / file} ({trouble})" for file, trouble in troubles if trouble]
-        if not bad:
-            return cache
-        print(f"Broken: {', '.join(bad)}. Unpacking it again.")
-    archive = next(iter(sorted(root.rglob(catalogue.filename)) if root else []), cache / catalogue.filename)
-    trouble = _trouble(archive, catalogue.tgz_md5)
-    if trouble and archive.is_file() and cache not in archive.parents:
-        raise _broken(archive, trouble)
-    if trouble:
-        archive = _fetch_for("cifar10", [catalogue.url], archive, catalogue.tgz_md5)
+    cache = cache_folder() / "cifar10"
+    unpacked = cache / catalogue.base_folder
+    troubles = _cifar10_troubles(catalogue, unpacked)
+    if not troubles:
+        return cache
+    if unpacked.exists():
+        print(f"{troubles[0][0]} is broken ({troubles[0][1]}): unpacking it again.")
+    for archive in _beneath(catalogue.filename):
+        if trouble := _trouble(archive, catalogue.tgz_md5):
+            raise _broken(archive, trouble)
+        break
+    else:
+        archive = cache / catalogue.filename
+        if _trouble(archive, catalogue.tgz_md5):
+            _fetch_for("cifar10", [catalogue.url], archive, catalogue.tgz_md5)
+    cache.mkdir(parents=True, exist_ok=True)
     with tarfile.open(archive) as tar:
         tar.extractall(cache, filter="data")
-    for file, md5 in files:
-        if trouble := _trouble(cache / catalogue.base_folder / file, md5):
-            raise _broken(cache / catalogue.base_folder / file, trouble)
+    if troubles := _cifar10_troubles(catalogue, unpacked):
+        raise _broken(*troubles[0])
     return cache
 
 
-def _data_folder() -> Path | None:
-    named = os.environ.get("VITLAB_DATA", "").strip()
-    if not named:
-        return None
-    folder = Path(named).expanduser()
-    if not folder.is_dir():
-        raise DataUnavailable(f"VITLAB_DATA names {folder}, which is no folder. Correct it, or unset it.")
-    return folder
+def _cifar10_troubles(catalogue, folder: Path) -> list[tuple[Path, str]]:
+    files = [*catalogue.train_list, *catalogue.test_list, (catalogue.meta["filename"], catalogue.meta["md5"])]
+    found = ((folder / file, _trouble(folder / file, md5)) for file, md5 in files)
+    return [(path, trouble) for path, trouble in found if trouble]
+
+
+def _beneath(name: str) -> Iterator[Path]:
+    """Files and folders of a name in the folder `VITLAB_DATA`, itself included, the nearest first."""
+    wish = os.environ.get("VITLAB_DATA", "").strip()
+    if not wish:
+        return
+    root = Path(wish).expanduser()
+    if not root.is_dir():
+        raise DataUnavailable(f"VITLAB_DATA names {root}, which is no folder. Correct it, or unset it.")
+    if root.name == name:
+        yield root
+    level = [root]
+    for _ in range(_DEEP):
+        yield from (folder / name for folder in level if (folder / name).exists())
+        level = [below for folder in level for below in _folders(folder)]
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:  # one that may not be read holds nothing for us
+        return []
 
 
 def _trouble(path: Path, md5: str) -> str | None:
@@ -163,7 +183,7 @@ def _trouble(path: Path, md5: str) -> str | None:
 
 
 def _broken(path: Path, trouble: str) -> DataUnavailable:
-    return DataUnavailable(f"{path} is broken or only half there: {trouble}. Delete it or fetch it again.")
+    return DataUnavailable(f"{path} is broken or only half there: {trouble}. Replace it, or delete it.")
 
 
 def _fetch_for(name: str, urls: list[str], target: Path, md5: str) -> Path:
@@ -171,7 +191,6 @@ def _fetch_for(name: str, urls: list[str], target: Path, md5: str) -> Path:
         return fetch(urls, target, md5)
     except DataUnavailable as error:
         raise DataUnavailable(
-            f"{name} is not here and could not be downloaded: {error}\n"
-            f'Without a network use load("{_STAND_IN[name]}"), which is embedded, or set VITLAB_DATA to a folder '
-            f"that holds the files of {name}."
+            f'The set {name} is not here: {error}\nUse load("{_STAND_IN[name]}") instead, which needs no network, '
+            f"or set VITLAB_DATA to a folder that holds the files of {name}."
         ) from error

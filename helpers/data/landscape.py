@@ -74,7 +74,10 @@ def _scene(h: int, w: int) -> Array:
     for cx, cy, r, colour in ((0.695, 0.47, 0.125, "2f6b3a"), (0.66, 0.44, 0.075, "3f8448")):
         paint(disc(cx, cy, r), colour)
     # flowers
-    for cx, cy, colour in ((0.08, 0.86, "f25f5c"), (0.17, 0.93, "ffe066"), (0.06, 0.96, "ffffff"), (0.22, 0.83, "f25f5c"),
-                           (0.60, 0.93, "ffe066"), (0.53, 0.85, "ffffff")):  # fmt: skip
+    red, yellow, white = "f25f5c", "ffe066", "ffffff"
+    for cx, cy, colour in (
+        (0.08, 0.86, red), (0.17, 0.93, yellow), (0.06, 0.96, white),
+        (0.22, 0.83, red), (0.60, 0.93, yellow), (0.53, 0.85, white),
+    ):  # fmt: skip
         paint(disc(cx, cy, 0.02), colour)
     return np.clip(canvas[0], 0, 1)

@@ -120,7 +120,7 @@ def _single(form):
 
 def _textured(fill):
     def draw(rng, canvas: Array, hue: Array) -> None:
-        n, size = canvas.shape[:2]
+        size = canvas.shape[1]
         for k in range(2):  # half of them on a disc, half on a square
             part = canvas[k::2]
             centre = _place(rng, len(part), size, 0.24, 0.36)

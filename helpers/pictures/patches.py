@@ -41,10 +41,7 @@ def show_numbers(panels: Sequence[tuple[str, object]], groups: object = None, al
 def _cells(ax: Axes, array: np.ndarray, colour: np.ndarray | None, high: float) -> None:
     known = np.isfinite(array) & (array >= 0) & (array <= high)
     whole = np.where(known, array, 0).astype(int)
-    if colour is None:
-        face = _SHADES(0.08 + 0.75 * whole / max(high, 1))
-    else:
-        face = _pale(colour[whole])
+    face = _SHADES(0.08 + 0.75 * whole / max(high, 1)) if colour is None else _pale(colour[whole])
     face[~known] = (0.85, 0.85, 0.85, 1)
     ax.imshow(face)
     for edge in range(1, array.shape[0]):
@@ -78,11 +75,13 @@ def patches_picture(expected: np.ndarray, got: np.ndarray | None, most: int = 8)
         rows.append((title, given))
     count = min(most, expected.shape[1])
     with style():
-        fig, axes = figure(0.95 * len(rows) + 0.1, width=0.82 * count + 0.9, rows=len(rows), columns=count, squeeze=False)
-        for line, (title, patches) in zip(axes, rows, strict=True):
+        fig, axes = figure(
+            0.95 * len(rows) + 0.1, width=0.82 * count + 0.9, rows=len(rows), columns=count, squeeze=False
+        )
+        for number, (line, (title, patches)) in enumerate(zip(axes, rows, strict=True)):
             for k, ax in enumerate(line):
                 _patch(ax, None if patches is None else patches[0, k], high=expected.max())
-                if line is axes[0]:
+                if number == 0:
                     ax.set_title(f"patch {k}", fontsize=8, loc="center", pad=2)
             line[0].set_ylabel(title, rotation=0, ha="right", va="center", labelpad=8)
     return fig
@@ -126,7 +125,15 @@ def joined_picture(expected: np.ndarray, got: np.ndarray | None, patch_of: np.nd
             ax.imshow(face)
             if array.size <= 36:
                 for (y, x), number in np.ndenumerate(array):
-                    ax.text(x, y, f"{number:.3g}" if known[y, x] else "?", ha="center", va="center", fontsize=9, color=_INK)
+                    ax.text(
+                        x,
+                        y,
+                        f"{number:.3g}" if known[y, x] else "?",
+                        ha="center",
+                        va="center",
+                        fontsize=9,
+                        color=_INK,
+                    )
             ax.set_title(title, fontsize=9.5, loc="left")
             _bare(ax)
     return fig

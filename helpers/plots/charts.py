@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.ticker import MaxNLocator
 
 from helpers.plots.arrays import to_numpy
@@ -44,7 +46,9 @@ def _size(matrix: np.ndarray, values: bool) -> dict[str, float]:
     rows, columns = matrix.shape
     cell = 0.5 if values else 0.32
     wide, high = min(cell * columns, WIDTH - 1.2), min(cell * rows, 3.9)
-    if not _is_long(matrix):
+    if _is_long(matrix):
+        high = min(0.13 * rows + 0.6, 3.4)
+    else:
         scale = min(wide / columns, high / rows)
         wide, high = max(scale * columns, 1.6), max(scale * rows, 1.0)
     return {"width": max(wide, 1.6) + 1.2, "height": max(high, 1.0) + 0.65}
@@ -61,7 +65,7 @@ def add_bar(image, axes) -> None:
     bar = fig.colorbar(image, ax=axes, shrink=0.95, pad=0.02, aspect=18 if one else 24)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0, labelsize=8)
-    bar.locator = MaxNLocator(5)
+    bar.locator = MaxNLocator(5, steps=[1, 2, 5, 10])
     bar.update_ticks()
 
 
@@ -161,7 +165,7 @@ def _name_lines(ax: Axes, lines: dict, *, gap: float) -> None:
         last = y[np.isfinite(y)][-1:] if np.isfinite(y).any() else [ax.get_ylim()[0]]
         ends.append([float(to_axes((x_end, last[0]))[1]), name, colour])
     ends.sort(key=lambda end: end[0])
-    for below, above in zip(ends, ends[1:], strict=False):
+    for below, above in pairwise(ends):
         above[0] = max(above[0], below[0] + gap)
     overshoot = ends[-1][0] - 1
     if overshoot > 0:
@@ -171,7 +175,7 @@ def _name_lines(ax: Axes, lines: dict, *, gap: float) -> None:
     for height, name, colour in ends:
         ax.annotate(
             name, (1, height), xycoords="axes fraction", xytext=(6, 0), textcoords="offset points",
-            va="center", color=colour, fontsize=9, annotation_clip=False,
+            va="center", color=0.78 * np.array(to_rgb(colour)), fontsize=9, annotation_clip=False,
         )  # fmt: skip
 
 

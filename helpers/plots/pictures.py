@@ -50,7 +50,7 @@ def show_grid(image, patch_size, alt: str | None = None, numbers: bool = True, t
     for x in range(columns + 1):
         ax.plot([x * pw - 0.5] * 2, [-0.5, rows * ph - 0.5], color="white", linewidth=1.1, clip_on=False)
     cell = width * DPI * min(ph, pw) / w  # pixels of a patch on the page
-    for number in range(rows * columns if numbers and cell >= 20 else 0):
+    for number in range(rows * columns if numbers and cell >= 8 + 6 * len(str(rows * columns)) else 0):
         row, column = divmod(number, columns)
         ax.text(
             (column + 0.5) * pw - 0.5, (row + 0.5) * ph - 0.5, str(number), ha="center", va="center",

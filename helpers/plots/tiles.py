@@ -34,14 +34,17 @@ def tiles(
     """A figure of tiles `side` inches wide and `gap` apart, in reading order; coordinates are inches."""
     tall = side * max(picture.shape[0] / picture.shape[1] for picture in pictures)
     texts = [wrapped(str(label), side + 0.6 * gap, size) for label in labels] if labels is not None else []
-    room = _LINE * max((text.count("\n") + 1 for text in texts), default=0) * size / 8
-    room += 0.05 if texts else 0
-    width, height = columns * (side + gap) + gap, rows * (tall + gap + room) + gap
+    lines = [
+        max((text.count("\n") + 1 for text in texts[row * columns : (row + 1) * columns]), default=0)
+        for row in range(rows)
+    ]
+    rooms = [_LINE * count * size / 8 + 0.05 * bool(count) for count in lines]  # for the labels above each row
+    width, height = columns * (side + gap) + gap, rows * (tall + gap) + sum(rooms) + gap
     fig = Figure(figsize=(width, height), dpi=DPI)
     ax = fig.add_axes((0, 0, 1, 1))
     for i, picture in enumerate(pictures):
         row, column = divmod(i, columns)
-        left, top = gap + column * (side + gap), gap + row * (tall + gap + room) + room
+        left, top = gap + column * (side + gap), gap + row * (tall + gap) + sum(rooms[: row + 1])
         own = side * picture.shape[0] / picture.shape[1]
         draw_image(ax, picture, extent=(left, left + side, top + own, top))
         if texts:

@@ -32,15 +32,16 @@ class SplitIntoPatches(Question):
         Criterion(
             "order",
             "patches follow each other row by row, from the top left",
-            share=2,
-            hint="Some patch holds pixels that belong to another. Pick one wrong number in the picture, find it in the "
-            "4 x 4 image, and follow it through your lines.",
+            share=3,
+            hint="Some patch holds pixels that belong to another. Pick one wrong number in the picture, "
+            "find it in the 4 x 4 image, and follow it through your lines.",
         ),
         Criterion(
             "inside",
             "inside a patch every pixel keeps its channel, row and column",
-            share=2,
-            hint="The right pixels, in the wrong places of their patch. Which axis runs fastest in your patch: is it the column?",
+            share=3,
+            hint="The right pixels, in the wrong places of their patch. Which axis runs fastest in your "
+            "patch: is it the column?",
         ),
         Criterion(
             "sizes",
@@ -50,7 +51,8 @@ class SplitIntoPatches(Question):
         Criterion(
             "refuses",
             "an image that does not divide raises a ValueError, any other does not",
-            hint="Four images that do not divide and one that does were tried. Say aloud when the cut comes out even, then compare.",
+            hint="Four images that do not divide and one that does were tried. Say aloud when the cut "
+            "comes out even, then compare.",
         ),
     )
 
@@ -114,26 +116,32 @@ class JoinPatches(Question):
         Criterion(
             "places",
             "each patch lands where it was cut from",
-            share=2,
-            hint="In the picture each colour is one patch. Start at the top left and walk along the first row: where does "
-            "the colour change, and where should it?",
+            hint="In the picture each colour is one patch. Start at the top left and walk along the first "
+            "row: where does the colour change, and where should it?",
         ),
         Criterion(
             "inside",
             "inside a patch every pixel keeps its channel, row and column",
-            share=2,
-            hint="The patches are in their places, their pixels are not. Take one patch and compare its four corners with the target's.",
+            hint="The patches are in their places, their pixels are not. Take one patch and compare its "
+            "four corners with the target's.",
         ),
         Criterion(
             "sizes",
             "images and patches need not be square",
-            hint="Square is right, oblong is not. Which of your two counts comes from the height, and which from the width?",
+            hint="Square is right, oblong is not. Which of your two counts comes from the height, and "
+            "which from the width?",
         ),
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         even = ("shape", "places", "inside")
-        yield Case("4 patches of 2 x 2, numbered", criteria=even, patches=_counted((1, 4, 1, 2, 2)), height=4, width=4)
+        yield Case(
+            "4 patches of 2 x 2, numbered",
+            criteria=even,
+            patches=_counted((1, 4, 1, 2, 2)),
+            height=4,
+            width=4,
+        )
         b, p = int(rng.integers(2, 4)), int(rng.integers(2, 4))
         patches = _shuffled(rng, (b, 16, 3, p, p))
         name = f"{b} colour images, 4 x 4 patches of {p} x {p}"
@@ -211,7 +219,7 @@ def _inside(wanted: np.ndarray, given: np.ndarray) -> Finding:
         return Finding("inside", False, "can be seen once the shape is right")
     flat = (given.reshape(*given.shape[:2], -1), wanted.reshape(*wanted.shape[:2], -1))
     missing = [sum(not (g == patch).all(-1).any() for patch in w) for g, w in zip(*flat, strict=True)]
-    detail = f"{sum(missing)} of {wanted.shape[0] * wanted.shape[1]} patches are nowhere to be found as they should look"
+    detail = f"{sum(missing)} of {wanted.shape[0] * wanted.shape[1]} patches are nowhere among yours"
     return Finding("inside", not sum(missing), detail if sum(missing) else "")
 
 

@@ -92,10 +92,7 @@ def a_list_of_lists_built_image_by_image(images, patch_size):
         raise ValueError("does not divide")
     columns = w // pw
     n = h // ph * columns
-    return [
-        [image[:, k // columns * ph :, k % columns * pw :][:, :ph, :pw] for k in range(n)]
-        for image in images
-    ]
+    return [[image[:, k // columns * ph :, k % columns * pw :][:, :ph, :pw] for k in range(n)] for image in images]
 
 
 @right("Q0a")
@@ -114,8 +111,8 @@ def gathered_by_index(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your patch 0 of the numbered image reads 0, 1, 2, 3: four neighbours of one row, a strip and no square. A "
-    "reshape keeps the order in memory. Where in your lines does an axis change its place?",
+    hint="Your patch 0 of the numbered image reads 0, 1, 2, 3: four neighbours of one row, a strip and no "
+    "square. A reshape keeps the order in memory. Where in your lines does an axis change its place?",
 )
 def one_reshape_and_no_permute(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -127,8 +124,8 @@ def one_reshape_and_no_permute(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Every patch is whole, but you read the page like a column of a newspaper: your patch 1 lies below patch 0. "
-    "Of rows and columns, which should run faster along the patch axis?",
+    hint="Every patch is whole, but you read the page like a column of a newspaper: your patch 1 lies "
+    "below patch 0. Of rows and columns, which should run faster along the patch axis?",
 )
 def patches_column_by_column(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -142,8 +139,8 @@ def patches_column_by_column(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="The right patches in the right order, each lying on its side: patch 0 reads 0, 4 in its first row where the "
-    "image reads 0, 1. Look at the last two numbers of your permute.",
+    hint="The right patches in the right order, each lying on its side: patch 0 reads 0, 4 in its first "
+    "row where the image reads 0, 1. Look at the last two numbers of your permute.",
 )
 def pixels_transposed_inside(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -157,8 +154,9 @@ def pixels_transposed_inside(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Right on the 4 x 4 image, where there are as many patches as a patch has pixels, and wrong wherever the two "
-    "differ. When a side is cut into (this many, that long), which of the two numbers comes first?",
+    hint="Right on the 4 x 4 image, where there are as many patches as a patch has pixels, and wrong "
+    "wherever the two differ. When a side is cut into (this many, that long), which of the two "
+    "numbers comes first?",
 )
 def count_and_size_swapped_in_the_reshape(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -172,8 +170,9 @@ def count_and_size_swapped_in_the_reshape(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your patch 0 holds 0, 2, 8, 10: every second pixel of the whole image, a sieve where a pair of scissors was "
-    "meant. After your reshape, which axis counts patches, and which counts pixels within one?",
+    hint="Your patch 0 holds 0, 2, 8, 10: every second pixel of the whole image, a sieve where a pair of "
+    "scissors was meant. After your reshape, which axis counts patches, and which counts pixels "
+    "within one?",
 )
 def every_other_pixel(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -187,8 +186,9 @@ def every_other_pixel(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You cut well with `unfold`, and then the permute stirs: your patch 0 is as wide as the image. Print the shape "
-    "just before the permute and name its six axes; they do not stand in the order your permute believes in.",
+    hint="You cut well with `unfold`, and then the permute stirs: your patch 0 is as wide as the image. "
+    "Print the shape just before the permute and name its six axes; they do not stand in the order "
+    "your permute believes in.",
 )
 def the_permute_of_another_route(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -201,8 +201,8 @@ def the_permute_of_another_route(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="With one channel all is well, with three each patch holds a single colour's pixels from three places. Your "
-    "channel axis never moved: where must it stand before the last reshape?",
+    hint="With one channel all is well, with three each patch holds a single colour's pixels from three "
+    "places. Your channel axis never moved: where must it stand before the last reshape?",
 )
 def channels_left_in_front(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -216,8 +216,8 @@ def channels_left_in_front(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your patches end in the channel, as matplotlib likes them: (ph, pw, c). PyTorch's habit, and this "
-    "question's, is the channel first. Which place does it take in your permute?",
+    hint="Your patches end in the channel, as matplotlib likes them: (ph, pw, c). PyTorch's habit, and "
+    "this question's, is the channel first. Which place does it take in your permute?",
 )
 def channels_last(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -231,8 +231,8 @@ def channels_last(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="One lesson ahead: you have already flattened each patch into a vector. Here a patch is still a little image; "
-    "how many axes does the signature ask for, and how many have you got?",
+    hint="One lesson ahead: you have already flattened each patch into a vector. Here a patch is still a "
+    "little image; how many axes does the signature ask for, and how many have you got?",
 )
 def flattened_to_vectors(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -246,8 +246,8 @@ def flattened_to_vectors(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="The patch grid kept its two axes, rows and columns. A transformer reads one line of tokens: which two of "
-    "your axes should become one?",
+    hint="The patch grid kept its two axes, rows and columns. A transformer reads one line of tokens: "
+    "which two of your axes should become one?",
 )
 def grid_left_as_two_axes(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -259,8 +259,8 @@ def grid_left_as_two_axes(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Patches first, images second: your result is (n, b, …), so `result[0]` is patch 0 of every image. "
-    "`torch.stack` puts its new axis in front unless told otherwise.",
+    hint="Patches first, images second: your result is (n, b, …), so `result[0]` is patch 0 of every "
+    "image. `torch.stack` puts its new axis in front unless told otherwise.",
 )
 def stacked_in_front(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -276,8 +276,8 @@ def stacked_in_front(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Images and patches share one axis: `cat` glues along an axis that is there, and yours was the batch. Which "
-    "function makes a new axis?",
+    hint="Images and patches share one axis: `cat` glues along an axis that is there, and yours was the "
+    "batch. Which function makes a new axis?",
 )
 def concatenated_along_the_batch(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -293,8 +293,8 @@ def concatenated_along_the_batch(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Only the first image came back. There is a batch axis in front of everything, even when the batch holds one "
-    "image: does your code index it away?",
+    hint="Only the first image came back. There is a batch axis in front of everything, even when the "
+    "batch holds one image: does your code index it away?",
 )
 def first_image_only(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -307,8 +307,8 @@ def first_image_only(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="`F.unfold` returns (b, pixels of a patch, patches), with the patches in the last axis, and you read it as if "
-    "they came second. Turn the result before you give it a shape.",
+    hint="`F.unfold` returns (b, pixels of a patch, patches), with the patches in the last axis, and you "
+    "read it as if they came second. Turn the result before you give it a shape.",
 )
 def unfold_read_the_wrong_way_round(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -320,8 +320,8 @@ def unfold_read_the_wrong_way_round(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You return more patches than fit side by side: each begins one pixel after the one before, so they overlap. "
-    "How far should the window jump?",
+    hint="You return more patches than fit side by side: each begins one pixel after the one before, so "
+    "they overlap. How far should the window jump?",
 )
 def overlapping_windows(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -334,8 +334,8 @@ def overlapping_windows(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Square images work, oblong ones stop at the reshape. You count the patches along one side and use that number "
-    "twice: which side did you forget?",
+    hint="Square images work, oblong ones stop at the reshape. You count the patches along one side and "
+    "use that number twice: which side did you forget?",
 )
 def as_many_columns_as_rows(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -349,8 +349,8 @@ def as_many_columns_as_rows(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="A patch size such as (2, 3) stops your code: a pair came where you expected one number. The contract allows "
-    "both; what do you do with a pair before you divide by it?",
+    hint="A patch size such as (2, 3) stops your code: a pair came where you expected one number. The "
+    "contract allows both; what do you do with a pair before you divide by it?",
 )
 def one_number_only(images, patch_size):
     p = patch_size
@@ -364,8 +364,8 @@ def one_number_only(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You read the pair (ph, pw) as (width, height). Shapes in PyTorch name the height first, as in b, c, h, w. "
-    "Where do you unpack the pair?",
+    hint="You read the pair (ph, pw) as (width, height). Shapes in PyTorch name the height first, as in b, "
+    "c, h, w. Where do you unpack the pair?",
 )
 def width_before_height(images, patch_size):
     pw, ph = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -379,8 +379,8 @@ def width_before_height(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="An image that does not divide does stop, but by an error of another kind, one that talks about shapes and not "
-    "about the cause. Ask first, and raise the ValueError yourself.",
+    hint="An image that does not divide does stop, but by an error of another kind, one that talks about "
+    "shapes and not about the cause. Ask first, and raise the ValueError yourself.",
 )
 def left_to_reshape_to_complain(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -392,8 +392,8 @@ def left_to_reshape_to_complain(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="The rest of an image that does not divide fell off the table without a word: the last rows and columns are in "
-    "no patch. `unfold` drops them silently; who should speak up?",
+    hint="The rest of an image that does not divide fell off the table without a word: the last rows and "
+    "columns are in no patch. `unfold` drops them silently; who should speak up?",
 )
 def remainder_dropped(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -419,8 +419,8 @@ def only_the_height_is_checked(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You refuse only when both sides fail to divide; one good side excuses the other. `and` or `or`: read your "
-    "condition aloud with a single bad side in mind.",
+    hint="You refuse only when both sides fail to divide; one good side excuses the other. `and` or `or`: "
+    "read your condition aloud with a single bad side in mind.",
 )
 def one_good_side_is_enough(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -435,8 +435,8 @@ def one_good_side_is_enough(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You compare areas. Six by eight pixels is exactly three times four by four, and still nobody cuts three "
-    "squares of four from it. What must each side do on its own?",
+    hint="You compare areas. Six by eight pixels is exactly three times four by four, and still nobody "
+    "cuts three squares of four from it. What must each side do on its own?",
 )
 def areas_divide(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -451,8 +451,8 @@ def areas_divide(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your function refuses exactly the images it should welcome. A remainder of 0 means that it divides: what is "
-    "`divides` when both remainders are 0?",
+    hint="Your function refuses exactly the images it should welcome. A remainder of 0 means that it "
+    "divides: what is `divides` when both remainders are 0?",
 )
 def condition_upside_down(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -528,8 +528,8 @@ def pixel_by_pixel_lookup(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Your first image row reads 0, 1, 2, 3: that is all of patch 0, rolled out flat. A reshape never moves a number; "
-    "somewhere the axes have to change places, as they did on the way in.",
+    hint="Your first image row reads 0, 1, 2, 3: that is all of patch 0, rolled out flat. A reshape never "
+    "moves a number; somewhere the axes have to change places, as they did on the way in.",
 )
 def reshape_and_hope(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -538,8 +538,8 @@ def reshape_and_hope(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="You undo the cut by cutting again: this is the very permute of the split. To walk back, each axis returns to "
-    "where it came from. Name the six axes now, and name them as an image wants them.",
+    hint="You undo the cut by cutting again: this is the very permute of the split. To walk back, each "
+    "axis returns to where it came from. Name the six axes now, and name them as an image wants them.",
 )
 def the_permute_of_split_again(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -550,8 +550,9 @@ def the_permute_of_split_again(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="The channel is in front, good, but each patch is still rolled out along the image row. In an image, what comes "
-    "right after the last pixel row of a patch: another patch row, or the neighbour's first pixels?",
+    hint="The channel is in front, good, but each patch is still rolled out along the image row. In an "
+    "image, what comes right after the last pixel row of a patch: another patch row, or the "
+    "neighbour's first pixels?",
 )
 def rows_and_columns_not_interleaved(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -562,8 +563,9 @@ def rows_and_columns_not_interleaved(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Your image is woven: neighbouring pixels come from different patches, like threads in cloth. A height is "
-    "(rows, ph) with the pixels inside running faster. Which of the two runs faster in yours?",
+    hint="Your image is woven: neighbouring pixels come from different patches, like threads in cloth. A "
+    "height is (rows, ph) with the pixels inside running faster. Which of the two runs faster in "
+    "yours?",
 )
 def woven(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -574,8 +576,8 @@ def woven(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Each patch is whole, and they are laid down column by column: patch 1 lies below patch 0. It should lie to its "
-    "right. Which of your axes counts rows?",
+    hint="Each patch is whole, and they are laid down column by column: patch 1 lies below patch 0. It "
+    "should lie to its right. Which of your axes counts rows?",
 )
 def laid_column_by_column(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -586,8 +588,8 @@ def laid_column_by_column(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Every patch is in its place and lies on its side: its rows run downwards. In your permute, follow ph and pw: "
-    "which of them should stand next to the rows?",
+    hint="Every patch is in its place and lies on its side: its rows run downwards. In your permute, "
+    "follow ph and pw: which of them should stand next to the rows?",
 )
 def pixels_on_their_side(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -598,8 +600,8 @@ def pixels_on_their_side(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="With one channel all is well, with three the colours come from three different patches. The patches arrive as "
-    "(b, n, c, …): in what order does your first reshape read them?",
+    hint="With one channel all is well, with three the colours come from three different patches. The "
+    "patches arrive as (b, n, c, …): in what order does your first reshape read them?",
 )
 def channel_read_before_the_patches(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -610,8 +612,8 @@ def channel_read_before_the_patches(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Squares are right, oblong images come out scrambled: you counted the rows along the width and the columns along "
-    "the height. Their product is the same, so no error warned you.",
+    hint="Squares are right, oblong images come out scrambled: you counted the rows along the width and "
+    "the columns along the height. Their product is the same, so no error warned you.",
 )
 def rows_counted_along_the_width(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -622,20 +624,22 @@ def rows_counted_along_the_width(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="You take the root of the number of patches, as if every grid were square. The height and the width were "
-    "handed to you: what do they say about rows and columns?",
+    hint="You take the root of the number of patches, as if every grid were square. The height and the "
+    "width were handed to you: what do they say about rows and columns?",
 )
 def root_of_n(patches, height, width):
     b, n, c, ph, pw = patches.shape
     rows = columns = int(n**0.5)
+    if rows * columns != n:
+        raise ValueError(f"{n} patches do not fill {rows} rows of {columns}")
     grid = patches.reshape(b, rows, columns, c, ph, pw)
     return grid.permute(0, 3, 1, 4, 2, 5).reshape(b, c, height, width)
 
 
 @mistake(
     "Q0b",
-    hint="Squares are right. On an oblong image you find the place of patch k by dividing by the number of rows; but how "
-    "many patches fit side by side before a new row begins?",
+    hint="Squares are right. On an oblong image you find the place of patch k by dividing by the number of "
+    "rows; but how many patches fit side by side before a new row begins?",
 )
 def place_found_by_rows(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -646,8 +650,8 @@ def place_found_by_rows(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="The pixels are all in place, in an image whose channel comes last: fine for matplotlib, not for the next layer. "
-    "Where do b, c, h, w want it?",
+    hint="The pixels are all in place, in an image whose channel comes last: fine for matplotlib, not for "
+    "the next layer. Where do b, c, h, w want it?",
 )
 def image_with_channels_last(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -658,8 +662,8 @@ def image_with_channels_last(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Square images are perfect; an oblong one comes back with its height and its width exchanged. Look at the sizes "
-    "in your last reshape.",
+    hint="Square images are perfect; an oblong one comes back with its height and its width exchanged. "
+    "Look at the sizes in your last reshape.",
 )
 def width_and_height_exchanged_at_the_end(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -670,8 +674,8 @@ def width_and_height_exchanged_at_the_end(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="All the patches came out in a single line, one very wide image (or a very tall one). After how many patches "
-    "should a new row begin?",
+    hint="All the patches came out in a single line, one very wide image (or a very tall one). After how "
+    "many patches should a new row begin?",
 )
 def one_long_strip(patches, height, width):
     return torch.cat(list(patches.unbind(1)), dim=-1)
@@ -679,8 +683,8 @@ def one_long_strip(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="`F.fold` wants (b, pixels of a patch, patches), the patches in the last axis; yours are still in the second. "
-    "Nothing complained, since the number of values is the same.",
+    hint="`F.fold` wants (b, pixels of a patch, patches), the patches in the last axis; yours are still in "
+    "the second. Nothing complained, since the number of values is the same.",
 )
 def fold_fed_the_wrong_way_round(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -689,8 +693,8 @@ def fold_fed_the_wrong_way_round(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="One image came back where a batch was sent. Which index takes the first image, and does anything bring the "
-    "others back?",
+    hint="One image came back where a batch was sent. Which index takes the first image, and does anything "
+    "bring the others back?",
 )
 def only_the_first_of_the_batch(patches, height, width):
     b, n, c, ph, pw = patches.shape

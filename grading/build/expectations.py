@@ -1,0 +1,55 @@
+"""The public expectations of a lesson: the solution's arrays on the public cases, and fingerprints of its mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from grading.exam.reference import Reference
+from helpers.checks.fingerprint import Fingerprint, alike, mark
+from helpers.checks.probing import probe_all
+from helpers.checks.question import Expected, public_rng
+from helpers.questions import find
+
+
+def public_expectations(reference: Reference) -> dict[str, Expected]:
+    """For each question of a lesson: points, expected arrays, fingerprints with hints."""
+    return {qid: _question(reference, qid) for qid in reference.answers}
+
+
+def _question(reference: Reference, qid: str) -> Expected:
+    question = find(qid)
+    cases = list(question.cases(public_rng(qid)))
+    arrays = reference.arrays(qid, cases)
+    mistakes = []
+    for entry in reference.bank.mistakes_of(qid):
+        recorded = probe_all(question, entry.answer, cases)
+        marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
+        mistakes.append(Fingerprint(entry.hint, marks))
+    return Expected(reference.points[qid], arrays, tuple(mistakes))
+
+
+def differences(old: dict[str, Expected], new: dict[str, Expected]) -> list[str]:
+    """What differs beyond rounding between machines; empty when nothing does."""
+    if old.keys() != new.keys():
+        return [f"questions are {', '.join(old)}; the source has {', '.join(new)}"]
+    found = []
+    for qid, wanted in new.items():
+        have = old[qid]
+        if have.points != wanted.points:
+            found.append(f"{qid}: points {have.points:g}; the source says {wanted.points:g}")
+        if [m.hint for m in have.mistakes] != [m.hint for m in wanted.mistakes]:
+            found.append(f"{qid}: hints differ")
+        elif not all(
+            len(a.marks) == len(b.marks) and all(map(alike, a.marks, b.marks))
+            for a, b in zip(have.mistakes, wanted.mistakes, strict=True)
+        ):
+            found.append(f"{qid}: fingerprints of mistakes differ")
+        if len(have.arrays) != len(wanted.arrays) or not all(map(_same, have.arrays, wanted.arrays)):
+            found.append(f"{qid}: expected arrays differ")
+    return found
+
+
+def _same(a, b) -> bool:
+    return a.keys() == b.keys() and all(
+        a[k].shape == b[k].shape and np.allclose(a[k], b[k], rtol=1e-4, atol=1e-5, equal_nan=True) for k in a
+    )

@@ -1,0 +1,116 @@
+"""From a lesson source to its solution notebook: nbgrader metadata, stable ids, the student text beside each answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from grading.build.bootstrap import badge, bootstrap_cell
+from grading.build.source import Cell, LessonSource
+from grading.course import Settings
+
+WRITE_HERE = "*Your answer: write it here, in place of this line.*"
+
+
+def solution_notebook(lesson: LessonSource, settings: Settings) -> NotebookNode:
+    """The solution notebook without outputs."""
+    numbers: Counter[str] = Counter()
+    written = ""
+    cells = []
+    for cell in lesson.cells:
+        if cell.role == "written":
+            written = cell.question
+        identity = _identity(cell, numbers, written)
+        cells.append(_node(cell, identity, lesson, settings))
+    notebook = new_notebook(cells=cells)
+    notebook.metadata = NotebookNode(
+        kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+        vitlab={"lesson": lesson.id},
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def _identity(cell: Cell, numbers: Counter[str], written: str) -> str:
+    """A cell id that stays when other kinds of cells come and go."""
+    if cell.role in ("answer", "written"):
+        return cell.question
+    if cell.role == "check":
+        return f"{cell.question}-check"
+    if cell.role == "rubric":
+        return f"{written}-rubric"
+    if cell.role == "bootstrap":
+        return "bootstrap"
+    name = cell.role or ("demo" if cell.kind == "code" else "text")
+    numbers[name] += 1
+    return f"{name}-{numbers[name]:02d}"
+
+
+def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -> NotebookNode:
+    source = cell.source
+    if cell.role == "bootstrap":
+        source = bootstrap_cell(settings)
+    source = source.replace("{{badge}}", badge(settings, f"solutions/{lesson.id}/{lesson.id}.ipynb"))
+    node = (new_code_cell if cell.kind == "code" else new_markdown_cell)(source, id=identity)
+    role = cell.role or ("demo" if cell.kind == "code" else "text")
+    vitlab: dict[str, Any] = {"role": role}
+    if cell.question:
+        vitlab["question"] = cell.question
+    if cell.blanked:
+        vitlab["student"] = cell.blanked.student
+    if cell.role == "written":
+        vitlab["student"] = WRITE_HERE
+    if cell.source != (
+        shown := cell.source.replace("{{badge}}", badge(settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb"))
+    ):
+        vitlab["student"] = shown
+    node.metadata["vitlab"] = vitlab
+    if cell.role in ("rubric", "solution"):
+        node.metadata["tags"] = [cell.role]
+    grader = _nbgrader(cell, identity)
+    if grader:
+        node.metadata["nbgrader"] = grader
+    if cell.role in ("bootstrap", "setup", "check"):
+        node.metadata["deletable"] = False
+        node.metadata["editable"] = False
+    return node
+
+
+def _nbgrader(cell: Cell, identity: str) -> dict[str, Any] | None:
+    base = {"grade_id": identity, "schema_version": 3, "task": False}
+    if cell.role == "answer":
+        return base | {"grade": False, "solution": True, "locked": False}
+    if cell.role == "check":
+        return base | {"grade": True, "solution": False, "locked": True, "points": cell.points}
+    if cell.role == "written":
+        return base | {"grade": True, "solution": True, "locked": False, "points": cell.points}
+    if cell.role in ("bootstrap", "setup"):
+        return base | {"grade": False, "solution": False, "locked": True}
+    return None
+
+
+def without_outputs(notebook: NotebookNode) -> NotebookNode:
+    """A copy with everything that running changes taken out: for comparing."""
+    copy = nbformat.from_dict(notebook)
+    copy = nbformat.reads(nbformat.writes(copy), as_version=4)
+    copy.metadata.pop("widgets", None)
+    copy.metadata["language_info"] = {"name": "python"}
+    for cell in copy.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return copy
+
+
+def carry_outputs(old: NotebookNode, new: NotebookNode) -> None:
+    """Give `new` the outputs of `old` for cells whose id and source stayed."""
+    kept = {cell.id: cell for cell in old.cells if cell.cell_type == "code" and "id" in cell}
+    for cell in new.cells:
+        before = kept.get(cell.id)
+        if cell.cell_type == "code" and before is not None and before.source == cell.source:
+            cell.outputs, cell.execution_count = before.outputs, before.execution_count

@@ -1,0 +1,235 @@
+"""Which of the student's cells answers each question.
+
+Among cells that could be meant, a finished one beats one with blanks, which beats one that is untouched. Of several that are
+equally far the one is taken that the student's last check of that question saw: the last one above it.
+Without any check the last one counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from grading.intake.homes import Homes
+from grading.intake.names import BLANK, definitions, look
+from grading.intake.pieces import Piece, Slot, of_role
+
+UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
+MAX_JOINED = 5
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What goes into an answer's slot.
+
+    Attributes:
+        how: "grade id", "cell id", "marker", "name" or "order"; "untouched"; "missing".
+        sure: False when a person should look.
+        piece: None when the template's own text stays.
+    """
+
+    source: str
+    how: str
+    sure: bool = True
+    piece: Piece | None = None
+
+
+@dataclass
+class Answers:
+    """All choices.
+
+    Attributes:
+        early: places of other versions that must stand before their question's slot, with its index: later they would undo the answer.
+        dropped: places of untouched copies.
+    """
+
+    choices: dict[str, Choice] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+    early: dict[int, int] = field(default_factory=dict)
+    dropped: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def choose_answers(slots: list[Slot], homes: Homes) -> Answers:
+    """Decide for every answer slot; `homes.pieces` loses those that were joined to the one before."""
+    answers = Answers()
+    _join_split(homes, answers.notes)
+    targets = of_role(slots, "answer")
+    for slot in targets:
+        _choose(slot, targets, homes, answers)
+    for slot in targets:
+        if answers.choices[slot.question].how == "missing":
+            _by_order(slot, slots, homes, answers)
+    _share(targets, answers)
+    return answers
+
+
+def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> None:
+    others = frozenset().union(*(t.names for t in targets if t.at != slot.at)) - slot.names
+    found = []
+    for piece in homes.pieces:
+        if (how := _signal(piece, slot, others, homes)) and piece.place not in homes.home:
+            found.append((_fitness(piece, slot, how), piece, how))
+    if not found:
+        answers.choices[slot.question] = Choice(slot.source, "missing", sure=False)
+        return
+    top = max(level for level, _, _ in found)
+    best = [(piece, how) for level, piece, how in found if level == top]
+    checks = homes.check_places.get(slot.question, [])
+    seen = [(p, h) for p, h in best if any(p.place <= place for place in checks)]
+    last = max(checks, default=0)
+    if checks:
+        seen = [(p, h) for p, h in best if p.place <= last]
+    piece, how = max(seen or best, key=lambda candidate: candidate[0].place)
+    if len({p.plain for p, _ in best}) > 1 and top > UNTOUCHED:
+        cells = ", ".join(str(p.number) for p, _ in best)
+        why = "the last one above its last check" if seen else "the last one"
+        answers.notes.append(f"{slot.question}: answered in cells {cells}; cell {piece.number} is graded, {why}.")
+    answers.choices[slot.question] = _choice(slot, piece, how, top, answers)
+    for level, other, _ in found:
+        if other is piece:
+            continue
+        if other.plain in (piece.plain, slot.plain) or (level == UNTOUCHED and not _more_than(other, slot)):
+            answers.dropped.add(other.place)
+        elif level < top or not checks or other.place <= last:
+            answers.early[other.place] = slot.at
+
+
+def _choice(slot: Slot, piece: Piece, how: str, level: int, answers: Answers) -> Choice:
+    question, cell, names = slot.question, f"cell {piece.number}", " and ".join(sorted(slot.names))
+    if level == UNTOUCHED:
+        mine = how != "name" and piece.kind == slot.kind and piece.plain != slot.plain and not _more_than(piece, slot)
+        source = piece.source if mine and piece.source.strip() else slot.source
+        return Choice(source, "untouched", piece=None if _more_than(piece, slot) else piece)
+    if piece.kind != "code":
+        answers.notes.append(f"{question}: {cell} had become a {piece.kind} cell; its code is used.")
+    if level == BROKEN:
+        answers.notes.append(f"{question}: {cell} has a syntax error on line {piece.code.error_line}; it is placed as it is.")
+    if level == NAMELESS:
+        answers.notes.append(f"{question}: {cell} is its answer but doesn't define {names}, which its check looks for.")
+    return Choice(piece.python, how, piece=piece)
+
+
+def _signal(piece: Piece, slot: Slot, others: frozenset[str], homes: Homes) -> str:
+    """How a piece shows that it is about this question; "" when it doesn't."""
+    named = bool(piece.binds & slot.names)
+    if piece.binds & others and not named:
+        return ""  # whatever its ids say, it answers something else
+    claimed, how = homes.claimed.get(piece.place, (None, ""))
+    if claimed is not None and claimed.at == slot.at:
+        return how if how != "same text" else "grade id"
+    if slot.question in piece.markers and (piece.kind == "code" or named):
+        return "marker"
+    return "name" if named else ""
+
+
+def _fitness(piece: Piece, slot: Slot, how: str) -> int:
+    code, stub = piece.code, look(slot.source)
+    if piece.plain == slot.plain or not piece.python.strip():
+        return UNTOUCHED
+    if not piece.binds & slot.names:
+        return NAMELESS
+    if not code.parsed:
+        return BROKEN
+    if code.shape == stub.shape:
+        return UNTOUCHED if piece.kind == slot.kind else NAMELESS
+    part, given = look(definitions(piece.python, slot.names)), look(definitions(slot.source, slot.names))
+    text = piece.kind != "code"
+    if part.shape == given.shape and given.blank:
+        return UNTOUCHED if how == "name" else (BEGUN_AS_TEXT if text else BEGUN)
+    # A cell of two answers may hold the other one's blanks; what the definition itself needs must be filled in.
+    blank = part.blank or (part.shape == given.shape and code.blank)
+    if blank:
+        return BEGUN_AS_TEXT if text else BEGUN
+    return DONE_AS_TEXT if text else DONE
+
+
+def _more_than(piece: Piece, slot: Slot) -> bool:
+    """Whether a piece holds more than this answer's untouched text, for instance a second answer."""
+    return bool(piece.binds - look(slot.source).binds) and piece.code.shape != look(slot.source).shape
+
+
+def _join_split(homes: Homes, notes: list[str]) -> None:
+    """Put together what was cut in the middle of a definition: the parts alone aren't Python, joined they are."""
+    joined: list[Piece] = []
+    count = 1
+    for piece in homes.pieces:
+        before = joined[-1] if joined else None
+        if before is not None and count < MAX_JOINED and _continues(before, piece, homes):
+            joined[-1] = before.with_source(f"{before.source}\n{piece.source}")
+            if before.place not in homes.claimed and piece.place in homes.claimed:
+                homes.claimed[before.place] = homes.claimed[piece.place]
+            notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")
+            count += 1
+        else:
+            joined.append(piece)
+            count = 1
+    homes.pieces = joined
+
+
+def _continues(before: Piece, piece: Piece, homes: Homes) -> bool:
+    if {before.kind, piece.kind} != {"code"} or before.place in homes.home or piece.place in homes.home:
+        return False
+    if piece.markers or not before.binds or before.carved or piece.carved:
+        return False
+    indented = piece.source[:1] in " \t" and before.source.rstrip().split("\n")[-1][:1] in " \t"
+    if not indented and before.code.parsed and piece.code.parsed:
+        return False
+    return look(f"{before.source}\n{piece.source}").parsed
+
+
+def _by_order(slot: Slot, slots: list[Slot], homes: Homes, answers: Answers) -> None:
+    """The one unknown code cell where this answer should stand, when there is exactly one."""
+    known = {home.at: place for place, home in homes.home.items()}
+    for other in of_role(slots, "answer"):
+        chosen = answers.choices[other.question].piece
+        if chosen is not None:
+            known[other.at] = chosen.place
+    above = [place for at, place in known.items() if at < slot.at]
+    below = [place for at, place in known.items() if at > slot.at]
+    low, high = max(above, default=-1), min(below, default=float("inf"))
+    names = frozenset().union(*(s.names for s in of_role(slots, "answer")))
+    near = [
+        piece
+        for piece in homes.pieces
+        if low < piece.place < high
+        and piece.kind == "code"
+        and not piece.carved
+        and piece.place not in homes.home.keys() | answers.used | answers.early.keys() | answers.dropped
+        and not piece.binds & names
+    ]
+    wanted = " and ".join(sorted(slot.names))
+    if len(near) == 1 and above and below:
+        piece = near[0]
+        answers.choices[slot.question] = Choice(piece.python, "order", sure=False, piece=piece)
+        answers.notes.append(
+            f"{slot.question}: no cell carries its mark or defines {wanted}; cell {piece.number} is taken for its answer "
+            "because it stands where the answer belongs. Please look."
+        )
+    else:
+        answers.notes.append(f"{slot.question}: no cell with its answer ({wanted}) was found; it counts as not started.")
+
+
+def _share(targets: list[Slot], answers: Answers) -> None:
+    """A cell that answers several questions goes whole into the first; the others get their definitions from it."""
+    first: dict[int, str] = {}
+    for slot in targets:
+        choice = answers.choices[slot.question]
+        if choice.piece is None:
+            continue
+        place = choice.piece.place
+        answers.used.add(place)
+        answers.early.pop(place, None)
+        if choice.how == "untouched" or place not in first:
+            first.setdefault(place, slot.question)
+            continue
+        part = definitions(choice.source, slot.names)
+        if part:
+            heading = "" if part.startswith(f"# {slot.question}") else f"# {slot.question}\n"
+            answers.choices[slot.question] = Choice(heading + part, choice.how, choice.sure, choice.piece)
+        answers.notes.append(
+            f"{slot.question}: answered in cell {choice.piece.number} together with {first[place]}; its definition is repeated here."
+        )
+    answers.dropped -= answers.used
+
+
+__all__ = ["BLANK", "Answers", "Choice", "choose_answers"]

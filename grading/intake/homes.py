@@ -1,0 +1,142 @@
+"""Which cell of the released notebook each of the student's cells is a copy of, and what they wrote into ours."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grading.intake.names import look, statements
+from grading.intake.pieces import FIXED, Piece, Slot, of_role
+
+ALIKE = 0.6  # share of lines in common, below which a changed cell is not taken for a copy
+MAX_COMPARED = 400  # pairs of cells compared line by line
+MAX_LINES = 300
+RESERVED = frozenset({"check", "ready", "helpers"})
+
+
+@dataclass
+class Homes:
+    """What is known after looking at identity alone.
+
+    Attributes:
+        home: by the piece's place, the slot it is a copy of, for cells that hold no answer (text, demonstration, setup, check).
+        claimed: by the piece's place, the answer or written slot it claims by "grade id" or "cell id".
+        pieces: all pieces in order; statements that the student put into setup and check cells are pieces of their own.
+        check_places: by question, where in the student's notebook it is checked.
+    """
+
+    home: dict[int, Slot] = field(default_factory=dict)
+    claimed: dict[int, tuple[Slot, str]] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+    check_places: dict[str, list[int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def find_homes(slots: list[Slot], pieces: list[Piece]) -> Homes:
+    """Tell copies of our cells from answers and from the student's own cells."""
+    homes = Homes()
+    answers = of_role(slots, "answer")
+    names = frozenset().union(*(slot.names for slot in answers))
+    sources = Counter(slot.plain for slot in slots)
+    exact = {slot.plain: slot for slot in slots if sources[slot.plain] == 1 and slot.role != "written"}
+    by_grade_id = {slot.grade_id: slot for slot in slots if slot.grade_id}
+    by_id = {slot.id: slot for slot in slots if slot.id}
+    checks = {slot.question: slot for slot in of_role(slots, "check")}
+    for piece in pieces:
+        signals = (
+            (exact.get(piece.plain), "same text"),
+            (by_grade_id.get(piece.grade_id), "grade id"),
+            (by_id.get(piece.id), "cell id"),
+            (_called_check(piece, checks, names), "check"),
+        )
+        slot, how = next(((s, h) for s, h in signals if s is not None), (None, ""))
+        if slot is None:
+            continue
+        if slot.role in ("answer", "written"):
+            homes.claimed[piece.place] = (slot, how)
+        elif piece.plain == slot.plain or _fits(piece, slot, names):
+            homes.home[piece.place] = slot
+    _by_likeness(slots, pieces, homes, names)
+    for piece in pieces:
+        at_home = homes.home.get(piece.place)
+        if at_home is not None and at_home.role == "check":
+            homes.check_places.setdefault(at_home.question, []).append(piece.place)
+        for question in piece.code.checks if piece.kind == "code" else ():
+            homes.check_places.setdefault(question, []).append(piece.place)
+        homes.pieces += _carve(piece, at_home, homes) if at_home is not None and at_home.role in FIXED else [piece]
+    return homes
+
+
+def _called_check(piece: Piece, checks: Mapping[str, Slot], names: frozenset[str]) -> Slot | None:
+    """The check cell that a code cell repeats; a cell that answers too is not a check cell."""
+    if piece.kind != "code" or len(piece.code.checks) != 1 or piece.binds & names or piece.markers:
+        return None
+    return checks.get(next(iter(piece.code.checks)))
+
+
+def _fits(piece: Piece, slot: Slot, names: frozenset[str]) -> bool:
+    """Whether a piece with a slot's id can be its copy: a demonstration that became an answer can't."""
+    if slot.role in FIXED:
+        return True
+    return piece.kind == slot.kind and not piece.binds & names
+
+
+def _by_likeness(slots: list[Slot], pieces: list[Piece], homes: Homes, names: frozenset[str]) -> None:
+    """Homes of edited text, demonstration and setup cells that lost their ids: the free slot with most lines in common."""
+    taken = {slot.at for slot in homes.home.values()}
+    free = [slot for slot in of_role(slots, "text", "demo", "setup", "bootstrap") if slot.at not in taken]
+    compared = 0
+    for piece in pieces:
+        if piece.place in homes.home or piece.place in homes.claimed or piece.binds & names:
+            continue
+        best: tuple[float, Slot | None] = (ALIKE, None)
+        for slot in free:
+            ours, theirs = slot.plain.split("\n"), piece.plain.split("\n")
+            if slot.kind != piece.kind or compared >= MAX_COMPARED or len(theirs) > MAX_LINES:
+                continue
+            compared += 1
+            matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
+            if matcher.quick_ratio() > best[0] and (ratio := matcher.ratio()) > best[0]:
+                best = (ratio, slot)
+        if best[1] is not None:
+            homes.home[piece.place] = best[1]
+            free.remove(best[1])
+
+
+def _carve(piece: Piece, slot: Slot, homes: Homes) -> list[Piece]:
+    """A copy of one of our cells: what the student added becomes a piece of its own, the rest is ours again.
+
+    Kept are statements that bind new names and imports; what they change in our own statements is dropped.
+    """
+    if piece.plain == slot.plain:
+        return [piece]
+    ours = look(slot.source)
+    if piece.kind == "code" and piece.code.shape == ours.shape and ours.shape:
+        return [piece]
+    kept = []
+    shapes = {look(text).shape for text, _ in statements(slot.source)}
+    for text, bound in statements(piece.python):
+        code = look(text)
+        if code.shape in shapes or code.checks == {slot.question}:
+            continue
+        new = bound - ours.binds - RESERVED
+        if new and (new == bound or text.lstrip().startswith(("import ", "from "))):
+            kept.append(text)
+    cell = f"cell {piece.number}"
+    what = f"the {slot.role} cell" + (f" of {slot.question}" if slot.question else "")
+    if not piece.code.parsed:
+        homes.notes.append(f"{cell}: {what} was changed and is not valid Python any more; the original is used.")
+    elif kept:
+        homes.notes.append(
+            f"{cell}: {what} was changed; the original is used, and what was added to it stands in a cell of its own."
+        )
+    else:
+        homes.notes.append(f"{cell}: {what} was changed; the original is used.")
+    if not kept:
+        return [piece]
+    # A name added to the setup may need what the setup imports; one added to a check is needed by the check.
+    place = piece.place + (-1 if slot.role == "check" else 1)
+    extra = Piece(place, "code", "\n".join(kept), carved=True)
+    return [extra, piece] if slot.role == "check" else [piece, extra]

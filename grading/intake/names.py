@@ -1,0 +1,186 @@
+"""What a cell's Python defines, reads and asks, read leniently: magics, `!pip` lines and a pasted indent don't matter."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import hashlib
+import re
+import symtable
+import textwrap
+import warnings
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+BLANK = "___"
+MAX_SOURCE = 200_000  # characters; a longer cell is placed, but not looked into
+MAX_STATEMENTS = 500
+PYTHON_MAGICS = ("time", "capture", "prun", "debug")  # cell magics after which names stay bound
+_BUILTINS = frozenset(dir(builtins))
+_CELL_MAGIC = re.compile(r"\s*%%(\w*)")
+_LINE_MAGIC = re.compile(r"(\s*)(?:%{1,2}[A-Za-z].*|[!?].*|[\w.]+\?{1,2}\s*)$")
+_ASSIGNED_MAGIC = re.compile(r"(\s*\w+\s*=\s*)(?:%[A-Za-z]|!).*$")
+_TIMED = re.compile(r"(\s*)%time\s+(\S.*)$")
+_DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
+_COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
+
+
+@dataclass(frozen=True)
+class Code:
+    """What there is to know of a cell.
+
+    Attributes:
+        parsed: it is Python, magics aside. If not, `binds` is a guess and the rest is empty.
+        error_line: line of the syntax error, 0 when there is none.
+        binds: names that running the cell binds.
+        reads: global names it reads anywhere, inside functions too, that aren't built in.
+        early: those of them that are read while the cell itself runs, not when its functions are called.
+        checks: questions in its `check("Q1", …)` calls.
+        blank: a `___` is left.
+        shape: a digest that formatting and comments don't change.
+    """
+
+    parsed: bool
+    error_line: int = 0
+    binds: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
+    early: frozenset[str] = frozenset()
+    checks: frozenset[str] = frozenset()
+    blank: bool = False
+    shape: str = ""
+
+
+@lru_cache(maxsize=512)
+def look(source: str) -> Code:
+    """Look into a cell without running it; never raises, whatever the source."""
+    text, tree, line = _parse(source)
+    if tree is None:
+        guessed = frozenset() if _foreign(source) else frozenset(_DEFINITION.findall(source[:MAX_SOURCE]))
+        return Code(False, line, guessed)
+    try:
+        table = symtable.symtable(text, "cell", "exec")
+        shape = hashlib.sha256(ast.dump(tree).encode("utf-8", "replace")).hexdigest()
+        binds: set[str] = set()
+        reads: set[str] = set()
+        early: set[str] = set()
+        _walk(table, binds, reads, early, running=True)
+        nodes = list(ast.walk(tree))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return Code(False, getattr(error, "lineno", 0) or 0, frozenset(_DEFINITION.findall(source)))
+    checks = frozenset(
+        node.args[0].value
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "check"
+        and node.args
+        and isinstance(node.args[0], ast.Constant)
+        and isinstance(node.args[0].value, str)
+    )
+    drop = _BUILTINS | {BLANK}
+    return Code(
+        True, 0, frozenset(binds), frozenset(reads) - drop, frozenset(early) - drop, checks, BLANK in reads, shape
+    )  # fmt: skip
+
+
+def definitions(source: str, names: Collection[str]) -> str:
+    """The cell's top-level statements that bind one of `names`, each with the comment right above it; "" for none."""
+    return "\n\n\n".join(text for text, bound in statements(source) if bound & frozenset(names))
+
+
+def statements(source: str) -> list[tuple[str, frozenset[str]]]:
+    """The cell's top-level statements as text, with the names each binds; empty when it doesn't parse."""
+    text, tree, _ = _parse(source)
+    if tree is None or len(tree.body) > MAX_STATEMENTS:
+        return []
+    lines = text.split("\n")
+    found = []
+    end = 0
+    for node in tree.body:
+        first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
+        last = node.end_lineno or node.lineno
+        piece = "\n".join(lines[first:last])
+        try:
+            alone = ast.unparse(node)
+        except (RecursionError, ValueError):
+            end = last
+            continue
+        code = look(piece)
+        if code.shape != look(alone).shape:  # several statements on one line
+            piece, code = alone, look(alone)
+        else:
+            while first > end and lines[first - 1].startswith("#"):
+                first -= 1
+                piece = f"{lines[first]}\n{piece}"
+        end = last
+        found.append((piece, code.binds))
+    return found
+
+
+def without_magics(source: str) -> str:
+    """The same lines with `%magic`, `!shell` and `name?` taken out, for parsing only."""
+    lines = []
+    goes_on = False
+    for number, line in enumerate(source.split("\n")):
+        assigned = _ASSIGNED_MAGIC.match(line)
+        timed = _TIMED.match(line)  # `%time x = f()` binds x
+        magic = _LINE_MAGIC.match(line)
+        if goes_on:
+            goes_on = line.endswith("\\")
+            line = ""
+        elif number == 0 and _CELL_MAGIC.match(line):
+            line = "#"
+        elif timed:
+            line = timed[1] + timed[2]
+        elif magic:
+            goes_on = line.endswith("\\")
+            line = f"{magic[1]}pass"
+        elif assigned:
+            goes_on = line.endswith("\\")
+            line = f"{assigned[1]}None"
+        lines.append(line)
+    return "\n".join(lines)
+
+
+def _foreign(source: str) -> bool:
+    """Whether the whole cell is another language or a file: `%%bash`, `%%writefile model.py`, `%%timeit`."""
+    magic = _CELL_MAGIC.match(source)
+    return bool(magic and magic[1] not in PYTHON_MAGICS)
+
+
+def _parse(source: str) -> tuple[str, ast.Module | None, int]:
+    """The text that parsed, its tree (None when nothing did) and the line of the error."""
+    if len(source) > MAX_SOURCE or _foreign(source):
+        return source, None, 0
+    line = 0
+    plain = without_magics(source.lstrip("\n") if _CELL_MAGIC.match(source) else source)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in a student's strings are no news
+        for text in dict.fromkeys((source, plain, textwrap.dedent(plain))):
+            try:
+                return text, ast.parse(text), 0
+            except SyntaxError as error:
+                line = error.lineno or 1
+            except (ValueError, RecursionError, MemoryError):
+                line = 1
+    return source, None, line
+
+
+def _walk(
+    table: symtable.SymbolTable, binds: set[str], reads: set[str], early: set[str], *, running: bool
+) -> None:  # fmt: skip
+    top = table.get_type() == "module"
+    for symbol in table.get_symbols():
+        name = symbol.get_name()
+        if top and (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()):
+            binds.add(name)
+        elif symbol.is_declared_global() and symbol.is_assigned():
+            binds.add(name)
+        if symbol.is_referenced() and (top or symbol.is_global()):
+            reads.add(name)
+            if running:
+                early.add(name)
+    for child in table.get_children():
+        now = running and (child.get_type() == "class" or child.get_name() in _COMPREHENSIONS)
+        _walk(child, binds, reads, early, running=now)
