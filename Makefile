@@ -15,15 +15,14 @@ CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH     ?= $(shell grep -E '^torch(vision)?==' constraints.txt)
 
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
-SAY := @printf '\033[1m·\033[0m %s\n'
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+SAY := @echo '·'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lab build lint check pytest bubblewrap constraints clean distclean
+.PHONY: help demo test lab build lint check pytest bubblewrap constraints clean
 
 help:  ## this list
-	@echo 'make …'
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
 	@echo 'With PYTHON=python3.12, VENV=dir, PORT=8889, ARGS="…", SANDBOX=none (student code unprotected), TORCH="…" (see Makefile).'
 
@@ -36,6 +35,7 @@ demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students,
 test: $(VENV)/.dev bubblewrap lint check pytest  ## everything CI runs
 
 lab: $(VENV)/.instructor  ## JupyterLab on the student notebooks, with validate and formgrader
+	@mkdir -p course_data  # formgrader keeps its gradebook there
 	@$(BIN)/jupyter lab --ServerApp.port=$(PORT) --LabApp.default_url=/lab/tree/notebooks \
 	  $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
@@ -66,7 +66,7 @@ constraints: $(VENV)/.dev  ## newest versions into VENV and constraints.txt; the
 	@grep -E '^torch(vision)?==' constraints.txt > $(VENV)/torch.txt
 	@$(PIP) install --upgrade --upgrade-strategy eager -c $(VENV)/torch.txt -e '.[dev]'
 	@{ sed '/^$$/q' constraints.txt; $(PIP) freeze --all --exclude-editable \
-	  | grep -viE '^(pip|wheel|nvidia.*|triton|cuda.*|jupyterlab.nbgrader) ?(==|@)|^-e|^#' | sed -E 's/\+[a-z0-9.]+$$//'; } > $(VENV)/constraints.new
+	  | grep -viE '^(pip|wheel|nvidia.*|triton|cuda.*) ?(==|@)|^-e|^#' | sed -E 's/\+[a-z0-9.]+$$//'; } > $(VENV)/constraints.new
 	@mv $(VENV)/constraints.new constraints.txt
 	@touch $(VENV)/.torch $(VENV)/.instructor $(VENV)/.dev
 

@@ -1,9 +1,14 @@
-"""Read by nbgrader's own commands and by formgrader when they start in this folder."""
+"""Read by nbgrader's own commands and by formgrader when they start in this folder.
 
+Submissions, results and the gradebook lie in course_data/, or where VITLAB_COURSE_DATA says.
+"""
+
+import os
 from pathlib import Path
 
 from grading.course import load_course
 from grading.nbgrader_config import configure
 
 root = Path(__file__).resolve().parent
-configure(get_config(), root, course=load_course(root))  # noqa: F821  (traitlets provides get_config)
+data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
+configure(get_config(), root, data, course=load_course(root))  # noqa: F821  (traitlets provides get_config)

@@ -152,10 +152,11 @@ def demo(
 
 def main() -> None:
     """Entry point: our own errors are one clear message and exit code 2, never a traceback."""
+    from grading.intake.find import FindError
     from grading.sandbox.bubblewrap import SandboxUnavailable
 
     try:
         app()
-    except (CourseError, LessonError, SandboxUnavailable) as error:
+    except (CourseError, LessonError, FindError, SandboxUnavailable) as error:
         typer.echo(f"vitlab: {error}", err=True)
         sys.exit(2)

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from helpers.plots.style import WIDTH, capture, display_png, in_notebook, show, style
 
 _BROAD = 600  # pixels: figures wider than this stand one below the other, so that their text stays readable
@@ -128,7 +130,7 @@ def _side_by_side(frames: list[tuple[str, bytes, str]]) -> tuple[bytes, str]:
             row, column = divmod(i, columns)
             left, top = column * cell_w + 6, sum(heights[:row])
             fig.text((left + 4) / width, 1 - (top + 5) / height, caption, va="top", fontsize=9, weight="bold")
-            fig.figimage(picture, xo=left, yo=height - top - 22 - picture.height, origin="upper")
+            fig.figimage(np.asarray(picture), xo=left, yo=height - top - 22 - picture.height, origin="upper")
         out = io.BytesIO()
         fig.savefig(out, format="png", dpi=100)
     return out.getvalue(), " ".join(alt for _, _, alt in frames)

@@ -31,7 +31,7 @@ def load_torchvision() -> ModuleType:
     except RuntimeError as error:
         if "operator torchvision::" not in str(error) or _declared:
             raise ImportError(f"torchvision cannot be imported: {error}. {_ADVICE}") from error
-    library = torch.library.Library("torchvision", "DEF")
+    library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in _SCHEMAS:
         if not _is_declared(schema):
             library.define(schema)
@@ -65,4 +65,4 @@ def _forget() -> None:
 
 
 def _is_declared(schema: str) -> bool:
-    return torch._C._dispatch_has_kernel("torchvision::" + schema.partition("(")[0])
+    return bool(torch._C._jit_get_schemas_for_operator("torchvision::" + schema.partition("(")[0]))

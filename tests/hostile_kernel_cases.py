@@ -1,6 +1,6 @@
-"""Cells that try what a sandbox must hold back. Every bomb here is bounded: it stops by itself, a bit too late."""
+"""Cells that try what a sandbox must hold back. Every bomb is bounded: it stops by itself, a bit too late."""
 
-# --- what can be seen and done from inside: each prints one line of JSON ---------------------------------------
+# --- what can be seen and done from inside: each prints one line of JSON --------------------------
 
 PRELUDE = """
 import ctypes, errno, json, os, resource, socket, subprocess, sys, time
@@ -14,7 +14,10 @@ def attempt(action):
 """
 
 PROBES = {
-    "torch": "import torch; tell([float((torch.ones(64, 64) @ torch.ones(64, 64)).sum()), torch.get_num_threads()])",
+    "torch": """
+import torch
+tell([float((torch.ones(64, 64) @ torch.ones(64, 64)).sum()), torch.get_num_threads()])
+""",
     "workers": """
 from torch.utils.data import DataLoader
 tell(sorted(int(batch) for batch in DataLoader(list(range(6)), num_workers=2, batch_size=None)))
@@ -28,8 +31,8 @@ tell([os.path.islink(os.path.join(matplotlib.get_configdir(), name))
     "status": "tell(dict(line.split(':', 1) for line in open('/proc/self/status').read().splitlines()))",
     "environ": "tell([dict(os.environ), attempt(lambda: open('/proc/1/environ').read())])",
     "folders": """
-tell({path: attempt(lambda: sorted(os.listdir(path))) for path in
-      ["/", "/opt/vitlab", "/home", "/root", "/sys", "/mnt", "/var", "/tmp", os.environ["COURSE"], os.environ["CANARY"]]})
+paths = ["/opt/vitlab", "/home", "/root", "/sys", "/mnt", "/var", os.environ["COURSE"], os.environ["CANARY"]]
+tell({path: attempt(lambda: sorted(os.listdir(path))) for path in paths})
 """,
     "course": """
 tell([attempt(lambda: __import__("grading")), attempt(lambda: __import__("solutions")),
@@ -45,17 +48,26 @@ tell([attempt(dial), attempt(knock), attempt(lambda: socket.socket(40, socket.SO
 """,
     "interfaces": "tell([name for _, name in socket.if_nameindex()])",
     "writable": """
+def can_create(folder):
+    path = os.path.join(folder, "vitlab-made")
+    try:
+        open(path, "x").close()
+    except OSError:
+        return False
+    os.unlink(path)
+    return True
 found = []
 for top in ["/", *sorted({sys.prefix, sys.base_prefix, "/opt/vitlab", "/usr", "/dev"})]:
     for folder, names, _ in os.walk(top):
-        if os.access(folder, os.W_OK): found.append(folder)
+        if can_create(folder): found.append(folder)
         deep = folder.rstrip("/").count("/") - top.rstrip("/").count("/")
         names[:] = [n for n in names if deep < 3 and not (folder == "/" and n in {"proc", "tmp"})]
 tell(sorted(set(found)))
 """,
     "limits_stay": """
-tell([attempt(lambda name=name: resource.setrlimit(getattr(resource, name), (resource.RLIM_INFINITY,) * 2))[0]
-      for name in ("RLIMIT_AS", "RLIMIT_DATA", "RLIMIT_NPROC", "RLIMIT_FSIZE", "RLIMIT_NOFILE", "RLIMIT_CORE")])
+def lift(name): resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (resource.RLIM_INFINITY,) * 2)
+names = ["AS", "DATA", "NPROC", "FSIZE", "NOFILE", "CORE"]
+tell([attempt(lambda: lift(name))[0] for name in names])
 """,
     "calls": """
 def call(name, *arguments):
@@ -64,7 +76,8 @@ def call(name, *arguments):
 tell({"user_namespace": call("unshare", 0x10000000), "mount_namespace": call("unshare", 0x20000),
       "setuid": call("setuid", 0), "mount": call("mount", b"none", b"/tmp", b"tmpfs", 0, None),
       "memfd": attempt(lambda: os.memfd_create("x")), "shared_memory": call("shmget", 0, 4096, 0o1600),
-      "init_memory": attempt(lambda: open("/proc/1/mem", "rb+")), "init_root": attempt(lambda: os.listdir("/proc/1/root"))})
+      "init_memory": attempt(lambda: open("/proc/1/mem", "rb+")),
+      "init_root": attempt(lambda: os.listdir("/proc/1/root"))})
 """,
     "disk": """
 def fill():
@@ -85,7 +98,11 @@ for action in (fill, fill_shared, one_large):
 tell(answers)
 """,
     "memory": "tell([attempt(lambda: bytearray(2 * 2**30)), attempt(lambda: bytearray(2**20))])",
-    "open_files": "held = []; tell(attempt(lambda: [held.append(open(os.devnull)) for _ in range(2000)])); held.clear()",
+    "open_files": """
+held = []
+tell(attempt(lambda: [held.append(open(os.devnull)) for _ in range(2000)]))
+held.clear()
+""",
     "forks": """
 children, refused = [], None
 for _ in range(300):
@@ -107,13 +124,13 @@ tell([len(children), refused])
     "shown": "tell(open('/data/set/numbers.txt').read())",
 }
 
-# --- what a notebook may do to the run --------------------------------------------------------------------------
+# --- what a notebook may do to the run ------------------------------------------------------------
 
 ENDLESS = "while True: pass"
 STUBBORN = """
+import time
 while True:
-    try:
-        while True: pass
+    try: time.sleep(60)
     except KeyboardInterrupt: pass
 """
 EXIT = "import os; os._exit(3)"
@@ -138,9 +155,13 @@ time.sleep(15)
 """
 DAEMON = """
 import subprocess, sys
-_ = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)", "{token}"], start_new_session=True)
+sleep = "import time; time.sleep(120)"
+_ = subprocess.Popen([sys.executable, "-c", sleep, "{token}"], start_new_session=True)
 """
-NOT_A_MESSAGE = "get_ipython().kernel.iopub_socket.send_multipart([b'stream', b'<IDS|MSG>', b'forged', b'{', b'}', b'', b''])"
+NOT_A_MESSAGE = """
+parts = [b"stream", b"<IDS|MSG>", b"forged", b"{", b"}", b"", b""]
+get_ipython().kernel.iopub_socket.send_multipart(parts)
+"""
 MISSING_KEYS = """
 kernel = get_ipython().kernel
 kernel.session.send(kernel.iopub_socket, "display_data", {}, parent=kernel.get_parent())
@@ -151,7 +172,10 @@ kernel = get_ipython().kernel
 def send(kind, content): kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent())
 send("display_data", {"data": {"text/plain": {"not": "text"}}, "metadata": {}})
 send("display_data", {"data": "no mapping", "metadata": {}})
-send("stream", {"name": "stdout", "text": "half a \ud800 character"})
 send("comm_open", {"comm_id": "1", "target_name": "jupyter.widget", "data": {"state": {}}})
 send("execute_input", {"execution_count": "many", "code": ""})
+import json
+pack, kernel.session.pack = kernel.session.pack, lambda value: json.dumps(value, default=str).encode()
+send("stream", {"name": "stdout", "text": "half a \ud800 character"})
+kernel.session.pack = pack
 """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import nbformat
@@ -26,6 +27,7 @@ class Job:
 
     Attributes:
         template: the released notebook as JSON.
+        others: the other lessons' released notebooks as JSON, by id: to recognise a mix-up.
         problem: why there is nothing to run; "" when there is.
     """
 
@@ -38,6 +40,7 @@ class Job:
     sandbox: str = "bubblewrap"
     problem: str = ""
     notes: tuple[str, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,14 +68,21 @@ def execute(job: Job) -> Executed:
     if job.problem or job.path is None:
         return Executed(None, "unreadable", job.problem or "nothing was handed in", job.notes)
     try:
-        read = read_notebook(job.path)
-        moved = transplant(nbformat.reads(job.template, as_version=4), read.notebook)
+        read = read_notebook(job.path, prefer=job.lesson)
+        others = {lesson: _notebook(text) for lesson, text in job.others.items()}
+        moved = transplant(_notebook(job.template), read.notebook, others)
     except Unreadable as error:
         return Executed(None, "unreadable", str(error), job.notes)
     notes = (*job.notes, *read.notes, *moved.notes)
     intake = time.perf_counter() - start
     run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox)
     return finished(run, notes=notes, intake=intake)
+
+
+@lru_cache(maxsize=64)
+def _notebook(text: str) -> NotebookNode:
+    """Parsed once per process; nobody changes it."""
+    return nbformat.reads(text, as_version=4)
 
 
 def run_prepared(notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: str) -> Run:

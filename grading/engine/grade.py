@@ -59,7 +59,8 @@ def grade(
 
     Raises:
         SandboxUnavailable: no working bubblewrap, and `sandbox` is not "none".
-        CourseError: a lesson hasn't been built, or the submissions folder isn't there.
+        CourseError: a lesson hasn't been built.
+        FindError: the submissions folder isn't there, or leaves the lesson open.
     """
     if sandbox != "none":
         require_bubblewrap()
@@ -70,7 +71,10 @@ def grade(
     config = configure(Config(), course.root, out, db_url=db_url, course=course)
     register = Register(config.CourseDirectory.db_url, config)
     rooms = {lesson: _prepare(course, lesson, seed, register) for lesson in lessons}
-    found = find_submissions(Path(submissions), list(lessons))
+    found = find_submissions(Path(submissions), list(lessons), [lesson.id for lesson in course.lessons])
+    for text in found.notes:
+        progress.note(text)
+    released = _released(course)
     feedback = FeedbackWriter(config)
     limits = Limits(**course.limits.model_dump(exclude={"answer_mb"}))
     desk = _Desk(course, rooms, register, feedback, out)
@@ -79,7 +83,8 @@ def grade(
     progress.start(len(found.submissions))
     try:
         work = {
-            pool.submit(_timed, _job(s, rooms[s.lesson].template, seed, limits, sandbox)): s for s in found.submissions
+            pool.submit(_timed, _job(s, rooms[s.lesson].template, released, seed, limits, sandbox)): s
+            for s in found.submissions
         }
         for submission, executed in _as_they_come(work):
             outcome = desk.finish(submission, executed)
@@ -178,11 +183,15 @@ def _prepare(course: Course, lesson: str, seed: int, register: Register) -> _Roo
     return _Room(nbformat.writes(template), judge, written)
 
 
-def _job(s: Submission, template: str, seed: int, limits: Limits, sandbox: str) -> Job:
-    return Job(
-        s.student, s.lesson, s.path, template, seed, limits, sandbox,
-        getattr(s, "problem", "") or "", tuple(getattr(s, "notes", ())),
-    )  # fmt: skip
+def _released(course: Course) -> dict[str, str]:
+    """Every lesson's released notebook as JSON, by id."""
+    paths = {lesson.id: course.student_notebook(lesson.id) for lesson in course.lessons}
+    return {lesson: path.read_text("utf-8") for lesson, path in paths.items() if path.exists()}
+
+
+def _job(s: Submission, template: str, released: dict[str, str], seed: int, limits: Limits, sandbox: str) -> Job:
+    others = {lesson: text for lesson, text in released.items() if lesson != s.lesson}
+    return Job(s.student, s.lesson, s.path, template, seed, limits, sandbox, s.problem, s.notes, others)
 
 
 def _timed(job: Job) -> Executed:

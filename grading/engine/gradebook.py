@@ -8,6 +8,7 @@ import shutil
 import sys
 import warnings
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -50,19 +51,19 @@ class Register:
     def register_lesson(self, lesson: Lesson, released: Path) -> None:
         """Make sure the lesson is an assignment whose cells are those of the released notebook."""
         with Gradebook(self.db_url) as gradebook:
-            due = lesson.due.astimezone().replace(microsecond=0).isoformat() if lesson.due else None
-            gradebook.update_or_create_assignment(lesson.id, duedate=_utc(due))
+            due = lesson.due.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lesson.due else None
+            gradebook.update_or_create_assignment(lesson.id, duedate=due)
         notebook = nbformat.read(released, as_version=4)
         self._cells.preprocess(notebook, self._resources(lesson.id, ""))
 
-    def save(self, student: str, lesson: str, notebook: NotebookNode, timestamp: str | None) -> None:
+    def save(self, student: str, lesson: str, notebook: NotebookNode, timestamp: datetime | None) -> None:
         """Save a judged notebook's scores; a manual score given before is kept."""
         self._open(student, lesson, timestamp)
         resources = self._resources(lesson, student)
         self._save.preprocess(notebook, resources)
         self._late.preprocess(notebook, resources)
 
-    def save_zero(self, student: str, lesson: str, timestamp: str | None) -> None:
+    def save_zero(self, student: str, lesson: str, timestamp: datetime | None) -> None:
         """Nothing could be run: zero for every cell, as nbgrader does for a missing notebook."""
         self._open(student, lesson, timestamp)
         with Gradebook(self.db_url) as gradebook:
@@ -70,7 +71,7 @@ class Register:
                 grade.auto_score, grade.needs_manual_grade = 0, False
             gradebook.db.commit()
 
-    def _open(self, student: str, lesson: str, timestamp: str | None) -> None:
+    def _open(self, student: str, lesson: str, timestamp: datetime | None) -> None:
         with warnings.catch_warnings(), Gradebook(self.db_url) as gradebook:
             warnings.simplefilter("ignore", SAWarning)  # nbgrader adds a submission before its session knows it
             gradebook.update_or_create_student(student)
@@ -92,12 +93,3 @@ class Register:
                 score = None if grade.needs_manual_grade and grade.manual_score is None else grade.score
                 found[cell] = (score, grade.max_score)
         return found
-
-
-def _utc(text: str | None) -> str | None:
-    """nbgrader reads due dates as ``2027-01-15 22:59:00 UTC``."""
-    if text is None:
-        return None
-    from datetime import UTC, datetime
-
-    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

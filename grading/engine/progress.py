@@ -21,6 +21,7 @@ from grading.engine.outcome import SubmissionOutcome
 class Watcher(Protocol):
     """What grading tells while it runs."""
 
+    def note(self, text: str) -> None: ...
     def start(self, total: int) -> None: ...
     def advance(self, outcome: SubmissionOutcome) -> None: ...
     def stop(self) -> None: ...
@@ -28,6 +29,9 @@ class Watcher(Protocol):
 
 class Silent:
     """Says nothing: for tests and for ``--json``."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
 
     def start(self, total: int) -> None:
         """Nothing."""
@@ -50,6 +54,9 @@ class Bar:
             console=Console(stderr=True),
         )  # fmt: skip
         self._task = self._progress.add_task("grading", total=None, counts="")
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(text, markup=False, highlight=False)
 
     def start(self, total: int) -> None:
         self._progress.update(self._task, total=total)

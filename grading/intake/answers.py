@@ -1,20 +1,22 @@
 """Which of the student's cells answers each question.
 
-Among cells that could be meant, a finished one beats one with blanks, which beats one that is untouched. Of several that are
-equally far the one is taken that the student's last check of that question saw: the last one above it.
+Among cells that could be meant, a finished one beats one with blanks, which beats one that is untouched. Of several
+that are equally far the one is taken that the student's last check of that question saw: the last one above it.
 Without any check the last one counts.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from grading.intake.homes import Homes
-from grading.intake.names import BLANK, definitions, look
+from grading.intake.names import definitions, look
 from grading.intake.pieces import Piece, Slot, of_role
 
 UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
 MAX_JOINED = 5
+_METHOD = re.compile(r"\s+(?:async )?def \w+\((?:self|cls)\b")
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,8 @@ class Answers:
     """All choices.
 
     Attributes:
-        early: places of other versions that must stand before their question's slot, with its index: later they would undo the answer.
+        early: places of other versions that must stand before their question's slot, with its index: later they would
+            undo the answer.
         dropped: places of untouched copies.
     """
 
@@ -75,10 +78,8 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
     top = max(level for level, _, _ in found)
     best = [(piece, how) for level, piece, how in found if level == top]
     checks = homes.check_places.get(slot.question, [])
-    seen = [(p, h) for p, h in best if any(p.place <= place for place in checks)]
-    last = max(checks, default=0)
-    if checks:
-        seen = [(p, h) for p, h in best if p.place <= last]
+    last = max(checks, default=-1)
+    seen = [(p, h) for p, h in best if p.place <= last]
     piece, how = max(seen or best, key=lambda candidate: candidate[0].place)
     if len({p.plain for p, _ in best}) > 1 and top > UNTOUCHED:
         cells = ", ".join(str(p.number) for p, _ in best)
@@ -90,7 +91,7 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
             continue
         if other.plain in (piece.plain, slot.plain) or (level == UNTOUCHED and not _more_than(other, slot)):
             answers.dropped.add(other.place)
-        elif level < top or not checks or other.place <= last:
+        elif other.binds & slot.names and (level < top or not checks or other.place <= last):
             answers.early[other.place] = slot.at
 
 
@@ -103,7 +104,9 @@ def _choice(slot: Slot, piece: Piece, how: str, level: int, answers: Answers) ->
     if piece.kind != "code":
         answers.notes.append(f"{question}: {cell} had become a {piece.kind} cell; its code is used.")
     if level == BROKEN:
-        answers.notes.append(f"{question}: {cell} has a syntax error on line {piece.code.error_line}; it is placed as it is.")
+        answers.notes.append(
+            f"{question}: {cell} has a syntax error on line {piece.code.error_line}; it is placed as it is."
+        )
     if level == NAMELESS:
         answers.notes.append(f"{question}: {cell} is its answer but doesn't define {names}, which its check looks for.")
     return Choice(piece.python, how, piece=piece)
@@ -163,15 +166,36 @@ def _join_split(homes: Homes, notes: list[str]) -> None:
         else:
             joined.append(piece)
             count = 1
+    for piece in [p for p in joined if p.kind == "code" and p.place not in homes.home and _inside(p)]:
+        slot, how = homes.claimed.get(piece.place, (None, ""))
+        for number, before in enumerate(joined):  # a part that was moved away still has its grade id
+            same = slot is not None and homes.claimed.get(before.place, (None, ""))[0] == slot and how == "grade id"
+            if same and before is not piece and before.kind == "code" and _continues(before, piece, homes):
+                joined[number] = before.with_source(f"{before.source}\n{piece.source}")
+                joined.remove(piece)
+                notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")
+                break
+        else:
+            of = f"{slot.question}: " if slot is not None else ""
+            notes.append(f"{of}cell {piece.number} begins in the middle of a definition; it is kept as it is.")
     homes.pieces = joined
+
+
+def _inside(piece: Piece) -> bool:
+    """Whether it begins inside a definition; a whole cell that was only shifted to the right does not."""
+    start = piece.source.lstrip("\n")
+    return start[:1] in (" ", "\t") and (not piece.binds or bool(_METHOD.match(start)))
 
 
 def _continues(before: Piece, piece: Piece, homes: Homes) -> bool:
     if {before.kind, piece.kind} != {"code"} or before.place in homes.home or piece.place in homes.home:
         return False
-    if piece.markers or not before.binds or before.carved or piece.carved:
+    if piece.markers or before.carved or piece.carved or (before.code.parsed and not before.binds):
         return False
-    indented = piece.source[:1] in " \t" and before.source.rstrip().split("\n")[-1][:1] in " \t"
+    indented = piece.source.lstrip("\n")[:1] in (" ", "\t") and before.source.rstrip().split("\n")[-1][:1] in (
+        " ",
+        "\t",
+    )
     if not indented and before.code.parsed and piece.code.parsed:
         return False
     return look(f"{before.source}\n{piece.source}").parsed
@@ -202,11 +226,13 @@ def _by_order(slot: Slot, slots: list[Slot], homes: Homes, answers: Answers) -> 
         piece = near[0]
         answers.choices[slot.question] = Choice(piece.python, "order", sure=False, piece=piece)
         answers.notes.append(
-            f"{slot.question}: no cell carries its mark or defines {wanted}; cell {piece.number} is taken for its answer "
-            "because it stands where the answer belongs. Please look."
+            f"{slot.question}: no cell carries its mark or defines {wanted}; cell {piece.number} is taken for its "
+            "answer because it stands where the answer belongs. Please look."
         )
     else:
-        answers.notes.append(f"{slot.question}: no cell with its answer ({wanted}) was found; it counts as not started.")
+        answers.notes.append(
+            f"{slot.question}: no cell with its answer ({wanted}) was found; it counts as not started."
+        )
 
 
 def _share(targets: list[Slot], answers: Answers) -> None:
@@ -227,9 +253,7 @@ def _share(targets: list[Slot], answers: Answers) -> None:
             heading = "" if part.startswith(f"# {slot.question}") else f"# {slot.question}\n"
             answers.choices[slot.question] = Choice(heading + part, choice.how, choice.sure, choice.piece)
         answers.notes.append(
-            f"{slot.question}: answered in cell {choice.piece.number} together with {first[place]}; its definition is repeated here."
+            f"{slot.question}: answered in cell {choice.piece.number} together with {first[place]}; its definition is "
+            "repeated here."
         )
     answers.dropped -= answers.used
-
-
-__all__ = ["BLANK", "Answers", "Choice", "choose_answers"]

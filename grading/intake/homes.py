@@ -21,7 +21,8 @@ class Homes:
     """What is known after looking at identity alone.
 
     Attributes:
-        home: by the piece's place, the slot it is a copy of, for cells that hold no answer (text, demonstration, setup, check).
+        home: by the piece's place, the slot it is a copy of, for cells that hold no answer (text, demonstration, setup,
+            check).
         claimed: by the piece's place, the answer or written slot it claims by "grade id" or "cell id".
         pieces: all pieces in order; statements that the student put into setup and check cells are pieces of their own.
         check_places: by question, where in the student's notebook it is checked.
@@ -84,7 +85,7 @@ def _fits(piece: Piece, slot: Slot, names: frozenset[str]) -> bool:
 
 
 def _by_likeness(slots: list[Slot], pieces: list[Piece], homes: Homes, names: frozenset[str]) -> None:
-    """Homes of edited text, demonstration and setup cells that lost their ids: the free slot with most lines in common."""
+    """Homes of edited text, demonstration and setup cells without ids: the free slot with most lines in common."""
     taken = {slot.at for slot in homes.home.values()}
     free = [slot for slot in of_role(slots, "text", "demo", "setup", "bootstrap") if slot.at not in taken]
     compared = 0

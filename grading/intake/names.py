@@ -1,4 +1,4 @@
-"""What a cell's Python defines, reads and asks, read leniently: magics, `!pip` lines and a pasted indent don't matter."""
+"""What a cell's Python defines, reads and asks; magics, `!pip` lines and a pasted indent don't matter."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import hashlib
 import re
 import symtable
 import textwrap
+import threading
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +25,7 @@ _LINE_MAGIC = re.compile(r"(\s*)(?:%{1,2}[A-Za-z].*|[!?].*|[\w.]+\?{1,2}\s*)$")
 _ASSIGNED_MAGIC = re.compile(r"(\s*\w+\s*=\s*)(?:%[A-Za-z]|!).*$")
 _TIMED = re.compile(r"(\s*)%time\s+(\S.*)$")
 _DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
+_LOCK = threading.Lock()
 _COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 
 
@@ -59,7 +62,8 @@ def look(source: str) -> Code:
         guessed = frozenset() if _foreign(source) else frozenset(_DEFINITION.findall(source[:MAX_SOURCE]))
         return Code(False, line, guessed)
     try:
-        table = symtable.symtable(text, "cell", "exec")
+        with _quiet():
+            table = symtable.symtable(text, "cell", "exec")
         shape = hashlib.sha256(ast.dump(tree).encode("utf-8", "replace")).hexdigest()
         binds: set[str] = set()
         reads: set[str] = set()
@@ -97,24 +101,21 @@ def statements(source: str) -> list[tuple[str, frozenset[str]]]:
     lines = text.split("\n")
     found = []
     end = 0
-    for node in tree.body:
+    starts = [node.lineno for node in tree.body]
+    for number, node in enumerate(tree.body):
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))]) - 1
         last = node.end_lineno or node.lineno
-        piece = "\n".join(lines[first:last])
+        shared = first < end or last in starts[number + 1 : number + 2]
         try:
-            alone = ast.unparse(node)
+            piece = ast.unparse(node) if shared else "\n".join(lines[first:last])
         except (RecursionError, ValueError):
-            end = last
-            continue
-        code = look(piece)
-        if code.shape != look(alone).shape:  # several statements on one line
-            piece, code = alone, look(alone)
-        else:
-            while first > end and lines[first - 1].startswith("#"):
-                first -= 1
-                piece = f"{lines[first]}\n{piece}"
+            piece = ""
+        binds = look(piece).binds
+        while not shared and first > end and lines[first - 1].startswith("#"):
+            first -= 1
+            piece = f"{lines[first]}\n{piece}"
         end = last
-        found.append((piece, code.binds))
+        found.append((piece, binds))
     return found
 
 
@@ -143,6 +144,14 @@ def without_magics(source: str) -> str:
     return "\n".join(lines)
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Invalid escapes in a student's strings are no news. The lock, because filters belong to the whole process."""
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _foreign(source: str) -> bool:
     """Whether the whole cell is another language or a file: `%%bash`, `%%writefile model.py`, `%%timeit`."""
     magic = _CELL_MAGIC.match(source)
@@ -155,8 +164,7 @@ def _parse(source: str) -> tuple[str, ast.Module | None, int]:
         return source, None, 0
     line = 0
     plain = without_magics(source.lstrip("\n") if _CELL_MAGIC.match(source) else source)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # invalid escapes in a student's strings are no news
+    with _quiet():
         for text in dict.fromkeys((source, plain, textwrap.dedent(plain))):
             try:
                 return text, ast.parse(text), 0
@@ -173,9 +181,8 @@ def _walk(
     top = table.get_type() == "module"
     for symbol in table.get_symbols():
         name = symbol.get_name()
-        if top and (symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()):
-            binds.add(name)
-        elif symbol.is_declared_global() and symbol.is_assigned():
+        bound = symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+        if bound and (top or symbol.is_declared_global()):
             binds.add(name)
         if symbol.is_referenced() and (top or symbol.is_global()):
             reads.add(name)

@@ -15,6 +15,7 @@ from grading.intake.names import Code, look
 
 FIXED = ("bootstrap", "setup", "check")  # always the instructor's
 STEP = 4  # distance of two cells, so that a part of a cell can stand just before or after it
+_CODE = re.compile(r"^(?:async |def |class |import |from )|=", re.MULTILINE)
 _MARKER = re.compile(r"^#+[ \t]*([QW]\d+[a-z]?)\b", re.MULTILINE)
 _WRITTEN_MARKER = re.compile(r"^[#*_> \t]{0,20}(W\d+[a-z]?)\b", re.MULTILINE)
 
@@ -68,13 +69,15 @@ class Piece:
         """The source as code; of a cell that isn't code without the fence around it."""
         return self.source if self.kind == "code" else _unfenced(self.source)
 
-    @property
+    @cached_property
     def code(self) -> Code:
         return look(self.python)
 
     @property
     def binds(self) -> frozenset[str]:
         """Names it binds when run as code; prose that only shows a definition binds nothing."""
+        if self.kind != "code" and not _CODE.search(self.python):
+            return frozenset()  # most prose: not worth parsing
         return self.code.binds if self.kind == "code" or self.code.parsed else frozenset()
 
     @cached_property
@@ -116,9 +119,13 @@ def pieces_of(submission: NotebookNode) -> list[Piece]:
         grade_id = grader.get("grade_id", "") if isinstance(grader, dict) else ""
         found.append(
             Piece(
-                index * STEP, cell.cell_type, cell.source, str(grade_id), str(cell.get("id", "")),
+                index * STEP,
+                cell.cell_type,
+                cell.source,
+                str(grade_id),
+                str(cell.get("id", "")),
                 attachments=cell.get("attachments", {}),
-            )  # fmt: skip
+            )
         )
     return found
 

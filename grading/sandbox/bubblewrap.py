@@ -18,6 +18,7 @@ from grading.sandbox.seccomp import seccomp_filter
 COURSE = Path(__file__).resolve().parents[2]
 PACKAGES = "/opt/vitlab"  # on PYTHONPATH inside; holds `helpers` and nothing else
 LAUNCHER = "/opt/vitlab-launch/launch.py"
+KERNEL = "/opt/vitlab-launch/kernel.py"
 FONTS = "/opt/vitlab-launch/matplotlib"
 SHARED_MEMORY_MB = 64
 ADVICE = (
@@ -118,7 +119,8 @@ def bwrap_command(
     helpers = helpers or COURSE / "helpers"
     if helpers.is_dir():
         command += _show(helpers, f"{PACKAGES}/helpers")
-    command += _show(Path(__file__).with_name("launch.py"), LAUNCHER)
+    for shown in (LAUNCHER, KERNEL):
+        command += _show(Path(__file__).with_name(Path(shown).name), shown)
     if fonts is not None:
         command += _show(fonts, FONTS)
     for inside, outside in (read_only or {}).items():

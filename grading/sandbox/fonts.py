@@ -23,11 +23,11 @@ def matplotlib_cache() -> Path | None:
         name = f"matplotlib-{version('matplotlib')}-{hashlib.sha256(sys.prefix.encode()).hexdigest()[:12]}"
     except PackageNotFoundError:
         return None
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = home / "vitlab" / name
-    if any(folder.glob("fontlist-*.json")):
-        return folder
     try:
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        folder = home / "vitlab" / name
+        if any(folder.glob("fontlist-*.json")):
+            return folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
             # HOME is empty: fonts of the user's own would be listed and then be missing in the sandbox
@@ -42,6 +42,6 @@ def matplotlib_cache() -> Path | None:
             for made in Path(scratch).glob("fontlist-*.json"):
                 made.chmod(0o644)
                 made.replace(folder / made.name)
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, RuntimeError, subprocess.SubprocessError):
         return None
     return folder if any(folder.glob("fontlist-*.json")) else None

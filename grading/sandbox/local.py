@@ -37,7 +37,7 @@ class LocalProcess:
         connection_file.write_text(json.dumps({**connection, "ip": self.sockets}), encoding="utf-8")
         self._errors = ErrorPipe()
         self._process = subprocess.Popen(
-            kernel_command(str(connection_file)),
+            kernel_command(Path(__file__).with_name("kernel.py"), connection_file),
             env=kernel_environment(str(home), env, packages=str(packages)),
             cwd=work,
             stdin=subprocess.DEVNULL,

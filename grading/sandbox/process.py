@@ -52,16 +52,9 @@ class KernelProcess(Protocol):
         """Ends every process and returns when they are gone; may be called twice."""
 
 
-def kernel_command(connection_file: str) -> list[str]:
-    """The kernel's command line."""
-    return [
-        sys.executable,
-        "-m",
-        "ipykernel_launcher",
-        "-f",
-        connection_file,
-        "--HistoryManager.enabled=False",
-    ]
+def kernel_command(script: str | Path, connection_file: str | Path) -> list[str]:
+    """The kernel's command line. `script` is `kernel.py`, wherever it is seen from the kernel."""
+    return [sys.executable, str(script), "-f", str(connection_file), "--HistoryManager.enabled=False"]
 
 
 def kernel_environment(home: str, extra: Mapping[str, str], *, packages: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Carries a kernel's messages to this process and counts every byte on the way.
 
 ZeroMQ would read a message of any size and any number of parts into memory before anyone can look at it. So
-its sockets connect here, to sockets of our own, and this relay connects to the kernel's: what the kernel may
-send in all is bounded, and a kernel that sends faster than we read has to wait.
+its sockets connect here, to sockets of our own, and this relay connects to the kernel's: all that a kernel
+can make us hold is its allowance.
 """
 
 from __future__ import annotations
@@ -10,23 +10,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-
-CHUNK = 65536
 
 
 class Relay:
     """Listens at `<folder>/k-<port>` for one connection per port and passes it on to the kernel's socket."""
 
     def __init__(self, folder: Path, *, allowance: int, on_excess: Callable[[], None]) -> None:
-        """allowance: bytes the kernel may send; then nothing more is read and `on_excess` is called once."""
+        """allowance: bytes the kernel may send; beyond it nothing is passed on and `on_excess` is called."""
         self.folder = folder
         self.received = 0
         self.allowance = allowance
         self._on_excess = on_excess
         self._servers: list[asyncio.Server] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: list[_End] = []
 
     @property
     def address(self) -> str:
@@ -34,43 +32,64 @@ class Relay:
         return str(self.folder / "k")
 
     async def connect(self, kernel_sockets: str, port: int) -> None:
-        """Connects to one socket of the kernel, which must be listening, and opens ours."""
-        kernel_in, kernel_out = await asyncio.open_unix_connection(f"{kernel_sockets}-{port}")
+        """Connects to one socket of the kernel, which must be listening, and opens ours.
 
-        async def accept(ours_in: asyncio.StreamReader, ours_out: asyncio.StreamWriter) -> None:
-            server.close()  # one client, ours; the path below disappears with it
-            self._spawn(self._pump(kernel_in, ours_out, counted=True))
-            self._spawn(self._pump(ours_in, kernel_out, counted=False))
-
+        Raises `OSError` where nothing listens.
+        """
+        loop = asyncio.get_running_loop()
+        kernel, ours = _End(self._count), _End(lambda size: True)
+        kernel.other, ours.other = ours, kernel
+        await loop.create_unix_connection(lambda: kernel, f"{kernel_sockets}-{port}")
+        self._ends += [kernel, ours]
         path = f"{self.address}-{port}"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
-        server = await asyncio.start_unix_server(accept, path)
-        self._servers.append(server)
+        self._servers.append(await loop.create_unix_server(lambda: ours, path))
 
-    def _spawn(self, pump: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(pump)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _pump(
-        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, counted: bool
-    ) -> None:
-        with contextlib.suppress(OSError):
-            while data := await source.read(CHUNK):
-                if counted:
-                    self.received += len(data)
-                    if self.received > self.allowance:
-                        self._on_excess()
-                        return
-                target.write(data)
-                await target.drain()
-        target.close()
+    def _count(self, size: int) -> bool:
+        self.received += size
+        if self.received <= self.allowance:
+            return True
+        self._on_excess()
+        return False
 
     async def close(self) -> None:
         """Closes everything; the folder is its owner's to remove."""
         for server in self._servers:
             server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for end in self._ends:
+            if end.transport is not None:
+                end.transport.abort()
+        await asyncio.sleep(0)  # transports let go of their sockets in the loop's next round
+
+
+class _End(asyncio.Protocol):
+    """One side of a relayed connection; `may_pass` is told the size of each piece it receives."""
+
+    def __init__(self, may_pass: Callable[[int], bool]) -> None:
+        self._may_pass = may_pass
+        self.other: _End
+        self.transport: asyncio.Transport | None = None
+        self._waiting: list[bytes] = []  # what came before this side was connected
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if self.transport is not None:
+            transport.abort()  # one client only
+            return
+        self.transport = transport
+        transport.writelines(self._waiting)
+        self._waiting = []
+
+    def data_received(self, data: bytes) -> None:
+        if not self._may_pass(len(data)):
+            assert self.transport is not None
+            self.transport.pause_reading()
+        elif self.other.transport is None:
+            self.other._waiting.append(data)
+        else:
+            self.other.transport.write(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.other.transport is not None:
+            self.other.transport.close()

@@ -21,6 +21,7 @@ from grading.sandbox.session import SandboxKind, Session, Stop, now
 
 MAX_RESTARTS = 3
 MESSAGE_CHARACTERS = 300
+_HARMLESS = frozenset({"error", "bad_output"})
 SandboxUnavailable = bubblewrap.SandboxUnavailable
 
 __all__ = ["Event", "KernelStartError", "Limits", "Run", "SandboxUnavailable", "run_notebook"]
@@ -57,7 +58,12 @@ class Run:
     @property
     def status(self) -> str:
         """ "ok", or the kind of the first event that is more than an error in a cell."""
-        return next((event.kind for event in self.events if event.kind not in {"error", "bad_output"}), "ok")
+        return next((event.kind for event in self.events if event.kind not in _HARMLESS), "ok")
+
+    @property
+    def stopped(self) -> dict[int, str]:
+        """By cell index, why a cell did not end by itself or did not run."""
+        return {event.cell_index: event.message for event in self.events if event.kind not in _HARMLESS}
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -168,8 +174,7 @@ class _Plan:
             # only now: a later cell may still update what an earlier one displayed
             if cell.cell_type == "code":
                 cell.outputs, left_out = fit_to_save(cell.outputs)
-                if left_out:
-                    self._event(index, "bad_output", f"{left_out} outputs were not valid and were left out")
+                self._left_out(index, left_out)
         return self.run
 
     async def _one_kernel(self, *, again: bool) -> str | None:
@@ -205,6 +210,7 @@ class _Plan:
             cell.outputs = []
         else:
             self.received += session.relay.received - before
+        self._left_out(index, session.take_left_out())
         if stop is None:
             cell.execution_count = number
             self.done.append(index)
@@ -238,6 +244,10 @@ class _Plan:
         stop = await session.run_cell(cell, index, seconds=seconds, number=number)
         self.spent += now() - begin
         return stop
+
+    def _left_out(self, index: int, count: int) -> None:
+        if count:
+            self._event(index, "bad_output", f"{count} invalid outputs were left out")
 
     def _left(self) -> float:
         return self.limits.total_seconds - self.spent

@@ -100,7 +100,7 @@ class SandboxedProcess:
         """Tells the launcher what to start. By pipe: any user of a machine can read command lines."""
         counted = self._identity.uid is not None or _counts_by_namespace()
         spec = {
-            "argv": kernel_command(f"{PRIVATE}/connection.json"),
+            "argv": kernel_command(bubblewrap.KERNEL, f"{PRIVATE}/connection.json"),
             "env": kernel_environment(HOME, env, packages=bubblewrap.PACKAGES),
             "cwd": WORK,
             "uid": self._identity.uid,

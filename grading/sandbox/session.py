@@ -27,6 +27,7 @@ SandboxKind = Literal["bubblewrap", "none"]
 
 START_SECONDS = 60
 INTERRUPT_GRACE_SECONDS = 3
+READ_SECONDS = 30  # for output still unread when a cell is done, on top of the cell's own time
 WATCH_SECONDS = 0.05
 SHARED_LIBRARIES_MB = 512  # resident, and no memory of the student's own
 
@@ -62,6 +63,9 @@ class Session:
         self._folder = Path(tempfile.mkdtemp(prefix="vl-", dir="/tmp" if Path("/tmp").is_dir() else None))
         self._context = zmq.asyncio.Context()
         self._context.linger = 0
+        self._context.rcvhwm = (
+            0  # no bound of its own: the relay has one, and a full queue holds up the relay
+        )
         self._lost: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self.relay = Relay(self._folder, allowance=MB, on_excess=self._too_much_output)
         try:
@@ -162,6 +166,8 @@ class Session:
         ends: set[asyncio.Future[Any]] = {work, self._lost, runner.failed}
         out_of_time = False
         done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not done and runner.answered:  # it is we who are behind
+            done, _ = await asyncio.wait(ends, timeout=READ_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not done:
             out_of_time = True
             assert self._process is not None
@@ -173,6 +179,10 @@ class Session:
             error = work.exception()
             if error is not None:
                 return _unreadable(error)
+            if runner.failed.done():
+                return _unreadable(runner.failed.result())
+            if self._lost.done():
+                return self._lost.result()
             if out_of_time:
                 return Stop("timeout", f"stopped after {seconds:.3g} s", kernel_lost=False)
             return None
@@ -185,6 +195,11 @@ class Session:
         return Stop(
             "timeout", f"stopped after {seconds:.3g} s; it ignored the interrupt, so the kernel was ended"
         )
+
+    def take_left_out(self) -> int:
+        """How many invalid outputs were left out since the last call."""
+        count, self._runner.left_out = self._runner.left_out, 0
+        return count
 
     async def close(self) -> None:
         """Kills the kernel and all it started, closes every socket, removes the folder."""

@@ -70,8 +70,8 @@ def _head(rng, n: int, shift: Array) -> tuple[Array, dict[str, Array]]:
     back = raster.hsv(rng.uniform(0, 1, n), rng.uniform(0.18, 0.45, n), rng.uniform(0.6, 0.92, n))
     canvas = np.broadcast_to(back[:, None, None], (n, 32, 32, 3)).astype("float32").copy()
     canvas *= (1.06 - 0.16 * y / 32)[..., None]
-    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy + 2.0, np.float32(14.2), np.float32(14.6))), hair)
-    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy - 0.6, np.float32(12.7), np.float32(13.4))), skin)
+    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy + 2.0, 14.2, 14.6)), hair)
+    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy - 0.6, 12.7, 13.4)), skin)
     looks = {
         "iris": raster.hsv(rng.choice([0.08, 0.3, 0.58], n), rng.uniform(0.4, 0.8, n), rng.uniform(0.3, 0.6, n)),
         "lips": raster.hsv(rng.uniform(-0.04, 0.02, n), rng.uniform(0.55, 0.8, n), rng.uniform(0.6, 0.85, n)),
@@ -91,21 +91,21 @@ def _mix(rng, n: int, colours: list[tuple[float, float, float]]) -> Array:
 
 
 def _eye(canvas: Array, dx: Array, dy: Array, looks: dict[str, Array]) -> None:
-    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy, np.float32(3.1), np.float32(1.9))), np.ones((1, 3)))
+    raster.paint(canvas, raster.coverage(raster.ellipse(dx, dy, 3.1, 1.9)), np.ones((1, 3)))
     raster.paint(canvas, raster.coverage(raster.disc(dx, dy, 1.6)), looks["iris"])
     raster.paint(canvas, raster.coverage(raster.disc(dx, dy, 0.75)), np.full((1, 3), 0.05))
-    brow = raster.box(dx, dy + 3.4 - 0.04 * dx**2, np.float32(3.0), np.float32(0.5))
+    brow = raster.box(dx, dy + 3.4 - 0.04 * dx**2, 3.0, 0.5)
     raster.paint(canvas, raster.coverage(brow), looks["hair"])
 
 
 def _nose(canvas: Array, dx: Array, dy: Array, looks: dict[str, Array]) -> None:
-    bridge = raster.box(dx - 0.35 * dy, dy + 0.6, np.float32(0.55), np.float32(2.2))
+    bridge = raster.box(dx - 0.35 * dy, dy + 0.6, 0.55, 2.2)
     raster.paint(canvas, 0.75 * raster.coverage(bridge), looks["shade"])
-    nostrils = raster.ellipse(dx, dy - 1.8, np.float32(2.2), np.float32(0.9))
+    nostrils = raster.ellipse(dx, dy - 1.8, 2.2, 0.9)
     raster.paint(canvas, raster.coverage(nostrils), looks["shade"])
 
 
 def _mouth(canvas: Array, dx: Array, dy: Array, looks: dict[str, Array]) -> None:
     curve = dy + looks["smile"][:, None, None] * (dx**2 - 5)
-    raster.paint(canvas, raster.coverage(raster.ellipse(dx, curve, np.float32(4.2), np.float32(1.5))), looks["lips"])
-    raster.paint(canvas, raster.coverage(raster.box(dx, curve, np.float32(3.0), np.float32(0.3))), looks["lips"] * 0.4)
+    raster.paint(canvas, raster.coverage(raster.ellipse(dx, curve, 4.2, 1.5)), looks["lips"])
+    raster.paint(canvas, raster.coverage(raster.box(dx, curve, 3.0, 0.3)), looks["lips"] * 0.4)

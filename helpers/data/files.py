@@ -162,7 +162,7 @@ def _beneath(name: str) -> Iterator[Path]:
     if root.name == name:
         yield root
     level = [root]
-    for _ in range(_DEEP):
+    for _ in range(_DEEP + 1):
         yield from (folder / name for folder in level if (folder / name).exists())
         level = [below for folder in level for below in _folders(folder)]
 

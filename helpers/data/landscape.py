@@ -16,10 +16,9 @@ def sample_image(size: int | tuple[int, int] = (32, 32)) -> Tensor:
     """The sample picture (3, h, w), float32 in 0..1, drawn for any size (height, width)."""
     h, w = (size, size) if isinstance(size, int) else size
     if h < 1 or w < 1:
-        raise ValueError(f"The size is (height, width) in pixels, at least 1 each; got {tuple(size)}.")
+        raise ValueError(f"The size is (height, width) in pixels, at least 1 each; got ({h}, {w}).")
     fine = _scene(h * _OVER, w * _OVER)
-    rows = sum(fine[i::_OVER] for i in range(_OVER))
-    small = sum(rows[:, j::_OVER] for j in range(_OVER)) / _OVER**2
+    small = np.mean([fine[i::_OVER, j::_OVER] for i in range(_OVER) for j in range(_OVER)], axis=0)
     return torch.from_numpy(np.ascontiguousarray(small.transpose(2, 0, 1)))
 
 

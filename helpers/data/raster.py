@@ -10,6 +10,7 @@ import colorsys
 import numpy as np
 
 Array = np.ndarray
+Length = np.ndarray | float
 
 
 def grid(height: int, width: int) -> tuple[Array, Array]:
@@ -40,26 +41,26 @@ def hsv(hue: Array, saturation: Array, value: Array) -> Array:
 # Distances in pixels, negative inside. x and y are taken from the shape's centre; r is its radius.
 
 
-def disc(x: Array, y: Array, r: Array) -> Array:
+def disc(x: Array, y: Array, r: Length) -> Array:
     return np.hypot(x, y) - r
 
 
-def box(x: Array, y: Array, rx: Array, ry: Array) -> Array:
+def box(x: Array, y: Array, rx: Length, ry: Length) -> Array:
     return np.maximum(np.abs(x) - rx, np.abs(y) - ry)
 
 
-def ellipse(x: Array, y: Array, rx: Array, ry: Array) -> Array:
-    return (np.hypot(x / rx, y / ry) - 1) * np.minimum(rx, ry)
+def ellipse(x: Array, y: Array, rx: float, ry: float) -> Array:
+    return (np.hypot(x / rx, y / ry) - 1) * min(rx, ry)
 
 
-def triangle(x: Array, y: Array, r: Array) -> Array:
+def triangle(x: Array, y: Array, r: Length) -> Array:
     """Equilateral, its tip up."""
     return np.maximum(0.866 * np.abs(x) - 0.5 * y, y) - 0.5 * r
 
 
-def ring(x: Array, y: Array, r: Array) -> Array:
+def ring(x: Array, y: Array, r: Length) -> Array:
     return np.abs(np.hypot(x, y) - 0.74 * r) - 0.26 * r
 
 
-def cross(x: Array, y: Array, r: Array) -> Array:
+def cross(x: Array, y: Array, r: Length) -> Array:
     return np.minimum(box(x, y, r, 0.32 * r), box(x, y, 0.32 * r, r))

@@ -69,7 +69,7 @@ def _bare(ax: Axes) -> None:
 
 def patches_picture(expected: np.ndarray, got: np.ndarray | None, most: int = 8) -> Figure:
     """The first image's patches in a row, and below them the ones that were given; expected (b, n, c, ph, pw)."""
-    rows = [("target", expected)]
+    rows: list[tuple[str, np.ndarray | None]] = [("target", expected)]
     if got is not None:
         given, title = _as_patches(got, expected.shape)
         rows.append((title, given))

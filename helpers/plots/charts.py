@@ -9,10 +9,16 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.plots.arrays import to_numpy
 from helpers.plots.style import COLOURS, INK, SOFT, WIDTH, figure, show, styled
+
+
+def _page(ax: Axes | None, **size: float) -> tuple[Figure | None, Axes]:
+    """The axes to draw into: those given, or a figure of their own."""
+    return (None, ax) if ax is not None else figure(**size)
 
 
 @styled
@@ -29,15 +35,13 @@ def heatmap(
     matrix = to_numpy(matrix).astype(float)
     if matrix.ndim != 2:
         raise ValueError(f"heatmap needs a matrix (rows, columns), and got shape {matrix.shape}.")
-    alone = ax is None
-    if alone:
-        fig, ax = figure(**_size(matrix, values))
+    fig, ax = _page(ax, **_size(matrix, values))
     image = draw_matrix(ax, matrix, diverging=diverging, vmin=vmin, vmax=vmax)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
     if values:
         _print_values(ax, matrix, image)
     add_bar(image, ax)
-    if alone:
+    if fig is not None:
         show(fig, alt or _matrix_alt(matrix, title))
 
 
@@ -83,8 +87,8 @@ def draw_matrix(ax: Axes, matrix: np.ndarray, *, diverging: bool | None, vmin=No
         high = low + 1.0
     colours = colormaps["RdBu_r" if diverging else "viridis"].with_extremes(bad="#d8dee4")
     shown = np.ma.masked_invalid(matrix)
-    aspect = "auto" if _is_long(matrix) else "equal"
-    image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high, aspect=aspect)
+    image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high)
+    ax.set_aspect("auto" if _is_long(matrix) else "equal")
     ax.tick_params(length=0)
     for axis, count in ((ax.xaxis, matrix.shape[1]), (ax.yaxis, matrix.shape[0])):
         axis.set_ticks(_ticks(count, ticks))
@@ -126,14 +130,12 @@ def curves(
     `bands` gives an interval per name: half its width, or a pair (low, high). With `ax` it draws there only.
     """
     x = to_numpy(x)
-    alone = ax is None
-    if alone:
-        fig, ax = figure(height)
+    fig, ax = _page(ax, height=height)
     ax.set_xscale("log" if logx else "linear")
     ax.set_yscale("log" if logy else "linear")
     lines = {}
-    for colour, (name, y) in zip(_cycle(), series.items(), strict=False):
-        y = to_numpy(y).astype(float)
+    for colour, (name, values) in zip(_cycle(), series.items(), strict=False):
+        y = to_numpy(values).astype(float)
         if y.shape != x.shape:
             raise ValueError(f"curve {name!r} has shape {y.shape}, and x has {x.shape}: they must agree.")
         ax.plot(x, y, color=colour, marker="o" if len(x) <= 12 else None, markersize=4)
@@ -147,7 +149,7 @@ def curves(
     ax.margins(x=0.02)
     if any(lines):
         _name_lines(ax, lines, gap=0.16 / max(height - 0.8, 0.5))
-    if alone:
+    if fig is not None:
         show(fig, alt or f"Curves{': ' + title if title else ''}, {', '.join(lines)}; {ylabel} against {xlabel}.")
 
 
@@ -187,9 +189,7 @@ def bars(
     """Draw one horizontal bar per entry, its value at its end; `errors` are half widths, by the same names."""
     names, lengths = list(values), np.array([float(value) for value in values.values()])
     spread = np.array([float((errors or {}).get(name, 0)) for name in names])
-    alone = ax is None
-    if alone:
-        fig, ax = figure(0.32 * len(names) + (0.85 if xlabel else 0.6) + (0.2 if title else 0))
+    fig, ax = _page(ax, height=0.32 * len(names) + (0.85 if xlabel else 0.6) + (0.2 if title else 0))
     places = np.arange(len(names))
     ax.barh(places, lengths, height=0.68, color=COLOURS[0], xerr=spread if errors else None,
             error_kw={"ecolor": INK, "elinewidth": 1.2, "capsize": 3})  # fmt: skip
@@ -210,6 +210,6 @@ def bars(
     if (lengths >= 0).all():
         ax.set_xlim(left=0)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    if alone:
+    if fig is not None:
         listed = ", ".join(f"{name} {form.format(value)}" for name, value in zip(names, lengths, strict=True))
         show(fig, alt or f"Bars{': ' + title if title else ''}. {listed}.")

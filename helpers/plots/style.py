@@ -8,9 +8,11 @@ import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 WIDTH = 7.2  # inches: the width of a text column in JupyterLab
 DPI = 100
@@ -19,7 +21,7 @@ INK, SOFT, FAINT = "#1f2328", "#57606a", "#d8dee4"
 # Okabe and Ito's colours, told apart with any common colour blindness; the pale yellow comes last.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328", "#f0e442")
 
-_RC = {
+_RC: dict[Any, Any] = {
     "figure.facecolor": "white",
     "figure.dpi": DPI,
     "savefig.facecolor": "white",
@@ -69,10 +71,12 @@ def styled(draw: Callable) -> Callable:
 
 
 @styled
-def figure(height: float = 2.6, *, width: float = WIDTH, rows: int = 1, columns: int = 1, **subplots):
+def figure(
+    height: float = 2.6, *, width: float = WIDTH, rows: int = 1, columns: int = 1, **subplots
+) -> tuple[Figure, Any]:
     """A figure of our width (inches) and its axes (one, or an array of them as `plt.subplots` gives)."""
-    fig = Figure(figsize=(width, height), layout="constrained", dpi=DPI)
-    fig.get_layout_engine().set(w_pad=0.06, h_pad=0.05)
+    layout = ConstrainedLayoutEngine(w_pad=0.06, h_pad=0.05)
+    fig = Figure(figsize=(width, height), layout=layout, dpi=DPI)
     return fig, fig.subplots(rows, columns, **subplots)
 
 

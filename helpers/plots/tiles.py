@@ -29,7 +29,7 @@ def wrapped(text: str, width: float, size: float) -> str:
 
 def tiles(
     pictures: Sequence[np.ndarray], *, rows: int, columns: int, side: float, gap: float,
-    labels: Sequence[str] | None, size: float = 8, colour: str = SOFT,
+    labels: Sequence | None, size: float = 8, colour: str = SOFT,
 ) -> Figure:  # fmt: skip
     """A figure of tiles `side` inches wide and `gap` apart, in reading order; coordinates are inches."""
     tall = side * max(picture.shape[0] / picture.shape[1] for picture in pictures)

@@ -51,7 +51,7 @@ class SplitIntoPatches(Question):
         Criterion(
             "refuses",
             "an image that does not divide raises a ValueError, any other does not",
-            hint="Four images that do not divide and one that does were tried. Say aloud when the cut "
+            hint="Four sizes that do not divide and two that do were tried. Say aloud when the cut "
             "comes out even, then compare.",
         ),
     )
@@ -65,28 +65,37 @@ class SplitIntoPatches(Question):
         p = int(rng.integers(2, 4))
         rows, columns = _unequal(rng)
         images = _smooth(rng, (2, 1, rows * p, columns * p))
-        yield Case(f"{rows * p} x {columns * p} pixels, patch {p}", criteria="sizes", images=images, patch_size=p)
+        yield Case(f"{rows * p} x {columns * p} pixels, patch {p}", criteria=("sizes",), images=images, patch_size=p)
         ph, pw = _unequal(rng)
         rows, columns = _unequal(rng)
         images = _smooth(rng, (1, 3, rows * ph, columns * pw))
         name = f"{rows * ph} x {columns * pw} pixels, patch ({ph}, {pw})"
-        yield Case(name, criteria="sizes", images=images, patch_size=(ph, pw))
+        yield Case(name, criteria=("sizes",), images=images, patch_size=(ph, pw))
         p = int(rng.integers(2, 4)) * 2
         left = int(rng.choice([1, p - 1]))
-        uneven = [(p + left, 2 * p), (2 * p, p + left), (p + p // 2, 2 * p), (p + left, p + left)]
-        yield Case("images that do not divide", criteria="refuses", uneven=uneven, even=(2 * p, 2 * p), patch_size=p)
+        sizes = [
+            (p + left, 2 * p),
+            (2 * p, p + left),
+            (p + p // 2, 2 * p),
+            (p + left, p + left),
+            (2 * p, 2 * p),
+            (p, p),
+        ]
+        sizes = [sizes[i] for i in rng.permutation(len(sizes))]
+        yield Case("sizes that divide, and sizes that do not", criteria=("refuses",), sizes=sizes, patch_size=p)
 
     def probe(self, answer, case):
-        if "uneven" not in case:
+        if "sizes" not in case:
             return {"patches": answer(tensor(case["images"]), case["patch_size"])}
-        p = case["patch_size"]
-        answer(tensor(_counted((1, 1, *case["even"]))), p)
-        refused = [raises(lambda s=s: answer(tensor(_counted((1, 1, *s))), p), ValueError) for s in case["uneven"]]
-        return {"refused": np.array(refused)}
+
+        def refuses(size: tuple[int, int]) -> int:
+            return raises(lambda: answer(tensor(_counted((1, 1, *size))), case["patch_size"]), ValueError)
+
+        return {"refused": np.array([refuses(size) for size in case["sizes"]])}
 
     def judge(self, case, expected, got):
-        if "uneven" in case:
-            yield _refusals(case, got.get("refused"))
+        if "sizes" in case:
+            yield _refusals(case, expected["refused"], got.get("refused"))
             return
         wanted, given = expected["patches"], got.get("patches", _NOTHING)
         yield same_shape("shape", wanted, given)
@@ -97,7 +106,7 @@ class SplitIntoPatches(Question):
             yield _inside(wanted, given)
 
     def picture(self, case, expected, got):
-        if "uneven" in case:
+        if "sizes" in case:
             return None
         return patches_picture(expected["patches"], None if got is None else got["patches"])
 
@@ -150,12 +159,12 @@ class JoinPatches(Question):
         p = int(rng.integers(2, 4))
         patches = _shuffled(rng, (2, rows * columns, 1, p, p))
         name = f"{rows * p} x {columns * p} pixels, patch {p}"
-        yield Case(name, criteria="sizes", patches=patches, height=rows * p, width=columns * p)
+        yield Case(name, criteria=("sizes",), patches=patches, height=rows * p, width=columns * p)
         ph, pw = _unequal(rng)
         rows, columns = _unequal(rng)
         patches = _shuffled(rng, (1, rows * columns, 3, ph, pw))
         name = f"{rows * ph} x {columns * pw} pixels, patch ({ph}, {pw})"
-        yield Case(name, criteria="sizes", patches=patches, height=rows * ph, width=columns * pw)
+        yield Case(name, criteria=("sizes",), patches=patches, height=rows * ph, width=columns * pw)
 
     def probe(self, answer, case):
         return {"images": answer(tensor(case["patches"]), case["height"], case["width"])}
@@ -217,23 +226,29 @@ def _inside(wanted: np.ndarray, given: np.ndarray) -> Finding:
     """Is every patch that should be there somewhere among those given, whole?"""
     if given.shape != wanted.shape:
         return Finding("inside", False, "can be seen once the shape is right")
-    flat = (given.reshape(*given.shape[:2], -1), wanted.reshape(*wanted.shape[:2], -1))
+    flat = [_whole(patches).reshape(*patches.shape[:2], -1) for patches in (given, wanted)]
     missing = [sum(not (g == patch).all(-1).any() for patch in w) for g, w in zip(*flat, strict=True)]
     detail = f"{sum(missing)} of {wanted.shape[0] * wanted.shape[1]} patches are nowhere among yours"
     return Finding("inside", not sum(missing), detail if sum(missing) else "")
 
 
 def _sorted(array: np.ndarray) -> np.ndarray:
-    return np.sort(np.rint(np.nan_to_num(np.asarray(array, np.float64))), -1)
+    return np.sort(_whole(array), -1)
 
 
-def _refusals(case: Case, refused: np.ndarray | None) -> Finding:
-    uneven, p = case["uneven"], case["patch_size"]
-    if refused is None or refused.shape != (len(uneven),):
+def _whole(array: np.ndarray) -> np.ndarray:
+    """Rounded where a value is a whole number up to the rounding of some convolution; -1 where it is none."""
+    values = np.nan_to_num(np.asarray(array, np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0)
+    return np.where(np.abs(values - np.rint(values)) < 0.05, np.rint(values), -1.0)
+
+
+def _refusals(case: Case, wanted: np.ndarray, refused: np.ndarray | None) -> Finding:
+    if refused is None or refused.shape != wanted.shape:
         return Finding("refuses", False, "nothing was recorded")
-    seen = {0: "was accepted", 2: "raised an error of another kind"}
-    wrong = [f"{h} x {w} {seen.get(int(r), '?')}" for (h, w), r in zip(uneven, refused, strict=True) if r != 1]
-    return Finding("refuses", not wrong, f"patch {p}: " + ", ".join(wrong) if wrong else "")
+    seen = {0: "was accepted", 1: "was refused", 2: "stopped with another kind of error"}
+    rows = zip(case["sizes"], wanted, np.nan_to_num(refused), strict=True)
+    wrong = [f"{h} x {w} {seen.get(int(code), 'gave something odd')}" for (h, w), right, code in rows if code != right]
+    return Finding("refuses", not wrong, f"patch {case['patch_size']}: {', '.join(wrong)}" if wrong else "")
 
 
 def _origins(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -247,8 +262,8 @@ def _traced(criterion: str, origin: np.ndarray, wanted: np.ndarray, given: np.nd
     """Met when each pixel given is of the same origin as the pixel wanted there."""
     if given.shape != wanted.shape:
         return Finding(criterion, False, "can be seen once the shape is right")
-    values = np.asarray(given, np.float64)
-    if not ((values == np.rint(values)) & (values >= 0) & (values < origin.size)).all():
+    values = _whole(given)
+    if not ((values >= 0) & (values < origin.size)).all():
         return Finding(criterion, False, "some numbers are none of the patches' own")
     wrong = int((origin[values.astype(int)] != origin[wanted.astype(int)]).sum())
     return Finding(criterion, not wrong, f"{wrong} of {wanted.size} pixels {what}" if wrong else "")

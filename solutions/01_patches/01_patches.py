@@ -45,7 +45,7 @@ from helpers.plots import bars, compare, curves, figure, show, show_grid, show_i
 # %% [markdown]
 # ## 1 · An image is not a sequence. Yet.
 #
-# A transformer reads a list of vectors, its *tokens*. Here is our image; where is the list?
+# A transformer reads a list of vectors, its *tokens*. Where is the list in this image?
 
 # %%
 image = sample_image(32)  # c h w
@@ -53,19 +53,20 @@ print(tuple(image.shape))
 show_images([image], alt="A house by a lake in the evening sun, 32 by 32 pixels.")
 
 # %% [markdown]
-# The Vision Transformer's answer is a pair of scissors. Cut the image into squares and read them like a page:
-# left to right, then the next row.
+# The Vision Transformer's answer is a pair of scissors. Cut squares, and read them like a page: left to right,
+# then the next row.
 
 # %%
 show_grid(image, 8)
 
 # %% [markdown]
 # Sixteen patches, numbered 0 to 15: that is the list. Each patch becomes one token.
-#
+
+# %% [markdown]
 # ## 2 · Why not simply pixels?
 #
-# Attention compares every token with every other. An image of `R` x `R` pixels, read pixel by pixel, asks for
-# `R⁴` numbers.
+# Attention compares every token with every other. Read pixel by pixel, an image of `R` x `R` asks for `R⁴`
+# numbers.
 
 # %%
 for side in (8, 32, 128):
@@ -73,8 +74,7 @@ for side in (8, 32, 128):
     print(f"{side:>3} x {side:<3} pixels: {tokens:>6,} tokens, {tokens**2:>12,} attention entries")
 
 # %% [markdown]
-# And that is one head of one layer. A large model has, say, 48 layers of 16 heads; training keeps each entry
-# as a float32 of 4 bytes.
+# And that is one head of one layer. Take 48 layers of 16 heads, and 4 bytes per entry (float32).
 
 
 # %%
@@ -95,8 +95,7 @@ print(f"{tokens} tokens: {attention_bytes(tokens) / MiB:.1f} MiB, for {224**2 / 
 # %% [markdown]
 # A tenth of a GiB instead of hundreds, on an image of three times as many pixels.
 #
-# Mind the words: "14 x 14 patches" may be a *count* or a *size*. Papers mean both. Ask which, for the bill
-# differs.
+# Mind the words: "14 x 14 patches" may be a *count* or a *size*. Ask which, for the bill differs.
 
 # %%
 for p in (16, 14, 4):
@@ -109,6 +108,7 @@ for p in (16, 14, 4):
 assert attention_bytes(128 * 128) == 768 * GiB
 assert round(attention_bytes(14 * 14) / MiB, 1) == 112.5  # 14 x 14 patches, each 16 px wide
 assert attention_bytes(16 * 16) == 192 * MiB  # 16 x 16 patches, each 14 px wide
+assert attention_bytes((128 // 2) ** 2) * 16 == attention_bytes(128 * 128)  # twice the patch side
 assert round((56 * 56) ** 2 / 1e6, 1) == 9.8  # million entries: where Swin starts, lesson 09
 
 # %% [markdown]
@@ -126,7 +126,8 @@ show(fig, alt="Memory against image side, on log scales: parallel straight lines
 
 # %% [markdown]
 # (Modern kernels avoid *storing* these maps. They still compute every entry.)
-#
+
+# %% [markdown]
 # ## 3 · First, with two loops
 #
 # Scissors in four lines. Slow, and impossible to get wrong, which is what a first version is for.
@@ -203,8 +204,8 @@ show_numbers([(f"bands[{i}]", bands[i]) for i in range(2)], groups=corner)
 show_numbers([(f"pieces[{i}]", pieces[i]) for i in range(4)], groups=corner)
 
 # %% [markdown]
-# The other tool is `permute`: it changes the order in which axes are read. The numbers in it say *which old
-# axis comes here*.
+# The other tool is `permute`. It changes the order in which axes are read; its numbers say *which old axis
+# comes here*.
 
 # %%
 towers = pieces.permute(1, 0, 2)  # columns h pw
@@ -219,9 +220,9 @@ print("same memory:", numbers.data_ptr() == pieces.data_ptr() == towers.data_ptr
 print("strides    :", numbers.stride(), pieces.stride(), towers.stride())
 
 # %% [markdown]
-# You hold both tools now: *split* an axis by reshape, *order* the axes by permute. Bands cut the height,
-# towers cut the width; a patch needs both.
-#
+# Now you hold both tools. Bands cut the height, towers cut the width; a patch needs both.
+
+# %% [markdown]
 # ## 5 · Q0a: cut
 #
 # Write `split_into_patches`. It takes a whole batch `(b, c, h, w)`, and gives `(b, n, c, ph, pw)`: row by
@@ -369,15 +370,26 @@ if ready("Q0a"):
     bars(timings, xlabel="milliseconds for 64 images of 32 x 32", form="{:.2g}")
 
 # %% [markdown]
+# The loop pays for every slice. The others copy the numbers once, whatever the line looks like: take the one
+# that you can read.
+
+# %% [markdown]
 # ## 6 · A mistake that travels
 #
-# One of this course's source lectures cuts like this, and the line travels. Compare its permute with
-# `cut_unfold` above.
+# One of this course's source lectures cuts with two `unfold`s as above, then permutes otherwise. As six
+# numbers its permute looks harmless. Here it is with names; which axis stands where it shouldn't?
+
 
 # %%
-windows = image[None].unfold(2, 16, 16).unfold(3, 16, 16)  # b c rows columns ph pw
-lecture = windows.permute(0, 2, 4, 1, 3, 5).reshape(1, 4, 3, 16, 16)
-correct = windows.permute(0, 2, 3, 1, 4, 5).reshape(1, 4, 3, 16, 16)
+def lecture_order(images, p):
+    windows = images.unfold(2, p, p).unfold(3, p, p)  # b c rows columns ph pw
+    return rearrange(windows, "b c rows columns ph pw -> b rows ph c columns pw")
+
+
+lecture = lecture_order(image[None], 16).reshape(1, 4, 3, 16, 16)  # b n c ph pw, it says
+
+# %%
+correct = cut_unfold(image[None], 16)
 names = [f"{who} {k}" for who in ("right", "lecture") for k in range(4)]
 stripes = "Above, the image's four quarters. Below, the lecture's: stripes of two quarters in false colours."
 show_patches([*correct[0], *lecture[0]], grid=(2, 4), titles=names, alt=stripes)
@@ -388,7 +400,7 @@ show_patches([*correct[0], *lecture[0]], grid=(2, 4), titles=names, alt=stripes)
 
 # %%
 index = torch.arange(32 * 32).reshape(1, 1, 32, 32)
-token = index.unfold(2, 16, 16).unfold(3, 16, 16).permute(0, 2, 4, 1, 3, 5).reshape(4, 256)[0]
+token = lecture_order(index, 16).reshape(4, 256)[0]
 rows, columns = token // 32, token % 32
 print(f"token 0 holds rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}")
 assert (rows.max(), columns.max(), len(token.unique())) == (7, 31, 256)
@@ -406,12 +418,18 @@ lit = "Left, the top left quarter is lit. Right, a band is lit: the top 8 rows o
 compare([("token 0, right", spotlight(quarter)), ("token 0 of the lecture", spotlight(token))], alt=lit)
 
 # %% [markdown]
-# A band of eight rows across the whole image. Why? After two `unfold`s the axes are `b c rows columns ph pw`.
-# The number 4 there is `ph`, a *pixel* axis, and it got in among those that count patches.
+# A band of eight rows across the whole image. `ph`, an axis of *pixels*, got in front of `columns`, which
+# counts patches; the reshape then merges `rows` with half of `ph`.
 #
-# The same six numbers may be right on another route, where the axes stand in another order. **A permute is
-# only right together with the shape before it.** So write that shape beside it, always.
+# <details><summary>A twist, for after Q0a</summary>
 #
+# Write the lecture's order as six numbers. You have met them before, on a route where the axes stood in another
+# order, and there they are right.
+# </details>
+#
+# **A permute is only right together with the shape before it.** So write that shape beside it, always.
+
+# %% [markdown]
 # ## 7 · Q0b: join
 #
 # The way back: `(b, n, c, ph, pw)` to `(b, c, height, width)`. Nothing is lost in cutting, so the inverse is
@@ -487,11 +505,11 @@ if ready("Q0a") and ready("Q0b"):
 
 # %% [markdown]
 # A transformer without more help sees exactly this: a bag of patches. Lesson 02 gives each one its place.
-#
+
+# %% [markdown]
 # ## 8 · Which patch size?
 #
-# Flatten a patch and it is a token of width `d`. Fewer tokens are wider ones: cutting neither adds nor loses
-# anything.
+# Flatten a patch and it is a token of width `d`. Fewer tokens are wider ones; nothing is added or lost.
 
 # %%
 print(" p     n      d   n * d   entries n²")
@@ -546,9 +564,10 @@ curves(list(shifts), seen, xlabel="shift, pixels", ylabel="patches seen before, 
 assert familiar(8, 8) == familiar(4, 4) == familiar(4, 12) == 1.0 > familiar(8, 4)
 
 # %% [markdown]
-# A shift by whole patches only moves tokens along the line. Any other shift makes new tokens. A convolution
-# has no such favourite steps; a ViT must learn to live with them, and that takes data.
-#
+# A shift by whole patches only moves tokens along the line; any other makes new tokens. A convolution of
+# stride 1 has no favourite steps. A ViT must learn to live with its own: lesson 10 asks what that costs.
+
+# %% [markdown]
 # ## 9 · An honest result
 #
 # Do patches alone make a good classifier? Take handwritten digits, 8 x 8, and the simplest model there is:
@@ -582,6 +601,8 @@ def bag(p):
 sizes = [1, 2, 4, 8]
 accuracy = {name: [100 * f(p) for p in sizes] for name, f in (("in order", in_order), ("bag", bag))}
 curves(sizes, accuracy, xlabel="patch size, pixels", ylabel="test accuracy, %")
+assert max(accuracy["in order"]) - min(accuracy["in order"]) < 0.5
+assert accuracy["bag"][0] < 15
 
 # %% [markdown]
 # In order, the patch size makes no difference: a linear layer doesn't care how its inputs are arranged. In a
@@ -607,7 +628,7 @@ assert bag_scrambled < bag(4) - 0.1
 # in order. Only when a patch must mean something by itself does the bug cost. That is how it can live in code
 # for years.
 #
-# And a small CNN, a few seconds of training, for scale:
+# And for scale a small CNN, trained for a moment:
 
 # %%
 torch.manual_seed(0)
@@ -723,7 +744,7 @@ print("unfold of a 30 x 32 image:", tuple(silent.shape), "- where did 6 rows go?
 # - Cordonnier, Loukas and Jaggi, *On the Relationship between Self-Attention and Convolutional Layers*, ICLR
 #   2020: patches of 2 x 2, a year earlier.
 # - Chen et al., *Generative Pretraining from Pixels* (iGPT), ICML 2020: what it takes to use pixels after
-#   all. Images shrink to 32 x 32 or 64 x 64 first, for the reason of section 2.
+#   all. Images shrink to 32 x 32, 48 x 48 or 64 x 64 first, for the reason of section 2.
 # - Rogozhnikov, *Einops: Clear and Reliable Tensor Manipulations with Einstein-like Notation*, ICLR 2022.
 #
 # Next: **02 · Positional encoding**, in which each patch learns where it came from.

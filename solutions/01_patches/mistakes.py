@@ -219,7 +219,7 @@ def channels_left_in_front(images, patch_size):
     hint="Your patches end in the channel, as matplotlib likes them: (ph, pw, c). PyTorch's habit, and "
     "this question's, is the channel first. Which place does it take in your permute?",
 )
-def channels_last(images, patch_size):
+def channels_behind_the_pixels(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
     b, c, h, w = images.shape
     if h % ph or w % pw:

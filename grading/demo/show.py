@@ -1,0 +1,129 @@
+"""`vitlab demo`: makes the class, grades it, says what came of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from grading.build.source import read_source
+from grading.course import Course, CourseError
+from grading.demo.classroom import Member, came_out, make_class
+from grading.engine.grade import grade
+from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+from grading.engine.progress import Bar
+from grading.report import tally, write_report
+
+LESSON = "02_positional_encoding"
+CELL_SECONDS = 12  # the class has an endless loop in it: no need to wait for the course's limit
+_MARKER = ".vitlab-demo"
+
+
+def run_demo(
+    course: Course,
+    out: Path,
+    *,
+    lessons: Sequence[str] | None = None,
+    sandbox: str = "bubblewrap",
+    jobs: int | None = None,
+) -> Path:
+    """Grade a made-up class in `out`, which is replaced when an earlier demo wrote it; returns the report's path.
+
+    Args:
+        lessons: by default the lesson on positional encoding.
+
+    Raises:
+        CourseError: a lesson hasn't been built, or `out` holds something else.
+        SandboxUnavailable: no working bubblewrap, and `sandbox` is not "none".
+    """
+    lessons = list(lessons or [LESSON if any(x.id == LESSON for x in course.lessons) else course.lessons[0].id])
+    out = _fresh(Path(out))
+    console = Console()
+    members = make_class(course, out / "submitted", lessons)
+    kinds = len({member.kind for member in members})
+    console.print(f"A class of {len(members)} with {kinds} kinds of submission, under {out / 'submitted'}.")
+    outcomes = grade(
+        _hurried(course), lessons, submissions=out / "submitted", out=out, jobs=jobs or os.cpu_count() or 1,
+        sandbox=sandbox, progress=Bar(),
+    )  # fmt: skip
+    for lesson in lessons:
+        _print_table(console, course, lesson, members, [o for o in outcomes if o.lesson == lesson])
+    path = write_report(outcomes, out / "report.html", title=f"{course.course.title}: a made-up class", course=course)
+    console.print("\nThe report page, with a link to each feedback page:")
+    print(path)  # last and on a line of its own, never wrapped
+    return path
+
+
+def _fresh(out: Path) -> Path:
+    """An empty folder; only what an earlier demo left is removed."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / _MARKER).exists():
+            raise CourseError(f"{out} holds files that no demo wrote: give an empty folder or another name with --out")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _MARKER).write_text("written by `vitlab demo`, which replaces this folder\n", "utf-8")
+    return out.resolve()
+
+
+def _hurried(course: Course) -> Course:
+    seconds = min(course.limits.cell_seconds, CELL_SECONDS)
+    return course.model_copy(update={"limits": course.limits.model_copy(update={"cell_seconds": seconds})})
+
+
+def _print_table(
+    console: Console, course: Course, lesson: str, members: Sequence[Member], outcomes: Sequence[SubmissionOutcome]
+) -> None:
+    by_student = {o.student: o for o in outcomes}
+    written = [cell.question for cell in read_source(course.source(lesson)).of("written")]
+    questions = list(dict.fromkeys(q.question for o in outcomes for q in o.questions))
+    table = Table(title=lesson, title_justify="left")
+    for name in ("student", "handed in"):
+        table.add_column(name, no_wrap=True)
+    for question in questions:
+        table.add_column(question, justify="right", no_wrap=True)
+    for name in ("status", "due", "got"):
+        table.add_column(name)
+    surprises = []
+    for member in members:
+        outcome = by_student.get(member.student)
+        if outcome is None:
+            surprises.append(f"{member.student} ({member.kind}): not graded at all")
+            continue
+        got = came_out(outcome, written)
+        if got != member.expected:
+            surprises.append(f"{member.student} ({member.kind}: {member.says}): due {member.expected}, got {got}")
+        found = {q.question: q for q in outcome.questions}
+        verdict = f"[green]✓[/green] {got}" if got == member.expected else f"[red]✗[/red] {got}"
+        marks = [_mark(found.get(question)) for question in questions]
+        table.add_row(member.student, member.kind, *marks, escape(_status(outcome)), member.expected, verdict)
+    console.print(table)
+    console.print("✓ correct, 2/4 partly right, 0 wrong, – not started or no answer, … to be read by a person")
+    if surprises:
+        console.print(f"[red]{len(surprises)} of {len(members)} did not come out as expected:[/red]")
+        for surprise in surprises:
+            console.print(f"  {escape(surprise)}")
+    else:
+        console.print(f"[green]All {len(members)} came out as expected.[/green]")
+
+
+def _mark(q: QuestionOutcome | None) -> str:
+    if q is None:
+        return ""
+    fixed = {
+        tally.CORRECT: "[green]✓[/green]", tally.WRONG: "0", tally.NOT_STARTED: "–", tally.NO_ANSWER: "–",
+        tally.WAITING: "…",
+    }  # fmt: skip
+    part = f"{tally.number(q.score or 0)}/{tally.number(q.max)}"
+    return fixed.get(tally.state_of(q), f"[yellow]{part}[/yellow]")
+
+
+def _status(outcome: SubmissionOutcome) -> str:
+    words = [] if outcome.status == "graded" else [outcome.status.replace("_", " ")]
+    words += ["look twice"] if outcome.suspicious else []
+    words += ["repaired"] if outcome.notes else []
+    return ", ".join(words) or "graded"

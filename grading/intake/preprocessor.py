@@ -1,0 +1,71 @@
+"""The transplant as one of nbgrader's own steps: first of `Autograde.sanitize_preprocessors`."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from grading.intake.normal import normalise
+from grading.intake.transplant import transplant
+
+
+class MissingTemplate(Exception):
+    """There is no released notebook to move the answers into."""
+
+
+class Transplant(NbGraderPreprocessor):
+    """Replaces a submitted notebook by the released one with the student's answers in it.
+
+    What was repaired or could not be placed is in `nb.metadata.vitlab.intake`, a list of sentences.
+    """
+
+    release_directory = Unicode(
+        "",
+        help="Folder of the released notebooks, <lesson>/<lesson>.ipynb; default: the course's release directory.",
+    ).tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
+        lesson, name = resources["nbgrader"]["assignment"], resources["nbgrader"]["notebook"]
+        folder = self._folder()
+        reading = normalise(nb)
+        template = _released(folder / lesson, name)
+        others = {
+            path.name: _released(path, path.name)
+            for path in sorted(folder.iterdir())
+            if path.name != lesson and (path / f"{path.name}.ipynb").is_file()
+        }
+        done = transplant(template, reading.notebook, others)
+        for note in (*reading.notes, *done.notes):
+            self.log.warning("%s: %s", resources["nbgrader"].get("student", "?"), note)
+        done.notebook.metadata.setdefault("vitlab", NotebookNode())["intake"] = [*reading.notes, *done.notes]
+        return done.notebook, resources
+
+    def _folder(self) -> Path:
+        if self.release_directory:
+            return Path(self.release_directory)
+        course = self.config.CourseDirectory
+        release = course.get("release_directory", "release")
+        return Path(str(course.get("root", ""))) / str(release)
+
+
+def _released(folder: Path, name: str) -> NotebookNode:
+    """The released notebook of a lesson.
+
+    Raises:
+        MissingTemplate: there is none.
+    """
+    path = folder / f"{name}.ipynb"
+    if not path.is_file():
+        raise MissingTemplate(f"{path} is not there: build the lesson (`vitlab build {folder.name}`) before grading it")
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _changed: int) -> NotebookNode:
+    return nbformat.read(path, as_version=4)

@@ -1,0 +1,86 @@
+"""One file that a student handed in, as a valid notebook without outputs."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from grading.intake.archive import notebook_in_zip
+from grading.intake.decode import Unreadable, decode, load_json
+from grading.intake.normal import Reading, normalise
+
+__all__ = ["Reading", "Unreadable", "read_bytes", "read_notebook"]
+
+
+def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "") -> Reading:
+    """Read a notebook, a zip archive with a notebook in it, or a Python script made from one.
+
+    Args:
+        path: links are not followed.
+        max_mb: larger files are refused unread.
+        prefer: name of the notebook to take when an archive holds several: the lesson's.
+
+    Raises:
+        Unreadable: one sentence for a person.
+    """
+    return read_bytes(_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer)
+
+
+def read_bytes(data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer: str = "") -> Reading:
+    """As `read_notebook`, of a file's content.
+
+    Raises:
+        Unreadable: one sentence for a person.
+    """
+    notes: list[str] = []
+    if data.startswith(b"PK\x03\x04"):
+        name, data = notebook_in_zip(data, max_bytes=max_mb * 2**20, prefer=prefer)
+        notes.append(f"a zip archive was handed in; {name[:80]!r} in it was read.")
+    elif suffix == ".zip":
+        raise Unreadable("the file is called .zip but is none; hand in the .ipynb itself")
+    elif suffix == ".py":
+        return _script(data, notes)
+    value = load_json(data, notes)
+    try:
+        return normalise(value, notes)
+    except RecursionError:
+        raise Unreadable(
+            "the file nests values thousands deep, as no notebook does; hand in the notebook itself"
+        ) from None
+
+
+def _script(data: bytes, notes: list[str]) -> Reading:
+    """A script that Jupyter, VS Code or jupytext exported; any other Python is one cell, found again by its names."""
+    import jupytext
+
+    text = decode(data, notes).replace("\r\n", "\n")
+    if not text.strip():
+        raise Unreadable("the file is an empty Python script; hand in the notebook itself")
+    marked = any(line.startswith(("# %%", "# In[")) for line in text.split("\n"))
+    notes.append("a Python script was handed in instead of a notebook; its cells were read.")
+    try:
+        notebook = jupytext.reads(text, fmt="py:percent" if marked else "py:light")
+    except Exception as error:  # jupytext's readers raise what they like on odd headers
+        raise Unreadable(f"the script can't be read ({type(error).__name__}); hand in the .ipynb itself") from None
+    return normalise(notebook, notes)
+
+
+def _bytes(path: Path, max_mb: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        kind = (
+            "a link, which is not followed" if path.is_symlink() else f"a file that can't be opened ({error.strerror})"
+        )
+        raise Unreadable(f"found {kind}; hand in the .ipynb itself") from None
+    with open(descriptor, "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable("found a folder or a device called like a notebook; hand in the .ipynb itself")
+        if status.st_size > max_mb * 2**20:
+            raise Unreadable(
+                f"the file has {status.st_size / 2**20:.0f} MB, at most {max_mb} are read; clear the outputs "
+                "(Edit, Clear Outputs of All Cells), save, hand it in again"
+            )
+        return file.read(max_mb * 2**20 + 1)

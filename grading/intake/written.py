@@ -1,0 +1,124 @@
+"""Where the student wrote the answers that people grade: in the cell for it, or beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from grading.intake.homes import Homes
+from grading.intake.pieces import Piece, Slot, of_role
+
+
+@dataclass(frozen=True)
+class Prose:
+    """What goes into a written slot; `how` and `sure` as in an answer's Choice."""
+
+    source: str
+    how: str
+    sure: bool = True
+    attachments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Written:
+    """All written answers, and the places of the cells that went into them."""
+
+    choices: dict[str, Prose] = field(default_factory=dict)
+    used: set[int] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
+
+
+def choose_written(slots: list[Slot], homes: Homes, taken: set[int], answer_places: Mapping[int, int]) -> Written:
+    """Decide for every written slot.
+
+    Args:
+        taken: places of pieces that already have a use.
+        answer_places: index of an answer's slot to the place of the piece chosen for it.
+    """
+    written = Written()
+    known = {home.at: place for place, home in homes.home.items()} | dict(answer_places)
+    targets = of_role(slots, "written")
+    places: dict[int, list[Piece]] = {}
+    for slot in targets:
+        mine = [p for p in homes.pieces if p.place not in taken and _claims(p, slot, homes)]
+        if any(p.place in homes.claimed and p.plain != slot.plain for p in mine):
+            mine = [p for p in mine if p.place in homes.claimed]
+        if not mine:  # by its unchanged text, between the cells that frame it
+            mine = [p for p in _between(slot, known, homes, taken) if p.plain == slot.plain][:1]
+        places[slot.at] = mine
+        if mine:
+            known[slot.at] = mine[-1].place
+            taken = taken | {p.place for p in mine}
+    for slot in targets:
+        _choose(slot, places[slot.at], known, homes, taken, written)
+        taken = taken | written.used
+    return written
+
+
+def _claims(piece: Piece, slot: Slot, homes: Homes) -> bool:
+    claimed, _ = homes.claimed.get(piece.place, (None, ""))
+    if claimed is not None:
+        return claimed.at == slot.at
+    return piece.kind != "code" and slot.question in piece.markers and piece.place not in homes.home
+
+
+def _choose(
+    slot: Slot, mine: list[Piece], known: Mapping[int, int], homes: Homes, taken: set[int], written: Written
+) -> None:
+    question = slot.question
+    edited = [p for p in mine if p.plain != slot.plain]
+    for piece in mine:
+        written.used.add(piece.place)
+    if edited:
+        kept = list({p.plain: p for p in edited}.values())
+        if len(kept) > 1:
+            cells = ", ".join(str(p.number) for p in kept)
+            written.notes.append(f"{question}: written in cells {cells}; all of them stand in its cell.")
+        if any(p.kind != "markdown" for p in kept):
+            written.notes.append(f"{question}: its cell had become a {kept[0].kind} cell; its text is used.")
+        how = homes.claimed.get(kept[-1].place, (None, "marker"))[1]
+        written.choices[question] = _prose(kept, how, sure=len(kept) == 1)
+        return
+    near = _between(slot, known, homes, taken)
+    if not near:
+        how = "untouched" if mine else "missing"
+        written.choices[question] = Prose(slot.source, how, sure=bool(mine))
+        if not mine:
+            written.notes.append(f"{question}: no cell with its written answer was found; it counts as not written.")
+        return
+    written.used |= {p.place for p in near}
+    written.choices[question] = _prose(near, "order", sure=False)
+    cells = ", ".join(str(p.number) for p in near)
+    was = "is unchanged" if mine else "is gone"
+    written.notes.append(
+        f"{question}: its own cell {was}; the text of cell {cells} is taken for its answer because it stands there. "
+        "Please look."
+    )
+
+
+def _between(slot: Slot, known: Mapping[int, int], homes: Homes, taken: set[int]) -> list[Piece]:
+    """Prose without a home between the cells that frame a written answer."""
+    if slot.at in known:
+        low = known[slot.at]
+    else:
+        above = [at for at in known if at < slot.at]
+        low = known[max(above)] if above else -1
+    below = [place for at, place in known.items() if at > slot.at and place > low]
+    high = min(below, default=float("inf"))
+    return [
+        p
+        for p in homes.pieces
+        if low < p.place < high
+        and p.kind != "code"
+        and p.place not in homes.home
+        and p.place not in homes.claimed
+        and p.place not in taken
+    ]
+
+
+def _prose(pieces: list[Piece], how: str, *, sure: bool) -> Prose:
+    attachments: dict[str, Any] = {}
+    for piece in pieces:
+        attachments |= piece.attachments
+    return Prose("\n\n".join(p.source for p in pieces), how, sure, attachments)

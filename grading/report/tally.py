@@ -1,0 +1,253 @@
+"""What a class's outcomes add up to, as the report page shows it. Pure: outcomes in, plain data out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import mean, median
+from urllib.parse import quote
+
+from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+
+CORRECT, PARTIAL, WRONG, NOT_STARTED, NO_ANSWER, WAITING = STATES = (
+    "correct", "partly right", "wrong", "not started", "no answer", "to be read",
+)  # fmt: skip
+
+_STAGES = {
+    "intake": "reading and repairing",
+    "wait": "waiting for a place",
+    "kernel_start": "starting the kernel",
+    "cells": "running the cells",
+    "shutdown": "closing the sandbox",
+    "judge": "judging",
+    "save": "gradebook",
+    "feedback": "feedback page",
+}
+
+
+@dataclass(frozen=True)
+class Who:
+    """A student as the page names one: with a link to the feedback page ("" when there is none)."""
+
+    name: str
+    href: str
+    lesson: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class QuestionTally:
+    """One question: how many students are in each state, and the mean share of its points (None while answers wait)."""
+
+    id: str
+    title: str
+    max: float
+    counts: dict[str, int]
+    mean: float | None
+
+
+@dataclass(frozen=True)
+class Chip:
+    """One student's score on one question."""
+
+    state: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One student's line of a lesson's table; `share` is of the points that are graded already."""
+
+    who: Who
+    chips: tuple[Chip, ...]
+    score: str
+    share: float | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A question that stopped students: it is the first one that they have not solved."""
+
+    question: str
+    title: str
+    tried: tuple[Who, ...]
+    not_started: tuple[Who, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.tried) + len(self.not_started)
+
+
+@dataclass(frozen=True)
+class LessonTally:
+    """All of one lesson."""
+
+    id: str
+    title: str
+    questions: tuple[QuestionTally, ...]
+    rows: tuple[Row, ...]
+    stuck: tuple[Stuck, ...]
+    solved: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Students who share something: a hint, a note, a reason. `label` says where it belongs."""
+
+    lesson: str
+    label: str
+    text: str
+    who: tuple[Who, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Seconds that one stage of grading took."""
+
+    name: str
+    median: float
+    longest: float
+    who: Who
+    total: float
+
+
+def state_of(q: QuestionOutcome) -> str:
+    """One of STATES. What a person graded counts by its score."""
+    if q.score is None:
+        return WAITING
+    if q.status in (NOT_STARTED, NO_ANSWER):
+        return q.status
+    if q.status == "correct" or q.score >= q.max > 0:
+        return CORRECT
+    return PARTIAL if q.score > 0 else WRONG
+
+
+def share_of(outcome: SubmissionOutcome) -> float | None:
+    """Score over points, of the questions that are graded already; None when there is none."""
+    graded = [q for q in outcome.questions if q.score is not None]
+    worth = sum(q.max for q in graded)
+    return sum(q.score or 0.0 for q in graded) / worth if worth else None
+
+
+def number(value: float) -> str:
+    """At most two decimals, no trailing zeros."""
+    return f"{round(value, 2):g}"
+
+
+def who_of(outcome: SubmissionOutcome, detail: str = "") -> Who:
+    """A student with the link to their page: quoted, so that no name can be anything but a relative path."""
+    return Who(outcome.student, quote(outcome.feedback), outcome.lesson, detail)
+
+
+def tally_lesson(lesson: str, title: str, outcomes: Sequence[SubmissionOutcome]) -> LessonTally:
+    """Everything shown about one lesson; questions come in the order of the first student who has them."""
+    order: dict[str, QuestionOutcome] = {}
+    for outcome in outcomes:
+        for q in outcome.questions:
+            order.setdefault(q.question, q)
+    questions = tuple(_question(first, outcomes) for first in order.values())
+    rows = tuple(_row(outcome, list(order)) for outcome in sorted(outcomes, key=lambda o: o.student.casefold()))
+    ran = [o for o in outcomes if o.status != "unreadable" and o.questions]
+    stuck = tuple(s for first in order.values() if (s := _stuck(first, ran)).count)
+    return LessonTally(lesson, title, questions, rows, stuck, sum(_open_question(o) is None for o in ran))
+
+
+def _question(first: QuestionOutcome, outcomes: Iterable[SubmissionOutcome]) -> QuestionTally:
+    mine = [q for o in outcomes for q in o.questions if q.question == first.question]
+    states = [state_of(q) for q in mine]
+    shares = [q.score / q.max for q in mine if q.score is not None and q.max]
+    share = mean(shares) if shares and WAITING not in states else None
+    return QuestionTally(first.question, first.title, first.max, {s: states.count(s) for s in STATES}, share)
+
+
+def _row(outcome: SubmissionOutcome, order: Sequence[str]) -> Row:
+    by_id = {q.question: q for q in outcome.questions}
+    flags = [] if outcome.status == "graded" else [outcome.status.replace("_", " ")]
+    flags += ["look twice"] if outcome.suspicious else []
+    flags += ["repaired"] if outcome.notes else []
+    chips = tuple(_chip(by_id.get(question)) for question in order)
+    return Row(who_of(outcome), chips, number(outcome.score), share_of(outcome), tuple(flags))
+
+
+def _chip(q: QuestionOutcome | None) -> Chip:
+    if q is None:
+        return Chip("", "")
+    state = state_of(q)
+    text = {NOT_STARTED: "–", NO_ANSWER: "✗", WAITING: "…"}.get(state) or number(q.score or 0.0)
+    return Chip(state, text)
+
+
+def _open_question(outcome: SubmissionOutcome) -> QuestionOutcome | None:
+    """The first question that is not solved; written ones that wait for a person are no obstacle."""
+    return next((q for q in outcome.questions if state_of(q) not in (CORRECT, WAITING)), None)
+
+
+def _stuck(first: QuestionOutcome, outcomes: Iterable[SubmissionOutcome]) -> Stuck:
+    tried, blank = [], []
+    for outcome in outcomes:
+        q = _open_question(outcome)
+        if q is not None and q.question == first.question:
+            if state_of(q) == NOT_STARTED:
+                blank.append(who_of(outcome))
+            else:
+                tried.append(who_of(outcome, f"{number(q.score or 0.0)}/{number(q.max)}"))
+    return Stuck(first.question, first.title, tuple(tried), tuple(blank))
+
+
+def hints(outcomes: Iterable[SubmissionOutcome], *, known: bool) -> list[Group]:
+    """What students were told, most frequent first: about known mistakes, or about what no known mistake matched."""
+    pairs = (
+        ((o.lesson, q.question, q.hint), who_of(o))
+        for o in outcomes
+        for q in o.questions
+        if q.hint and q.known_mistake is known and state_of(q) in (PARTIAL, WRONG)
+    )
+    return _grouped(pairs)
+
+
+def stopped(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
+    """Submissions that did not run to their end, by status and reason."""
+    pairs = ((("", o.status.replace("_", " "), o.reason), who_of(o)) for o in outcomes if o.status != "graded")
+    return _grouped(pairs)
+
+
+def suspicious(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
+    """Reasons to look twice."""
+    return _grouped((("", "", reason), who_of(o)) for o in outcomes for reason in dict.fromkeys(o.suspicious))
+
+
+def repaired(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
+    """What intake repaired or could not place."""
+    return _grouped((("", "", note), who_of(o)) for o in outcomes for note in dict.fromkeys(o.notes))
+
+
+def waiting(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
+    """Written answers that a person is to read, by question."""
+    return _grouped(
+        ((o.lesson, q.question, f"worth {number(q.max)} points"), who_of(o))
+        for o in outcomes
+        for q in o.questions
+        if q.score is None
+    )
+
+
+def _grouped(pairs: Iterable[tuple[tuple[str, str, str], Who]]) -> list[Group]:
+    groups: dict[tuple[str, str, str], list[Who]] = {}
+    for key, who in pairs:
+        groups.setdefault(key, []).append(who)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [Group(*key, tuple(who)) for key, who in ordered]
+
+
+def stages(outcomes: Sequence[SubmissionOutcome]) -> list[Stage]:
+    """Stages of grading in their order; a stage we have no words for keeps its name."""
+    names = dict.fromkeys([*_STAGES, *(name for o in outcomes for name in o.seconds)])
+    found = []
+    for name in names:
+        timed = [(o.seconds[name], o) for o in outcomes if name in o.seconds]
+        if timed:
+            seconds = [s for s, _ in timed]
+            longest, whose = max(timed, key=lambda pair: pair[0])
+            found.append(Stage(_STAGES.get(name, name), median(seconds), longest, who_of(whose), sum(seconds)))
+    return found

@@ -1,0 +1,279 @@
+"""Lesson 02: a code for each position, how much two codes resemble each other, and a code for rows and columns.
+
+The first question is asked in parts that can be right one by one: the fastest pair of columns, the even columns, the
+odd ones, and the part that `n` plays. The 2-D code stands on the student's own 1-D code, so it is judged twice: by its
+structure, which a slip in the 1-D code leaves whole, and by its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.pictures.positional_encoding import matrices_picture
+
+_NOTHING = np.zeros(0)
+
+
+class PositionEncoding(Question):
+    id = "Q1"
+    title = "The sinusoidal code"
+    signature = "getPositionEncoding(seq_len, d, n=10000) -> (seq_len, d)"
+    criteria = (
+        Criterion(
+            "shape",
+            "one row per position, one column per dimension",
+            share=0,
+            hint="Compare the two shapes above: positions go down, dimensions go across.",
+        ),
+        Criterion(
+            "first",
+            "the first pair of columns turns by one radian per position",
+            hint="Look at pair 0 alone. With i = 0 the fraction in the exponent is 0: what does that make of the "
+            "denominator, and what is left of the angle?",
+        ),
+        Criterion(
+            "even",
+            "even columns hold the sine of their pair's angle",
+            hint="Some even column is off. Print your denominator for i = 0, 1, 2 and compare it with the formula by hand.",
+        ),
+        Criterion(
+            "odd",
+            "odd columns hold the cosine of the same angle",
+            hint="Some odd column is off. The two columns of a pair share one angle: do yours?",
+        ),
+        Criterion(
+            "n",
+            "a smaller n makes the slow pairs faster",
+            hint="With n = 10000 much can look right by luck. Where in your lines does n come in, and is it your argument?",
+        ),
+    )
+
+    def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        yield Case("4 positions, width 4, n = 100", criteria=("shape", "n"), seq_len=4, d=4, n=100)
+        waves = ("shape", "first", "even", "odd")
+        seq_len, d = _different(rng, (5, 9), (10, 17))
+        yield Case(f"{seq_len} positions, width {d}", criteria=waves, seq_len=seq_len, d=d)
+        d, seq_len = _different(rng, (6, 11), (12, 21))
+        yield Case(f"{seq_len} positions, width {d}", criteria=waves, seq_len=seq_len, d=d)
+        seq_len = int(rng.integers(3, 8))
+        yield Case(f"{seq_len} positions, a single pair", criteria=waves, seq_len=seq_len, d=2)
+        seq_len, d = _different(rng, (5, 10), (10, 15))
+        n = int(rng.integers(20, 3000))
+        yield Case(f"{seq_len} positions, width {d}, n = {n}", criteria=("shape", "n"), seq_len=seq_len, d=d, n=n)
+
+    def probe(self, answer, case):
+        given = (case["n"],) if "n" in case else ()
+        return {"code": answer(case["seq_len"], case["d"], *given)}
+
+    def judge(self, case, expected, got):
+        wanted, given = expected["code"], got.get("code", _NOTHING)
+        yield same_shape("shape", wanted, given)
+        if case.covers("n"):
+            yield same("n", wanted, given, got.tolerance)
+        if case.covers("even"):
+            yield _columns("first", slice(0, 2), wanted, given, got.tolerance)
+            yield _columns("even", slice(0, None, 2), wanted, given, got.tolerance)
+            yield _columns("odd", slice(1, None, 2), wanted, given, got.tolerance)
+
+    def picture(self, case, expected, got):
+        code = None if got is None else got["code"]
+        return matrices_picture(expected["code"], code, xlabel="dimension", ylabel="position", limits=(-1, 1))
+
+
+class CosineSimilarity(Question):
+    id = "Q1b"
+    title = "How much two codes resemble each other"
+    signature = "cosine_similarity(P) -> (n, n)"
+    criteria = (
+        Criterion(
+            "shape",
+            "one row and one column for each row of P",
+            share=0,
+            hint="(n, d) goes in, (n, n) comes out: every row meets every row.",
+        ),
+        Criterion(
+            "unit",
+            "right for rows of length one",
+            hint="For rows of length one the cosine is the plain dot product. Start there, and leave the lengths for later.",
+        ),
+        Criterion(
+            "any",
+            "right for rows of any length, with negative numbers too",
+            share=2,
+            hint="Make a row twice as long and no angle changes. Your numbers do: which lengths are still in them, and which sign was lost?",
+        ),
+        Criterion(
+            "zero",
+            "a row of zeros resembles nothing: 0, and never nan",
+            hint="A row of zeros has length 0, and something is divided by it. What could you do to that length first?",
+        ),
+        Criterion(
+            "input",
+            "P itself is left as it was",
+            hint="Your function changed the P it was given. Which line writes into P in place of a new tensor?",
+        ),
+    )
+
+    def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        arrows = [[2.0, 0.0], [0.0, 1.0], [-3.0, 0.0], [0.5, 0.5], [0.0, -4.0]]
+        by_hand = ("shape", "any", "input")
+        yield Case("five arrows to check by hand", criteria=by_hand, P=np.array(arrows, np.float32))
+        n, d = _different(rng, (4, 8), (9, 14))
+        yield Case(f"{n} rows of length one", criteria=("shape", "unit"), P=_directions(rng, n, d))
+        n, d = _different(rng, (5, 8), (9, 14))
+        lengths = 10 ** rng.uniform(-1.5, 1.5, (n, 1))
+        rows = _directions(rng, n, d) * lengths
+        yield Case(f"{n} rows of any length", criteria=("shape", "any", "input"), P=rows.astype(np.float32))
+        d, n = _different(rng, (3, 5), (6, 8))
+        rows = _directions(rng, n, d) * rng.uniform(0.5, 3, (n, 1))
+        rows[int(rng.integers(1, n))] = 0
+        yield Case(f"{n} rows, one of them all zeros", criteria=("shape", "zero"), P=rows.astype(np.float32))
+
+    def probe(self, answer, case):
+        P = tensor(case["P"])
+        return {"similarity": answer(P), "P": P}
+
+    def judge(self, case, expected, got):
+        wanted, given = expected["similarity"], got.get("similarity", _NOTHING)
+        yield same_shape("shape", wanted, given)
+        values = same("any", wanted, given, got.tolerance)
+        for criterion in ("unit", "any", "zero"):
+            if case.covers(criterion):
+                yield Finding(criterion, values.ok, values.detail)
+        if case.covers("input"):
+            yield _untouched(case["P"], got.get("P", _NOTHING), values.ok)
+
+    def picture(self, case, expected, got):
+        given = None if got is None else got["similarity"]
+        return matrices_picture(expected["similarity"], given, xlabel="row of P", ylabel="row of P", limits=(-1, 1), values=True)
+
+
+class PositionEncoding2D(Question):
+    id = "Q1c"
+    title = "A code for rows and columns"
+    signature = "getPositionEncoding2D(rows, columns, d, n=10000) -> (rows * columns, d)"
+    criteria = (
+        Criterion(
+            "shape",
+            "one row per patch, as wide as a 1-D code",
+            share=0,
+            hint="Compare the two shapes above: a grid of patches becomes one line of patches, and the width d stays.",
+        ),
+        Criterion(
+            "sum",
+            "square grids: each patch carries its row's code plus its column's",
+            hint="Take the codes of patches 0, 1, 4 and 5 of a 4 x 4 grid: row 0 and 1 with column 0 and 1. "
+            "What you get from 0 to 1 you must get from 4 to 5 as well.",
+        ),
+        Criterion(
+            "values",
+            "square grids: the numbers are right",
+            hint="The grid is built well and the numbers in it are not the target's. Is your Q1 green? And do d and n reach it?",
+        ),
+        Criterion(
+            "place",
+            "oblong grids: patch after patch along a row, then the next row",
+            hint="Square is right, oblong is not. Print the shape before your last line: do rows come first, and then columns?",
+        ),
+        Criterion(
+            "oblong",
+            "oblong grids: the numbers are right",
+            hint="The grid is built well and the numbers in it are not the target's. Is your Q1 green? And do d and n reach it?",
+        ),
+    )
+
+    def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        square, oblong = ("shape", "sum", "values"), ("shape", "place", "oblong")
+        yield Case("4 x 4 patches, width 16", criteria=square, rows=4, columns=4, d=16)
+        side, d, n = int(rng.choice([3, 5, 6])), 2 * int(rng.integers(4, 8)), int(rng.integers(20, 3000))
+        name = f"{side} x {side} patches, width {d}, n = {n}"
+        yield Case(name, criteria=square, rows=side, columns=side, d=d, n=n)
+        rows, columns = _different(rng, (3, 5), (5, 8))
+        yield Case(f"{rows} x {columns} patches, width 8", criteria=oblong, rows=rows, columns=columns, d=8)
+        columns, rows = _different(rng, (3, 5), (5, 8))
+        d, n = 2 * int(rng.integers(3, 7)), int(rng.integers(20, 3000))
+        name = f"{rows} x {columns} patches, width {d}, n = {n}"
+        yield Case(name, criteria=oblong, rows=rows, columns=columns, d=d, n=n)
+
+    def probe(self, answer, case):
+        given = (case["n"],) if "n" in case else ()
+        return {"code": answer(case["rows"], case["columns"], case["d"], *given)}
+
+    def judge(self, case, expected, got):
+        wanted, given = expected["code"], got.get("code", _NOTHING)
+        yield same_shape("shape", wanted, given)
+        structure, values = ("sum", "values") if case.covers("sum") else ("place", "oblong")
+        yield _grid(structure, case, wanted, given, 2 * got.tolerance)
+        yield same(values, wanted, given, got.tolerance)
+
+    def picture(self, case, expected, got):
+        code = None if got is None else got["code"]
+        return matrices_picture(expected["code"], code, xlabel="dimension", ylabel="patch", limits=(-2, 2))
+
+
+def _different(rng: np.random.Generator, low: tuple[int, int], high: tuple[int, int]) -> tuple[int, int]:
+    """Two numbers, each from its own range (the end is not included); the second is made even."""
+    return int(rng.integers(*low)), int(rng.integers(*high)) // 2 * 2
+
+
+def _directions(rng: np.random.Generator, n: int, d: int) -> np.ndarray:
+    """Drawn rows of length one."""
+    rows = rng.standard_normal((n, d))
+    return (rows / np.sqrt((rows**2).sum(1))[:, None]).astype(np.float32)
+
+
+def _columns(criterion: str, which: slice, wanted: np.ndarray, given: np.ndarray, tolerance: float) -> Finding:
+    if given.shape != wanted.shape:
+        return same_shape(criterion, wanted, given)
+    found = same(criterion, wanted[:, which], given[:, which], tolerance)
+    if found.ok:
+        return found
+    close = np.abs(np.nan_to_num(given[:, which].astype(np.float64), nan=9) - wanted[:, which]) <= tolerance
+    column = np.arange(wanted.shape[1])[which][~close.all(0)][0]
+    row = int(np.argmin(np.all(np.isclose(given[:, column], wanted[:, column], rtol=0, atol=tolerance)[:, None], 1)))
+    detail = f"position {row}, column {column}: expected {wanted[row, column]:.4f}, got {given[row, column]:.4f}"
+    return Finding(criterion, False, detail)
+
+
+def _untouched(before: np.ndarray, after: np.ndarray, right: bool) -> Finding:
+    """Leaving P alone counts once there is a right result to show for it."""
+    if before.shape != after.shape or not np.array_equal(before, after):
+        return Finding("input", False, "P held other numbers after the call than before")
+    return Finding("input", right, "" if right else "can be seen once the values are right")
+
+
+def _grid(criterion: str, case: Case, wanted: np.ndarray, given: np.ndarray, tolerance: float) -> Finding:
+    """Whether a code is made of one part per row and one per column, whatever these parts are.
+
+    Going one column on must change the code alike in every row, and rows and columns must all differ. On a square grid
+    both parts must come from the same 1-D code as well.
+    """
+    if given.shape != wanted.shape:
+        return Finding(criterion, False, "can be seen once the shape is right")
+    code = np.asarray(given, np.float64).reshape(case["rows"], case["columns"], -1)  # rows columns d
+    if not np.isfinite(code).all():
+        return Finding(criterion, False, "some numbers are nan or infinite")
+    room = tolerance * max(1.0, float(np.abs(code).max()))
+    down, across = code[:, :1] - code[0, 0], code[:1] - code[0, 0]
+    if not _all_differ(down[:, 0], room) or not _all_differ(across[0], room):
+        return Finding(criterion, False, "two rows, or two columns, of the grid carry the same code")
+    off = np.abs(code - code[0, 0] - down - across).max(-1) > room  # rows columns
+    if off.any():
+        r, c = (int(x) for x in np.argwhere(off)[0])
+        return Finding(criterion, False, f"patch {r * case['columns'] + c} does not fit the rest of its row and column")
+    if np.linalg.matrix_rank(np.concatenate([down[:, 0], across[0]]), tol=10 * room) < 2:
+        return Finding(criterion, False, "all dimensions say the same")
+    if criterion == "sum" and np.abs(down[:, 0] - across[0]).max() > room:
+        return Finding(criterion, False, "rows and columns are coded in different ways: one step down differs from one step right")
+    return Finding(criterion, True)
+
+
+def _all_differ(rows: np.ndarray, room: float) -> bool:
+    apart = np.abs(rows[:, None] - rows[None]).max(-1)  # rows rows
+    return bool((apart[~np.eye(len(rows), dtype=bool)] > 10 * room).all())
+
+
+QUESTIONS = (PositionEncoding(), CosineSimilarity(), PositionEncoding2D())
