@@ -86,7 +86,7 @@ $(VENV)/.torch: constraints.txt | $(BIN)/python
 	@grep -vE '^torch(vision)?==' constraints.txt > $(VENV)/constraints.txt
 	$(SAY) '$(if $(strip $(TORCH)),$(TORCH),the torch that is there)'
 ifeq ($(origin TORCH),file)
-	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && $(BIN)/python -c \
+	@if [ -z "$$CI" ] && [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && $(BIN)/python -c \
 	  'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; \
 	then index='--extra-index-url $(CPU_INDEX)'; fi; \
 	$(PIP) install $$index -c $(VENV)/constraints.txt $(TORCH)

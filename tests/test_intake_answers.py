@@ -292,7 +292,7 @@ def test_an_answer_with_a_syntax_error_is_placed_and_reported() -> None:
     ):
         done = moved(notebook)
         assert at(done.notebook, "Q1").source == "def triple(xs):\n    return [x for"
-        assert said(done, "Q1", "syntax error on line 2")
+        assert said(done, "Q1", "syntax error (line 2")
         assert scores(done.notebook) == {"Q1": "wrong", "Q1b": "right", "Q2": "right"}
 
 

@@ -23,8 +23,8 @@ _WRITTEN = (
         "is must be put into the tokens themselves. In the experiment above it is the second curve that shows it."
     ),
     (
-        "A smaller patch keeps more detail but the number of tokens grows with the square, and the cost with the square "
-        "of that. So I would start large and only go down when the picture needs it."
+        "A smaller patch keeps detail but the number of tokens grows with the square, and the cost with the square of "
+        "that. So I would start large and only go down when the picture needs it."
     ),
     (
         "It has to work for any size. If it only fits the numbers we trained with, the first image of another size "

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 
 from grading.intake.homes import Homes
-from grading.intake.names import definitions, look
+from grading.intake.names import definitions, look, syntax_error
 from grading.intake.pieces import Piece, Slot, of_role
 
 UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
@@ -103,10 +103,8 @@ def _choice(slot: Slot, piece: Piece, how: str, level: int, answers: Answers) ->
         return Choice(source, "untouched", piece=None if _more_than(piece, slot) else piece)
     if piece.kind != "code":
         answers.notes.append(f"{question}: {cell} had become a {piece.kind} cell; its code is used.")
-    if level == BROKEN:
-        answers.notes.append(
-            f"{question}: {cell} has a syntax error on line {piece.code.error_line}; it is placed as it is."
-        )
+    if error := syntax_error(piece.python):
+        answers.notes.append(f"{question}: {cell} has a syntax error ({error}); it is placed as it is.")
     if level == NAMELESS:
         answers.notes.append(f"{question}: {cell} is its answer but doesn't define {names}, which its check looks for.")
     return Choice(piece.python, how, piece=piece)

@@ -88,6 +88,21 @@ def look(source: str) -> Code:
     )  # fmt: skip
 
 
+def syntax_error(source: str) -> str:
+    """What keeps a cell from running at all, with its line; "" when it is Python, or not meant to be."""
+    text, tree, line = _parse(source)
+    if tree is None:
+        return f"line {line}" if line else ""
+    try:
+        with _quiet():  # finds what parsing doesn't: a `return` outside a function
+            compile(tree, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+    except SyntaxError as error:
+        return f"line {error.lineno}, {error.msg}"
+    except (ValueError, RecursionError, MemoryError):
+        return "it can't be compiled"
+    return ""
+
+
 def definitions(source: str, names: Collection[str]) -> str:
     """The cell's top-level statements that bind one of `names`, each with the comment right above it; "" for none."""
     return "\n\n\n".join(text for text, bound in statements(source) if bound & frozenset(names))

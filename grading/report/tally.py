@@ -148,7 +148,7 @@ def tally_lesson(lesson: str, title: str, outcomes: Sequence[SubmissionOutcome])
             order.setdefault(q.question, q)
     questions = tuple(_question(first, outcomes) for first in order.values())
     rows = tuple(_row(outcome, list(order)) for outcome in sorted(outcomes, key=lambda o: o.student.casefold()))
-    ran = [o for o in outcomes if o.status != "unreadable" and o.questions]
+    ran = [o for o in outcomes if o.status not in ("unreadable", "failed") and o.questions]
     stuck = tuple(s for first in order.values() if (s := _stuck(first, ran)).count)
     return LessonTally(lesson, title, questions, rows, stuck, sum(_open_question(o) is None for o in ran))
 
@@ -201,9 +201,15 @@ def hints(outcomes: Iterable[SubmissionOutcome], *, known: bool) -> list[Group]:
         ((o.lesson, q.question, q.hint), who_of(o))
         for o in outcomes
         for q in o.questions
-        if q.hint and q.known_mistake is known and state_of(q) in (PARTIAL, WRONG)
+        if q.hint and q.known_mistake is known and _is_hint(o, q)
     )
     return _grouped(pairs)
+
+
+def _is_hint(outcome: SubmissionOutcome, q: QuestionOutcome) -> bool:
+    """No answer counts where the submission ran to its end (a cell didn't parse); else its reason is shown elsewhere."""
+    state = state_of(q)
+    return state in (PARTIAL, WRONG) or (state == NO_ANSWER and outcome.status == "graded")
 
 
 def stopped(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:

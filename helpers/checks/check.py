@@ -123,7 +123,7 @@ def _telling(
                 return number
         except Exception:
             continue
-    return next((n for n, given in enumerate(got) if given is not None), 0)
+    return next((n for n, given in enumerate(got) if given is None), 0)
 
 
 def _probe(question: Question, answer: Any, cases: Sequence[Case]) -> list[Arrays | Failure]:

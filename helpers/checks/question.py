@@ -45,7 +45,7 @@ class Case(Mapping[str, Any]):
         inputs: plain numbers, strings and numpy arrays.
     """
 
-    def __init__(self, name: str, /, *, criteria: tuple[str, ...] = (), **inputs: Any) -> None:
+    def __init__(self, name: str, /, *, criteria: tuple[str, ...] | str = (), **inputs: Any) -> None:
         self.name = name
         self.criteria = (criteria,) if isinstance(criteria, str) else tuple(criteria)
         self._inputs = inputs

@@ -1,6 +1,6 @@
 """Reading a linear map from what it does to single pixels: which token sees what, is it one map, what does it keep.
 
-Lesson 03's judges ask these things of a patch embedding whose weights, and whose order of pixels, are the student's own.
+Lesson 03 asks these things of a patch embedding whose weights and whose order of pixels are the student's own.
 """
 
 from __future__ import annotations
