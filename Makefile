@@ -35,7 +35,6 @@ demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students,
 test: $(VENV)/.dev bubblewrap lint check pytest  ## everything CI runs
 
 lab: $(VENV)/.instructor  ## JupyterLab on the student notebooks, with validate and formgrader
-	@mkdir -p course_data  # formgrader keeps its gradebook there
 	@$(BIN)/jupyter lab --ServerApp.port=$(PORT) --LabApp.default_url=/lab/tree/notebooks \
 	  $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 

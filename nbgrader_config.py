@@ -11,4 +11,5 @@ from grading.nbgrader_config import configure
 
 root = Path(__file__).resolve().parent
 data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
+data.mkdir(parents=True, exist_ok=True)  # formgrader keeps its gradebook there
 configure(get_config(), root, data, course=load_course(root))  # noqa: F821  (traitlets provides get_config)

@@ -136,7 +136,7 @@ while True:
 EXIT = "import os; os._exit(3)"
 SEGFAULT = "import ctypes; ctypes.string_at(0)"
 KILLED = "import os; os.kill(os.getpid(), 9)"
-PRINT_BOMB = "for _ in range(3000): print('x' * 10**6)"
+PRINT_BOMB = "for _ in range(3000): print('x' * 10**6, flush=True)"
 ONE_LARGE_OUTPUT = "print('x' * (300 * 2**20))"
 MULTIPART_BOMB = """
 kernel = get_ipython().kernel

@@ -71,7 +71,7 @@ print(json.dumps([run.notebook.cells, run.events, run.status]))
 
 
 def ordinary_user_command(argv: list[str]) -> list[str]:
-    """As root: `argv` as uid 65000, in a mount namespace where the course and Python are not behind mode 700."""
+    """As root: `argv` as uid 65000, where neither the course nor Python lies behind mode 700."""
     needed = {Path(p).resolve() for p in (COURSE, sys.prefix, sys.base_prefix)}
     script = ["set -e", "mount --make-rprivate /"]
     for number, path in enumerate(sorted(needed)):

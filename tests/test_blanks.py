@@ -42,7 +42,8 @@ def test_a_statement_over_several_lines_is_one_blank() -> None:
 
 
 def test_an_expression_blank_keeps_the_call_around_it() -> None:
-    source = 'class A:\n    def f(self, b):\n        t = repeat(self.t, "() n e -> b n e", b=b)  # BLANK: "() n e -> b n e", b=b\n'
+    body = 't = repeat(self.t, "() n e -> b n e", b=b)  # BLANK: "() n e -> b n e", b=b'
+    source = f"class A:\n    def f(self, b):\n        {body}\n"
     made = make_blanks(source)
     assert made.student.endswith("        t = repeat(self.t, ___)\n")
     assert made.solution.endswith('        t = repeat(self.t, "() n e -> b n e", b=b)\n')
@@ -50,7 +51,10 @@ def test_an_expression_blank_keeps_the_call_around_it() -> None:
 
 
 def test_two_expression_blanks_on_one_line() -> None:
-    assert student("def f():\n    y = g(a + 1, b + 2)  # BLANK: a + 1 # BLANK: b + 2\n") == "def f():\n    y = g(___, ___)\n"
+    assert (
+        student("def f():\n    y = g(a + 1, b + 2)  # BLANK: a + 1 # BLANK: b + 2\n")
+        == "def f():\n    y = g(___, ___)\n"
+    )
 
 
 def test_a_region_states_its_size() -> None:
@@ -87,4 +91,7 @@ def test_what_is_malformed_is_refused_with_its_line(source: str, line: int, says
 
 
 def test_a_hash_inside_a_string_is_no_marker() -> None:
-    assert student('def f():\n    s = "# BLANK"\n    return s + "x"  # BLANK\n') == 'def f():\n    s = "# BLANK"\n    return ___\n'
+    assert (
+        student('def f():\n    s = "# BLANK"\n    return s + "x"  # BLANK\n')
+        == 'def f():\n    s = "# BLANK"\n    return ___\n'
+    )

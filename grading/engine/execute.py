@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
 import nbformat
 from nbformat import NotebookNode
@@ -17,6 +18,7 @@ from grading.intake.read import Unreadable, read_notebook
 from grading.intake.transplant import transplant
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, run_notebook
+from grading.sandbox.session import SandboxKind
 from helpers.checks.answer import MIME
 from helpers.checks.check import EXAM_SEED
 
@@ -90,7 +92,7 @@ def run_prepared(notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: 
     chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
     return run_notebook(
-        notebook, limits=limits, sandbox=sandbox, env={EXAM_SEED: str(seed)},
+        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), env={EXAM_SEED: str(seed)},
         should_run=lambda cell: positions.get(cell.id, True),
     )  # fmt: skip
 

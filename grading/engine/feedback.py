@@ -20,14 +20,14 @@ _EXTERNAL_SHEET = re.compile(r"<link\b[^>]*\bhref=\"https?://[^\"]*\"[^>]*/?>", 
 
 def focused(notebook: NotebookNode) -> NotebookNode:
     """What a student wants to see again: title, questions, answers, cards, own cells, and whatever failed."""
-    kept = []
+    kept: list[NotebookNode] = []
     for before, cell in zip((None, *notebook.cells), notebook.cells, strict=False):
         role = role_of(cell)
         asked = role in ("answer", "check", "written", "extra")
         failed = any(o.output_type == "error" for o in cell.get("outputs", []))
-        if role in ("answer", "written") and before is not None and before.cell_type == "markdown":
-            if not kept or kept[-1] is not before:
-                kept.append(before)
+        asks = role in ("answer", "written") and before is not None and before.cell_type == "markdown"
+        if asks and not any(before is cell for cell in kept[-1:]):
+            kept.append(before)
         if (not kept and cell.cell_type == "markdown") or asked or failed:
             kept.append(cell)
     page = NotebookNode(notebook)

@@ -15,7 +15,9 @@ from grading.intake.names import definitions, look, syntax_error
 from grading.intake.pieces import Piece, Slot, of_role
 
 UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
-MAX_JOINED = 5
+MAX_JOINED = 5  # parts of one definition
+MAX_VERSIONS = 20  # of one answer that are looked at: the last ones
+MAX_STRAYS = 20  # parts that stand alone and are looked at
 _METHOD = re.compile(r"\s+(?:async )?def \w+\((?:self|cls)\b")
 
 
@@ -68,10 +70,11 @@ def choose_answers(slots: list[Slot], homes: Homes) -> Answers:
 
 def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> None:
     others = frozenset().union(*(t.names for t in targets if t.at != slot.at)) - slot.names
-    found = []
+    signs = []
     for piece in homes.pieces:
         if (how := _signal(piece, slot, others, homes)) and piece.place not in homes.home:
-            found.append((_fitness(piece, slot, how), piece, how))
+            signs.append((piece, how))
+    found = [(_fitness(piece, slot, how), piece, how) for piece, how in signs[-MAX_VERSIONS:]]
     if not found:
         answers.choices[slot.question] = Choice(slot.source, "missing", sure=False)
         return
@@ -82,7 +85,7 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
     seen = [(p, h) for p, h in best if p.place <= last]
     piece, how = max(seen or best, key=lambda candidate: candidate[0].place)
     if len({p.plain for p, _ in best}) > 1 and top > UNTOUCHED:
-        cells = ", ".join(str(p.number) for p, _ in best)
+        cells = ", ".join(str(p.number) for p, _ in best[-6:])
         why = "the last one above its last check" if seen else "the last one"
         answers.notes.append(f"{slot.question}: answered in cells {cells}; cell {piece.number} is graded, {why}.")
     answers.choices[slot.question] = _choice(slot, piece, how, top, answers)
@@ -164,11 +167,13 @@ def _join_split(homes: Homes, notes: list[str]) -> None:
         else:
             joined.append(piece)
             count = 1
-    for piece in [p for p in joined if p.kind == "code" and p.place not in homes.home and _inside(p)]:
+    strays = [p for p in joined if p.kind == "code" and p.place not in homes.home and _inside(p)]
+    for piece in strays[:MAX_STRAYS]:
         slot, how = homes.claimed.get(piece.place, (None, ""))
-        for number, before in enumerate(joined):  # a part that was moved away still has its grade id
-            same = slot is not None and homes.claimed.get(before.place, (None, ""))[0] == slot and how == "grade id"
-            if same and before is not piece and before.kind == "code" and _continues(before, piece, homes):
+        same = [n for n, p in enumerate(joined) if slot and homes.claimed.get(p.place, (None, ""))[0] == slot]
+        for number in same[:MAX_JOINED] if how == "grade id" else ():  # moved away, but still with its grade id
+            before = joined[number]
+            if before is not piece and _continues(before, piece, homes):
                 joined[number] = before.with_source(f"{before.source}\n{piece.source}")
                 joined.remove(piece)
                 notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")

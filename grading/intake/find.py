@@ -13,6 +13,7 @@ from grading.intake.choose import choose_file, is_notebook
 
 MAX_NAME = 100
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+_OFFSET = re.compile(r" ([+-]\d{4})$")  # apart from the time, nbgrader takes +0100 for a hundred seconds
 _COPY = re.compile(r"(.+?) ?\((\d{1,3})\)$")
 
 
@@ -188,6 +189,7 @@ def read_timestamp(path: Path) -> tuple[datetime | None, str]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             text = file.read(200).strip()
+        text = _OFFSET.sub(r"\1", text)
         return (parse_utc(text), "") if text else (None, "timestamp.txt is empty; the time of submission is not known.")
     except (ValueError, OverflowError, OSError, TypeError):
         return None, f"timestamp.txt holds {_shown(text)}, which is no time; the time of submission is not known."

@@ -13,6 +13,7 @@ from grading.intake.pieces import FIXED, Piece, Slot, of_role
 ALIKE = 0.6  # share of lines in common, below which a changed cell is not taken for a copy
 MAX_COMPARED = 400  # pairs of cells compared line by line
 MAX_LINES = 300
+MAX_COPIES = 5  # of one of our cells that are looked into
 RESERVED = frozenset({"check", "ready", "helpers"})
 
 
@@ -60,13 +61,18 @@ def find_homes(slots: list[Slot], pieces: list[Piece]) -> Homes:
         elif piece.plain == slot.plain or _fits(piece, slot, names):
             homes.home[piece.place] = slot
     _by_likeness(slots, pieces, homes, names)
+    copies: Counter[int] = Counter()
     for piece in pieces:
         at_home = homes.home.get(piece.place)
         if at_home is not None and at_home.role == "check":
             homes.check_places.setdefault(at_home.question, []).append(piece.place)
         for question in piece.code.checks if piece.kind == "code" else ():
             homes.check_places.setdefault(question, []).append(piece.place)
-        homes.pieces += _carve(piece, at_home, homes) if at_home is not None and at_home.role in FIXED else [piece]
+        if at_home is not None and at_home.role in FIXED:
+            copies[at_home.at] += 1
+            homes.pieces += _carve(piece, at_home, homes) if copies[at_home.at] <= MAX_COPIES else [piece]
+        else:
+            homes.pieces.append(piece)
     return homes
 
 

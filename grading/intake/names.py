@@ -17,7 +17,7 @@ from functools import lru_cache
 
 BLANK = "___"
 MAX_SOURCE = 200_000  # characters; a longer cell is placed, but not looked into
-MAX_STATEMENTS = 500
+MAX_STATEMENTS = 200
 PYTHON_MAGICS = ("time", "capture", "prun", "debug")  # cell magics after which names stay bound
 _BUILTINS = frozenset(dir(builtins))
 _CELL_MAGIC = re.compile(r"\s*%%(\w*)")
@@ -90,7 +90,7 @@ def look(source: str) -> Code:
 
 def syntax_error(source: str) -> str:
     """What keeps a cell from running at all, with its line; "" when it is Python, or not meant to be."""
-    text, tree, line = _parse(source)
+    _, tree, line = _parse(source)
     if tree is None:
         return f"line {line}" if line else ""
     try:

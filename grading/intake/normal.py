@@ -14,7 +14,8 @@ from grading.intake.decode import Unreadable
 from grading.intake.names import look
 
 MAX_CELLS = 2000
-MAX_SOURCES = 8 * 2**20  # characters of all cells together
+MAX_CODE = 2 * 2**20  # characters of all code cells together
+MAX_PROSE = 32 * 2**20  # of all others: Colab puts pasted pictures into the text
 MAX_NOTES = 30
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -44,21 +45,23 @@ def normalise(raw: Any, notes: list[str] | None = None) -> Reading:
         raise Unreadable(f"the notebook has {len(cells)} cells; at most {MAX_CELLS} are read: delete what isn't yours")
     read: list[NotebookNode] = []
     seen: set[str] = set()
-    size = 0
+    size = {True: 0, False: 0}
     for number, cell in enumerate(cells, 1):
         if not isinstance(cell, Mapping):
             notes.append(f"cell {number} is not a cell but {_kind(cell)}; it was left out.")
             continue
         node = _cell(cell, number, notes)
-        size += len(node.source)
+        size[node.cell_type == "code"] += len(node.source)
         if node.id in seen or not node.id:
             node["id"] = _fresh(number, seen)
         seen.add(node.id)
         read.append(node)
-    if size > MAX_SOURCES:
-        raise Unreadable(
-            f"the cells hold {size} characters of source; at most {MAX_SOURCES} are read: take out pasted data"
-        )
+    for code, limit in ((True, MAX_CODE), (False, MAX_PROSE)):
+        if size[code] > limit:
+            what = "code" if code else "text"
+            raise Unreadable(
+                f"the cells hold {size[code]} characters of {what}, at most {limit} are read; take out pasted data"
+            )
     notebook = NotebookNode(nbformat=4, nbformat_minor=5, metadata=NotebookNode(), cells=read)
     nbformat.validate(notebook)
     unique = tuple(dict.fromkeys(notes))

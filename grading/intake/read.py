@@ -70,12 +70,11 @@ def _bytes(path: Path, max_mb: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        kind = (
-            "a link, which is not followed" if path.is_symlink() else f"a file that can't be opened ({error.strerror})"
-        )
+        link = path.is_symlink()
+        kind = "a link, which is not followed" if link else f"a file that can't be opened ({error.strerror})"
         raise Unreadable(f"found {kind}; hand in the .ipynb itself") from None
-    with open(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise Unreadable("found a folder or a device called like a notebook; hand in the .ipynb itself")
         if status.st_size > max_mb * 2**20:
@@ -83,4 +82,7 @@ def _bytes(path: Path, max_mb: int) -> bytes:
                 f"the file has {status.st_size / 2**20:.0f} MB, at most {max_mb} are read; clear the outputs "
                 "(Edit, Clear Outputs of All Cells), save, hand it in again"
             )
-        return file.read(max_mb * 2**20 + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(max_mb * 2**20 + 1)
+    finally:
+        os.close(descriptor)

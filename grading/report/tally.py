@@ -137,7 +137,7 @@ def number(value: float) -> str:
 
 def who_of(outcome: SubmissionOutcome, detail: str = "") -> Who:
     """A student with the link to their page: quoted, so that no name can be anything but a relative path."""
-    return Who(outcome.student, quote(outcome.feedback), outcome.lesson, detail)
+    return Who(outcome.student, quote(outcome.feedback, errors="replace"), outcome.lesson, detail)
 
 
 def tally_lesson(lesson: str, title: str, outcomes: Sequence[SubmissionOutcome]) -> LessonTally:
@@ -207,7 +207,7 @@ def hints(outcomes: Iterable[SubmissionOutcome], *, known: bool) -> list[Group]:
 
 
 def _is_hint(outcome: SubmissionOutcome, q: QuestionOutcome) -> bool:
-    """No answer counts where the submission ran to its end (a cell didn't parse); else its reason is shown elsewhere."""
+    """No answer counts where the submission ran to its end (a syntax error, say); else the reason has its own place."""
     state = state_of(q)
     return state in (PARTIAL, WRONG) or (state == NO_ANSWER and outcome.status == "graded")
 

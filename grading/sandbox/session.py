@@ -63,9 +63,7 @@ class Session:
         self._folder = Path(tempfile.mkdtemp(prefix="vl-", dir="/tmp" if Path("/tmp").is_dir() else None))
         self._context = zmq.asyncio.Context()
         self._context.linger = 0
-        self._context.rcvhwm = (
-            0  # no bound of its own: the relay has one, and a full queue holds up the relay
-        )
+        self._context.rcvhwm = 0  # the relay has a bound; a full queue would only hold it up
         self._lost: asyncio.Future[Stop] = asyncio.get_running_loop().create_future()
         self.relay = Relay(self._folder, allowance=MB, on_excess=self._too_much_output)
         try:
@@ -112,6 +110,8 @@ class Session:
         finally:
             ready.cancel()
         self._process.ready()
+        if self._sandbox == "bubblewrap":  # connected: nobody needs the paths, and a killed owner leaves none
+            shutil.rmtree(self._folder)
         # a list of its own: running a cell again must not replace the one that holds the first outputs
         cells = NotebookNode(cells=list(self._notebook.cells))
         self._runner = client.CellRunner(cells, self._client)

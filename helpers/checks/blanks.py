@@ -63,7 +63,7 @@ class BlankTransformer(ast.NodeTransformer):
 
 
 def install() -> None:
-    """Register the transformer with the running IPython, once. Elsewhere `___` is a NameError: that counts as blank too."""
+    """Register the transformer with the running IPython, once; elsewhere `___` is a NameError, also a blank."""
     try:
         from IPython import get_ipython
     except ImportError:

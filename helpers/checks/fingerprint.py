@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,10 +30,10 @@ class Fingerprint:
     """
 
     hint: str
-    marks: tuple[Mapping[str, object], ...]
+    marks: tuple[Mapping[str, Any], ...]
 
 
-def mark(question: Question, case: Case, expected: Mapping[str, np.ndarray], got: Arrays | Failure) -> dict:
+def mark(question: Question, case: Case, expected: Mapping[str, np.ndarray], got: Arrays | Failure) -> dict[str, Any]:
     """The mark that an answer leaves on one case."""
     if isinstance(got, Failure):
         return {"error": f"{got.kind}: {normalised(got.message)}"}
@@ -55,14 +56,14 @@ def project(name: str, array: np.ndarray) -> list:
     return [shape, round(scale, 6), [round(float(v), 6) for v in values]]
 
 
-def alike(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+def alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """Whether two marks are the same up to rounding."""
     if "error" in a or "error" in b:
         return a.get("error") == b.get("error")
     if a.keys() != b.keys():
         return False
     for name in a:
-        (shape_a, scale_a, values_a), (shape_b, scale_b, values_b) = a[name], b[name]  # type: ignore[misc]
+        (shape_a, scale_a, values_a), (shape_b, scale_b, values_b) = a[name], b[name]
         if shape_a != shape_b:
             return False
         room = CLOSE * max(scale_a, scale_b) + 1e-6
