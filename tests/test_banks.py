@@ -9,7 +9,7 @@ from grading.course import load_course
 from grading.exam.bank import Entry
 from grading.exam.reference import load_reference
 from helpers.checks import card
-from helpers.checks.answer import Answer, Failure, decode, encode
+from helpers.checks.answer import Answer, Arrays, Failure, decode, encode
 from helpers.checks.blanks import still_blank
 from helpers.checks.check import draw
 from helpers.checks.probing import probe_all
@@ -110,8 +110,6 @@ def test_a_constant_or_noise_earns_nothing(lesson: str, qid: str, content: str) 
     cases = {}
     for part, arrays in (("public", expected[qid].arrays), ("secret", secret[1].arrays)):
         for i, row in enumerate(arrays):
-            from helpers.checks.answer import Arrays
-
             cases[f"{part}/{i}"] = Arrays({k: np.asarray(make(a.shape), np.float32) for k, a in row.items()})
     verdict = judge_answer(question, Answer(qid, cases), public=(public, expected[qid]), secret=secret)
     assert verdict.score == 0, card.as_text(verdict)
@@ -119,11 +117,23 @@ def test_a_constant_or_noise_earns_nothing(lesson: str, qid: str, content: str) 
 
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())
+def test_replaying_public_arrays_earns_nothing(lesson: str, qid: str) -> None:
+    """Who hands in the public expected arrays, which everybody has, in place of the secret answers gets no point."""
+    reference, expected, _ = room(lesson)
+    question = find(qid)
+    public = list(question.cases(public_rng(qid)))
+    arrays = [Arrays(row) for row in expected[qid].arrays]
+    for seed in range(100, 120):
+        secret = reference.secret(qid, seed)
+        cases = {f"{part}/{i}": a for part in ("public", "secret") for i, a in enumerate(arrays)}
+        verdict = judge_answer(question, Answer(qid, cases), public=(public, expected[qid]), secret=secret)
+        assert verdict.score == 0, f"seed {seed}\n{card.as_text(verdict)}"
+
+
+@pytest.mark.parametrize(("lesson", "qid"), questions())
 def test_malformed_arrays_are_no_fault_of_the_judge(lesson: str, qid: str) -> None:
     """Missing names, other shapes, nan: a verdict, never an exception."""
     import numpy as np
-
-    from helpers.checks.answer import Arrays
 
     _, expected, secrets = room(lesson)
     question = find(qid)

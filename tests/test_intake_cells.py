@@ -71,6 +71,23 @@ def test_a_written_answer_below_its_untouched_cell_is_found_and_reported() -> No
         assert determine_grade(at(done.notebook, "W1")) == (None, 3.0)
 
 
+def test_a_written_answer_typed_into_the_questions_text_is_found_and_reported() -> None:
+    notebook = solved(W1=WRITE_HERE)
+    at(notebook, "text-05").source += f"\n\n{PROSE}"
+    done = moved(notebook)
+    assert at(done.notebook, "W1").source == PROSE
+    assert done.confidence["W1"] == "low"
+    assert said(done, "W1", "question's text")
+
+
+def test_many_loose_texts_are_not_taken_for_one_answer() -> None:
+    notebook = strip(solved(W1="Short."))
+    notebook.cells[-1:-1] = [prose(f"Note {number}.", f"n{number}") for number in range(9)]
+    done = moved(notebook)
+    assert at(done.notebook, "W1").source == WRITE_HERE
+    assert said(done, "W1", "none was taken")
+
+
 def test_a_note_beside_a_written_answer_stays_a_note() -> None:
     done = moved(insert(solved(), "text-06", prose("Ask about this.")))
     assert at(done.notebook, "W1").source == PROSE

@@ -238,7 +238,7 @@ def outcomes(mangles: list[Mangle], answered: set[str], seed: int) -> dict[str, 
     return found
 
 
-@settings(max_examples=400, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(st.sampled_from(MANGLES), max_size=7),
     st.sets(st.sampled_from(sorted(STUBS))),
@@ -253,7 +253,7 @@ def test_a_right_answer_stays_right_or_the_notes_say_why_not(
         assert outcome != "LOST", question
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(MANGLES), st.integers(0, 2**32))
 def test_one_change_alone_never_loses_a_right_answer(mangle: Mangle, seed: int) -> None:
     found = outcomes([mangle], set(STUBS), seed)

@@ -192,6 +192,7 @@ def test_the_sandbox_ends_when_its_owner_is_killed(tmp_path):
     owner.send_signal(signal.SIGKILL)
     owner.wait()
     assert wait_until(lambda: not running())
+    assert not list(Path("/tmp").glob(f"vl-{owner.pid}-*"))
 
 
 def test_cells_are_chosen_and_errors_do_not_stop_the_run():

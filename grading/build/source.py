@@ -144,6 +144,11 @@ def _validate(lesson: LessonSource) -> None:
     for before, cell in zip((None, *lesson.cells), lesson.cells, strict=False):
         if cell.role == "rubric" and (before is None or before.role != "written"):
             refuse(cell, "a rubric stands right after its written question's answer")
+    for before, cell in zip((None, *lesson.cells), lesson.cells, strict=False):
+        if cell.role == "written" and (
+            before is None or before.kind != "markdown" or f"**{cell.question}**" not in before.source
+        ):
+            refuse(cell, f"{cell.question} is asked in the cell before its answer, which must say **{cell.question}**")
     for cell in lesson.of("written"):
         after = lesson.cells[lesson.cells.index(cell) + 1 :]
         if not after or after[0].role != "rubric":

@@ -43,7 +43,7 @@ class _Seat:
     make: Callable[[Desk], File]
 
 
-_MISTAKES = ("emil", 0, 0), ("fatima", 0, 0), ("goran", 1, 0), ("hana", 0, 1), ("ines", -1, 1), ("jamal", 0, 3)
+_MISTAKES = ("emil", 0, 0), ("fatima", 0, 0), ("goran", 1, 0), ("hana", 0, 1), ("inga", -1, 1), ("jamal", 0, 3)
 
 SEATS = (
     _Seat("ada", "right", FULL, "everything is right", honest.right),

@@ -39,6 +39,8 @@ class Register:
 
     def __init__(self, db_url: str, config: Config) -> None:
         _commands_on_path()
+        # nbgrader adds a submission before its session knows it, and SQLAlchemy says so each time
+        warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.")
         self.db_url = db_url
         if db_url.startswith("sqlite:///"):
             Path(db_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
@@ -72,8 +74,7 @@ class Register:
             gradebook.db.commit()
 
     def _open(self, student: str, lesson: str, timestamp: datetime | None) -> None:
-        with warnings.catch_warnings(), Gradebook(self.db_url) as gradebook:
-            warnings.simplefilter("ignore", SAWarning)  # nbgrader adds a submission before its session knows it
+        with Gradebook(self.db_url) as gradebook:
             gradebook.update_or_create_student(student)
             extra = {"timestamp": timestamp} if timestamp else {}
             gradebook.update_or_create_submission(lesson, student, **extra)

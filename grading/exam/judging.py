@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -22,6 +23,9 @@ from helpers.checks.result import picture_alt
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer
 from helpers.questions import find
 
+_MACHINERY = re.compile(
+    r"vnd\.vitlab|VITLAB_\w+|helpers\.checks|judge_answer|ExamAnswer|_repr_mimebundle_|__torch_function__"
+)
 ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 
 
@@ -80,6 +84,8 @@ class Judge:
                 suspicious.append(f"the check of {question} emitted {len(bundles)} answer records; one is expected")
             reason = stopped.get(index) or (stopped.get(answers[question]) if question in answers else None)
             answer_cell = notebook.cells[answers[question]] if question in answers else None
+            if not bundles and reason is None and not _stopped_by_an_error(cell, answer_cell):
+                suspicious.append(f"the check of {question} recorded nothing though nothing stopped it")
             verdict, picture = self._verdict(question, bundles, reason, cell, answer_cell)
             verdicts.append(verdict)
             html = card(verdict, picture, picture_alt(verdict))
@@ -89,7 +95,7 @@ class Judge:
                     execution_count=cell.execution_count,
                 )
             ]  # fmt: skip
-        return verdicts, suspicious
+        return verdicts, suspicious + _machinery(notebook)
 
     def title(self, question: str) -> str:
         """A question's title."""
@@ -116,6 +122,22 @@ class Judge:
             shown = arrays_only(answer.of("public", len(public[0])))
             picture = None if verdict.passed else draw(question, verdict, public[0], public[1].arrays, shown)
         return verdict, picture
+
+
+def _stopped_by_an_error(*cells: NotebookNode | None) -> bool:
+    return any(
+        output.output_type == "error" for cell in cells if cell is not None for output in cell.get("outputs", [])
+    )
+
+
+def _machinery(notebook: NotebookNode) -> list[str]:
+    """Student code that names parts of the grading machinery: no verdict, a reason to open the notebook."""
+    return [
+        f"cell {index + 1} names {match.group(0)!r}, which no answer needs"
+        for index, cell in enumerate(notebook.cells)
+        if cell.cell_type == "code" and role_of(cell) in ("answer", "extra", "demo")
+        if (match := _MACHINERY.search(cell.source))
+    ]
 
 
 def _decode(record: object, question: str, max_bytes: int) -> Answer:

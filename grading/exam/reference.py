@@ -16,7 +16,7 @@ from grading.build.source import LessonSource, read_source
 from grading.exam.bank import Bank, load_bank
 from helpers.checks.answer import Arrays, Failure, collect
 from helpers.checks.probing import probe_all
-from helpers.checks.question import Case, Expected, case_rng
+from helpers.checks.question import Case, Expected, secret_cases
 from helpers.questions import find
 
 
@@ -52,7 +52,7 @@ class Reference:
 
     def secret(self, question_id: str, seed: int) -> tuple[list[Case], Expected]:
         """Cases drawn with `seed`, and what is expected on them."""
-        cases = list(find(question_id).cases(case_rng(question_id, seed)))
+        cases = secret_cases(find(question_id), seed)
         return cases, Expected(self.points[question_id], self.arrays(question_id, cases))
 
 

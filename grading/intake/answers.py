@@ -7,18 +7,15 @@ Without any check the last one counts.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 
 from grading.intake.homes import Homes
-from grading.intake.names import definitions, look, syntax_error
+from grading.intake.joining import join_parts
+from grading.intake.names import definitions, look, statements, syntax_error
 from grading.intake.pieces import Piece, Slot, of_role
 
 UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
-MAX_JOINED = 5  # parts of one definition
 MAX_VERSIONS = 20  # of one answer that are looked at: the last ones
-MAX_STRAYS = 20  # parts that stand alone and are looked at
-_METHOD = re.compile(r"\s+(?:async )?def \w+\((?:self|cls)\b")
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,9 @@ class Answers:
 def choose_answers(slots: list[Slot], homes: Homes) -> Answers:
     """Decide for every answer slot; `homes.pieces` loses those that were joined to the one before."""
     answers = Answers()
-    _join_split(homes, answers.notes)
+    join_parts(homes, answers.notes)
     targets = of_role(slots, "answer")
+    homes.pieces = [_without_stubs(piece, targets) for piece in homes.pieces]
     for slot in targets:
         _choose(slot, targets, homes, answers)
     for slot in targets:
@@ -96,6 +94,22 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
             answers.dropped.add(other.place)
         elif other.binds & slot.names and (level < top or not checks or other.place <= last):
             answers.early[other.place] = slot.at
+
+
+def _without_stubs(piece: Piece, targets: list[Slot]) -> Piece:
+    """A cell that defines a name twice, once as we gave it out, without that untouched copy."""
+    if piece.kind != "code" or not (piece.code.parsed and piece.code.blank):
+        return piece
+    for slot in targets:
+        if not piece.binds & slot.names:
+            continue
+        mine = [(text, look(text).shape) for text, bound in statements(piece.source) if bound & slot.names]
+        stubs = {look(text).shape for text, bound in statements(slot.source) if bound & slot.names}
+        untouched = [text for text, shape in mine if shape in stubs]
+        if untouched and len(untouched) < len(mine):
+            for text in untouched:
+                piece = piece.with_source(piece.source.replace(text, "", 1))
+    return piece
 
 
 def _choice(slot: Slot, piece: Piece, how: str, level: int, answers: Answers) -> Choice:
@@ -150,58 +164,6 @@ def _fitness(piece: Piece, slot: Slot, how: str) -> int:
 def _more_than(piece: Piece, slot: Slot) -> bool:
     """Whether a piece holds more than this answer's untouched text, for instance a second answer."""
     return bool(piece.binds - look(slot.source).binds) and piece.code.shape != look(slot.source).shape
-
-
-def _join_split(homes: Homes, notes: list[str]) -> None:
-    """Put together what was cut in the middle of a definition: the parts alone aren't Python, joined they are."""
-    joined: list[Piece] = []
-    count = 1
-    for piece in homes.pieces:
-        before = joined[-1] if joined else None
-        if before is not None and count < MAX_JOINED and _continues(before, piece, homes):
-            joined[-1] = before.with_source(f"{before.source}\n{piece.source}")
-            if before.place not in homes.claimed and piece.place in homes.claimed:
-                homes.claimed[before.place] = homes.claimed[piece.place]
-            notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")
-            count += 1
-        else:
-            joined.append(piece)
-            count = 1
-    strays = [p for p in joined if p.kind == "code" and p.place not in homes.home and _inside(p)]
-    for piece in strays[:MAX_STRAYS]:
-        slot, how = homes.claimed.get(piece.place, (None, ""))
-        same = [n for n, p in enumerate(joined) if slot and homes.claimed.get(p.place, (None, ""))[0] == slot]
-        for number in same[:MAX_JOINED] if how == "grade id" else ():  # moved away, but still with its grade id
-            before = joined[number]
-            if before is not piece and _continues(before, piece, homes):
-                joined[number] = before.with_source(f"{before.source}\n{piece.source}")
-                joined.remove(piece)
-                notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")
-                break
-        else:
-            of = f"{slot.question}: " if slot is not None else ""
-            notes.append(f"{of}cell {piece.number} begins in the middle of a definition; it is kept as it is.")
-    homes.pieces = joined
-
-
-def _inside(piece: Piece) -> bool:
-    """Whether it begins inside a definition; a whole cell that was only shifted to the right does not."""
-    start = piece.source.lstrip("\n")
-    return start[:1] in (" ", "\t") and (not piece.binds or bool(_METHOD.match(start)))
-
-
-def _continues(before: Piece, piece: Piece, homes: Homes) -> bool:
-    if {before.kind, piece.kind} != {"code"} or before.place in homes.home or piece.place in homes.home:
-        return False
-    if piece.markers or before.carved or piece.carved or (before.code.parsed and not before.binds):
-        return False
-    indented = piece.source.lstrip("\n")[:1] in (" ", "\t") and before.source.rstrip().split("\n")[-1][:1] in (
-        " ",
-        "\t",
-    )
-    if not indented and before.code.parsed and piece.code.parsed:
-        return False
-    return look(f"{before.source}\n{piece.source}").parsed
 
 
 def _by_order(slot: Slot, slots: list[Slot], homes: Homes, answers: Answers) -> None:

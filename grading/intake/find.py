@@ -127,24 +127,27 @@ def _by_student(
         if same != student.name:
             notes.append(f"{_shown(student.name)} reads like another student's folder; it was passed over: rename one.")
             continue
-        for child in sorted(student.iterdir()):
+        try:
+            children = sorted(student.iterdir())
+        except OSError as error:
+            notes.append(f"{student.name}: the folder can't be opened ({error.strerror}); it was passed over.")
+            continue
+        own: list[Submission] = []
+        for child in children:
             if child.is_symlink() and child.name in lessons:
                 problem = "the lesson's folder is a link, which is not followed; hand in the folder itself"
-                found.append(Submission(student.name, child.name, None, problem=problem))
+                own.append(Submission(student.name, child.name, None, problem=problem))
             elif child.is_dir() and child.name in lessons:
-                found.append(_one(student.name, child.name, child))
+                own.append(_one(student.name, child.name, child))
             elif child.is_dir() and child.name not in known and child.name[:1] not in "._" and nested:
-                notes.append(
-                    f"{student.name}: folder {_shown(child.name)} is none of the course's lessons; it was passed over."
-                )
-        if not any(s.student == student.name for s in found[-len(lessons) :]):
-            loose = [path for path in student.iterdir() if is_notebook(path)]
-            if loose and one:
-                found.append(_one(student.name, one, student))
-            elif loose:
-                notes.append(f"{student.name}: {_shown(loose[0].name)} lies in no lesson's folder; it was passed over.")
-            elif one and not nested:
-                found.append(_one(student.name, one, student))
+                what = f"folder {_shown(child.name)} is none of the course's lessons"
+                notes.append(f"{student.name}: {what}; it was passed over.")
+        loose = [path for path in children if is_notebook(path)]
+        if not own and one and (loose or not nested):
+            own.append(_one(student.name, one, student))
+        elif not own and loose:
+            notes.append(f"{student.name}: {_shown(loose[0].name)} lies in no lesson's folder; it was passed over.")
+        found += own
     return found
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grading.intake.names import look, statements
+from grading.intake.names import look, statements, without_checks
 from grading.intake.pieces import FIXED, Piece, Slot, of_role
 
 ALIKE = 0.6  # share of lines in common, below which a changed cell is not taken for a copy
@@ -71,6 +71,9 @@ def find_homes(slots: list[Slot], pieces: list[Piece]) -> Homes:
         if at_home is not None and at_home.role in FIXED:
             copies[at_home.at] += 1
             homes.pieces += _carve(piece, at_home, homes) if copies[at_home.at] <= MAX_COPIES else [piece]
+        elif piece.kind == "code" and at_home is None and piece.code.checks & checks.keys():
+            # Our check cells ask; asked twice, an answer costs twice, and a record too many looks like a forgery.
+            homes.pieces.append(piece.with_source(without_checks(piece.source)))
         else:
             homes.pieces.append(piece)
     return homes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +64,13 @@ def normalise(raw: Any, notes: list[str] | None = None) -> Reading:
             )
     notebook = NotebookNode(nbformat=4, nbformat_minor=5, metadata=NotebookNode(), cells=read)
     nbformat.validate(notebook)
+    return Reading(notebook, bounded(notes))
+
+
+def bounded(notes: Iterable[str]) -> tuple[str, ...]:
+    """Each note once, and no more than a person will read."""
     unique = tuple(dict.fromkeys(notes))
-    if len(unique) > MAX_NOTES:
-        unique = (*unique[:MAX_NOTES], f"… and {len(unique) - MAX_NOTES} more repairs.")
-    return Reading(notebook, unique)
+    return unique if len(unique) <= MAX_NOTES else (*unique[:MAX_NOTES], f"… and {len(unique) - MAX_NOTES} more.")
 
 
 def _raw_cells(raw: Any, notes: list[str]) -> list[Any]:

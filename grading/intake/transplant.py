@@ -16,6 +16,7 @@ from grading.intake.answers import Answers, choose_answers
 from grading.intake.extras import Layout, lay_out
 from grading.intake.homes import Homes, find_homes
 from grading.intake.lessons import other_lesson
+from grading.intake.normal import bounded
 from grading.intake.pieces import FIXED, Piece, Slot, of_role, pieces_of, slots_of
 from grading.intake.written import Prose, choose_written
 
@@ -82,7 +83,7 @@ def transplant(
     choices = answers.choices | written.choices
     return Transplanted(
         _build(template, sources, prose, layout),
-        tuple(dict.fromkeys([*homes.notes, *answers.notes, *written.notes, *layout.notes])),
+        bounded([*answers.notes, *written.notes, *homes.notes, *layout.notes]),
         {question: choices[question].how for question in questions},
         {question: "high" if choices[question].sure else "low" for question in questions},
     )

@@ -9,6 +9,9 @@ from typing import Any
 from grading.intake.homes import Homes
 from grading.intake.pieces import Piece, Slot, of_role
 
+MIN_ADDED = 20  # characters in the question's text that make an answer
+MAX_NEAR = 5  # cells without a home that may together be one answer
+
 
 @dataclass(frozen=True)
 class Prose:
@@ -51,7 +54,7 @@ def choose_written(slots: list[Slot], homes: Homes, taken: set[int], answer_plac
             known[slot.at] = mine[-1].place
             taken = taken | {p.place for p in mine}
     for slot in targets:
-        _choose(slot, places[slot.at], known, homes, taken, written)
+        _choose(slot, slots, places[slot.at], known, homes, taken, written)
         taken = taken | written.used
     return written
 
@@ -64,7 +67,13 @@ def _claims(piece: Piece, slot: Slot, homes: Homes) -> bool:
 
 
 def _choose(
-    slot: Slot, mine: list[Piece], known: Mapping[int, int], homes: Homes, taken: set[int], written: Written
+    slot: Slot,
+    slots: list[Slot],
+    mine: list[Piece],
+    known: Mapping[int, int],
+    homes: Homes,
+    taken: set[int],
+    written: Written,
 ) -> None:
     question = slot.question
     edited = [p for p in mine if p.plain != slot.plain]
@@ -81,6 +90,16 @@ def _choose(
         written.choices[question] = _prose(kept, how, sure=len(kept) == 1)
         return
     near = _between(slot, known, homes, taken)
+    if len(near) > MAX_NEAR:
+        written.notes.append(f"{question}: {len(near)} pieces of text stand where its answer belongs; none was taken.")
+        near = []
+    if mine and not near and (added := _added_above(slot, slots, homes)):
+        written.choices[question] = _prose([added], "order", sure=False)
+        written.notes.append(
+            f"{question}: its own cell is unchanged; what was added to the question's text in cell {added.number} is "
+            "taken for its answer. Please look."
+        )
+        return
     if not near:
         how = "untouched" if mine else "missing"
         written.choices[question] = Prose(slot.source, how, sure=bool(mine))
@@ -95,6 +114,18 @@ def _choose(
         f"{question}: its own cell {was}; the text of cell {cells} is taken for its answer because it stands there. "
         "Please look."
     )
+
+
+def _added_above(slot: Slot, slots: list[Slot], homes: Homes) -> Piece | None:
+    """The lines that a student wrote into the question's own text, right above the cell for the answer."""
+    above = slots[slot.at - 1] if slot.at else slot
+    for piece in homes.pieces:
+        if homes.home.get(piece.place) == above and above.role == "text" and piece.plain != above.plain:
+            ours = set(above.plain.split("\n"))
+            added = "\n".join(line for line in piece.plain.split("\n") if line not in ours).strip()
+            if len(added) >= MIN_ADDED:
+                return piece.with_source(added)
+    return None
 
 
 def _between(slot: Slot, known: Mapping[int, int], homes: Homes, taken: set[int]) -> list[Piece]:

@@ -93,7 +93,6 @@ def bwrap_command(
 
     uid: the host uid `argv` itself changes to (real root), None for a user namespace (ordinary user).
     read_only: further things to show, path inside -> path on this machine.
-    Start it with an empty environment: its own stays readable inside as /proc/1/environ.
 
     The root, /dev and everything bound are read-only; /tmp (home and work folder are in it) and /dev/shm are
     memory disks of fixed size. There is no /sys, no network but a loopback of its own, no host process.
@@ -175,9 +174,7 @@ def require_bubblewrap() -> None:
 def _why(said: str) -> str:
     """The likely reason behind bubblewrap's own message, as a sentence, or nothing."""
     if "Unknown option" in said:
-        version = subprocess.run(
-            ["bwrap", "--version"], capture_output=True, text=True, check=False
-        ).stdout.strip()
+        version = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=False).stdout.strip()
         return f"This is {version or 'an old bubblewrap'}, which is too old. "
     if "uid map" in said or "RTM_NEWADDR" in said:
         return (

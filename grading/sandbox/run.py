@@ -51,9 +51,7 @@ class Run:
 
     notebook: NotebookNode
     events: list[Event] = field(default_factory=list)
-    seconds: dict[str, float] = field(
-        default_factory=lambda: {"kernel_start": 0.0, "cells": 0.0, "shutdown": 0.0}
-    )
+    seconds: dict[str, float] = field(default_factory=lambda: {"kernel_start": 0.0, "cells": 0.0, "shutdown": 0.0})
 
     @property
     def status(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import shutil
 import signal
@@ -60,7 +61,8 @@ class Session:
         self._watch: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Session:
-        self._folder = Path(tempfile.mkdtemp(prefix="vl-", dir="/tmp" if Path("/tmp").is_dir() else None))
+        parent = "/tmp" if Path("/tmp").is_dir() else None  # short: a socket's path has 107 characters at most
+        self._folder = Path(tempfile.mkdtemp(prefix=f"vl-{os.getpid()}-", dir=parent))
         self._context = zmq.asyncio.Context()
         self._context.linger = 0
         self._context.rcvhwm = 0  # the relay has a bound; a full queue would only hold it up
@@ -81,16 +83,12 @@ class Session:
         await self.close()
 
     async def _start(self) -> None:
-        ports = {
-            f"{name}_port": i for i, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), start=1)
-        }
+        ports = {f"{name}_port": i for i, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), start=1)}
         connection: dict[str, Any] = {
             "transport": "ipc", "key": secrets.token_hex(32), "signature_scheme": "hmac-sha256", **ports,
         }  # fmt: skip
         if self._sandbox == "bubblewrap":
-            self._process = SandboxedProcess(
-                connection, limits=self._limits, env=self._env, read_only=self._read_only
-            )
+            self._process = SandboxedProcess(connection, limits=self._limits, env=self._env, read_only=self._read_only)
         else:
             self._process = LocalProcess(connection, folder=self._folder / "kernel", env=self._env)
         for port in (ports["shell_port"], ports["iopub_port"]):
@@ -172,9 +170,7 @@ class Session:
             out_of_time = True
             assert self._process is not None
             self._process.interrupt()
-            done, _ = await asyncio.wait(
-                ends, timeout=INTERRUPT_GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait(ends, timeout=INTERRUPT_GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if work in done:
             error = work.exception()
             if error is not None:
@@ -192,9 +188,7 @@ class Session:
             return self._lost.result()
         if runner.failed in done:
             return _unreadable(runner.failed.result())
-        return Stop(
-            "timeout", f"stopped after {seconds:.3g} s; it ignored the interrupt, so the kernel was ended"
-        )
+        return Stop("timeout", f"stopped after {seconds:.3g} s; it ignored the interrupt, so the kernel was ended")
 
     def take_left_out(self) -> int:
         """How many invalid outputs were left out since the last call."""

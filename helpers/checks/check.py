@@ -12,7 +12,7 @@ import numpy as np
 from helpers.checks import expectations
 from helpers.checks.answer import MIME, Answer, Arrays, Failure, encode
 from helpers.checks.probing import probe_all
-from helpers.checks.question import Case, Question, case_rng, public_rng
+from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
 from helpers.questions import find
@@ -40,7 +40,7 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     recorded = {"public": _probe(question, answer, public)}
     seed = os.environ.get(EXAM_SEED)
     if seed is not None:
-        secret = list(question.cases(case_rng(question.id, int(seed))))
+        secret = secret_cases(question, int(seed))
         recorded["secret"] = _probe(question, answer, secret)
         return ExamAnswer(encode(_answer(question, recorded)))
     known = expectations.every_question()

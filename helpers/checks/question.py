@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from helpers.checks.answer import Arrays
 
 
+_DRAWS = 20
+_STEP = 0x9E3779B97F4A7C15  # far from any seed that a person would type
+
+
 @dataclass(frozen=True)
 class Criterion:
     """One line of the card.
@@ -128,6 +132,31 @@ def public_rng(question_id: str) -> np.random.Generator:
     return case_rng(question_id, 0)
 
 
+def secret_cases(question: Question, seed: int) -> list[Case]:
+    """The cases of `question` under a secret seed.
+
+    Drawn again (deterministically) while one has the sizes of a public case without being that very case: arrays
+    known from the public cases then never fit a secret one. A question whose sizes are fixed keeps the first draw.
+    """
+    public = list(question.cases(public_rng(question.id)))
+    first: list[Case] = []
+    for attempt in range(_DRAWS):
+        cases = list(question.cases(case_rng(question.id, seed + attempt * _STEP)))
+        first = first or cases
+        if not any(_replayable(case, known) for case in cases for known in public):
+            return cases
+    return first
+
+
+def _replayable(case: Case, known: Case) -> bool:
+    return _sizes(case) == _sizes(known) and not all(np.array_equal(case[k], known[k]) for k in case)
+
+
+def _sizes(case: Case) -> tuple[tuple[str, object], ...]:
+    """Integers and array shapes of a case: what decides the shapes of an answer."""
+    return tuple((k, v if isinstance(v, int | str | tuple) else np.shape(v)) for k, v in sorted(case.items()))
+
+
 def case_rng(question_id: str, seed: int) -> np.random.Generator:
     """Generator for a question's cases under `seed`, independent from question to question."""
-    return np.random.default_rng([*question_id.encode(), *seed.to_bytes(16, "big")])
+    return np.random.default_rng([*question_id.encode(), *(seed % 2**128).to_bytes(16, "big")])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from helpers.checks.answer import Answer, Arrays, Failure, MissingArray
 from helpers.checks.fingerprint import Fingerprint, matching_hint
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question
 
+REPLAYED = "The arrays are those of the cases you see, whatever the answer was given. Compute them from the arguments."
 MET, NOT_MET, NOT_REACHED = "met", "not met", "not reached"
 
 
@@ -104,6 +107,9 @@ def judge_answer(
                 if case.covers(finding.criterion):
                     findings[finding.criterion].append((part, finding))
 
+    if secret and _replayed(public, secret, recorded["secret"]):
+        lines = tuple(Line(c, NOT_MET) for c in question.criteria)
+        return Verdict(question.id, question.title, "wrong", 0.0, points, lines, REPLAYED, faults=tuple(faults))
     lines = tuple(_line(c, findings[c.id], reached[c.id], public[0]) for c in question.criteria)
     total = sum(c.share for c in question.criteria)
     met = sum(line.criterion.share for line in lines if line.state == MET)
@@ -125,6 +131,31 @@ def judge_answer(
     if hint:
         return replace(verdict, hint=hint, known_mistake=True, failure=failure)
     return replace(verdict, hint=_best_hint(lines, failure), failure=failure)
+
+
+def _replayed(
+    public: tuple[Sequence[Case], Expected],
+    secret: tuple[Sequence[Case], Expected],
+    recorded: Sequence[Arrays | Failure],
+) -> bool:
+    """Whether each secret case that is none of the public ones got the arrays of the public case in its place."""
+    drawn = 0
+    for known, wanted, case, own, got in zip(
+        public[0], public[1].arrays, secret[0], secret[1].arrays, recorded, strict=False
+    ):
+        if all(np.array_equal(case[k], known[k]) for k in case) or _equal(wanted, own):
+            continue
+        if isinstance(got, Failure) or not _equal(got, wanted):
+            return False
+        drawn += 1
+    return drawn > 0
+
+
+def _equal(got: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> bool:
+    names = [name for name in got if name in wanted]
+    return bool(names) and all(
+        got[n].shape == wanted[n].shape and np.allclose(got[n], wanted[n], rtol=0.05, atol=1e-6) for n in names
+    )
 
 
 def _fingerprints(expected: Expected) -> Sequence[Fingerprint]:

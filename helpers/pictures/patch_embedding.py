@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
@@ -16,37 +15,38 @@ _SOFT = "#8c959f"
 
 def sight_picture(wanted: np.ndarray, yours: np.ndarray | None, patch: int, most: int = 9) -> Figure:
     """For each token the pixels it reacts to, (n, h, w): the target in one row, the answer in the next."""
-    rows = [("target", wanted)]
-    if yours is not None:
-        rows.append(("yours", yours))
-    count = min(most, max(len(row) for _, row in rows))
-    side = min(0.95, (WIDTH - 0.9) / count)
+    rows = {"target": wanted} | ({} if yours is None else {"yours": yours})
+    count = min(most, max(len(row) for row in rows.values()))
+    zoom = max(2, min(90, 600 // count) // wanted.shape[1])  # points of the canvas per pixel
+    side, gap = zoom * wanted.shape[1] + 1, 10
+    canvas = np.ones((len(rows) * (side + gap), count * (side + gap), 4))
     with style():
-        fig, axes = figure(
-            side * len(rows) + 0.35, width=side * count + 0.8, rows=len(rows), columns=count, squeeze=False
-        )
-        for line, (title, panels) in zip(axes, rows, strict=True):
-            for k, ax in enumerate(line):
-                _panel(ax, panels[k] if k < len(panels) else None, patch)
-                if line is axes[0]:
-                    ax.set_title(f"token {k}", fontsize=8, loc="center", pad=3)
-            line[0].set_ylabel(title, rotation=0, ha="right", va="center", labelpad=6)
+        fig, ax = figure(canvas.shape[0] / 100 + 0.3, width=canvas.shape[1] / 100 + 0.6)  # one axes: fast to draw
+        for i, (title, panels) in enumerate(rows.items()):
+            y = i * (side + gap)
+            ax.text(-8, y + side / 2, title, ha="right", va="center", color="#57606a")
+            for k in range(count):
+                x = k * (side + gap)
+                if k < len(panels):
+                    canvas[y : y + side, x : x + side] = _panel(panels[k], patch, zoom)
+                else:
+                    ax.text(x + side / 2, y + side / 2, "none", ha="center", va="center", fontsize=8, color=_SOFT)
+        for k in range(count):
+            ax.text(k * (side + gap) + side / 2, -4, f"token {k}", ha="center", va="bottom", fontsize=8)
+        ax.imshow(canvas)
+        ax.set_axis_off()
     return fig
 
 
-def _panel(ax: Axes, lit: np.ndarray | None, patch: int) -> None:
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-    if lit is None:
-        ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        ax.text(0.5, 0.5, "none", ha="center", va="center", fontsize=8, color=_SOFT)
-        return
-    h, w = lit.shape
-    ax.imshow(lit, cmap=_LIGHT, vmin=0, vmax=1)
-    for edge in range(0, h + 1, patch):
-        ax.axhline(edge - 0.5, color="white" if 0 < edge < h else _SOFT, linewidth=1.2)
-    for edge in range(0, w + 1, patch):
-        ax.axvline(edge - 0.5, color="white" if 0 < edge < w else _SOFT, linewidth=1.2)
+def _panel(lit: np.ndarray, patch: int, zoom: int) -> np.ndarray:
+    """A picture (side, side, 4) of what one token sees, with the borders of patches in it."""
+    pixels = np.kron(lit, np.ones((zoom, zoom)))
+    panel = _LIGHT(np.pad(pixels, ((0, 1), (0, 1))))
+    edges = np.arange(0, panel.shape[0], patch * zoom)
+    panel[edges], panel[:, edges] = 1, 1
+    outside = (0.55, 0.58, 0.62, 1)
+    panel[[0, -1]], panel[:, [0, -1]] = outside, outside
+    return panel
 
 
 def filter_mosaic(filters: object, columns: int = 16) -> np.ndarray:

@@ -37,11 +37,20 @@ class Reading:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """(pixels, tokens, width): by how much each token moves when one pixel goes from 0 to 1."""
-        given = self.array("columns")
-        if given.ndim != 3 or len(given) != 1 + len(self.case["pixels"]) or not np.isfinite(given).all():
-            return np.zeros((len(self.case["pixels"]), 0, 0))
-        return given[1:] - given[:1]
+        """(pixels, tokens, width): by how much each token moves when one pixel goes from 0 to 1.
+
+        Pixels were asked for in a drawn order; when all of them were, they come in their own order here.
+        """
+        given, asked = self.array("columns"), self.case["pixels"]
+        if given.ndim != 3 or len(given) != 1 + len(asked) or not np.isfinite(given).all():
+            return np.zeros((len(asked), 0, 0))
+        moved = given[1:] - given[:1]
+        return moved[np.argsort(asked)] if self._whole else moved
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """The numbers of the pixels that `columns` is about."""
+        return np.sort(self.case["pixels"]) if self._whole else self.case["pixels"]
 
     @cached_property
     def start(self) -> np.ndarray:
@@ -71,7 +80,7 @@ class Reading:
         where = np.asarray(self.expected["where"])
         table = np.zeros((int(where.max()) + 1, len(where)), bool)
         table[where, np.arange(len(where))[:, None]] = True
-        return table[self.case["pixels"]]
+        return table[self.pixels]
 
     def shape(self) -> Finding:
         wanted = np.asarray(self.expected["tokens"]).shape
@@ -86,7 +95,7 @@ class Reading:
             return Finding("order", False, "no token reacts to any pixel")
         for k in range(self.reacts.shape[1]):
             if (stray := self.reacts[:, k] & ~self.belongs[:, k]).any():
-                first = int(self.case["pixels"][np.flatnonzero(stray)[0]])
+                first = int(self.pixels[np.flatnonzero(stray)[0]])
                 return Finding("order", False, f"token {k} reacts to {self._place(first)}, which is not in patch {k}")
             if self._whole and not self.reacts[:, k].any():
                 return Finding("order", False, f"token {k} reacts to no pixel")
@@ -156,8 +165,8 @@ class Reading:
         )
 
     def weights(self, name: str) -> Finding:
-        if not self.reacts.any():
-            return Finding("weights", False, "the tokens don't depend on the image")
+        if self.not_affine and not self.order().ok:
+            return Finding("weights", False, "it can't be told what the tokens make of the image")
         found = self._count(name)
         if found >= self._needed:
             return Finding("weights", True)
@@ -167,29 +176,30 @@ class Reading:
     def marks(self) -> dict[str, np.ndarray]:
         """What tells one mistake from another, whatever the weights are."""
         tokens = self.array("tokens")
-        flags = {name: self._count(name) >= self._needed for name in ("learned", "kernels")}
         marks = {"shape": np.array(tokens.shape, np.float64)}
-        if not self._whole or not self.columns.size:
-            return marks | {name: np.array([float(on)]) for name, on in flags.items()}
-        flags |= {"steady": self._steady, "still": not self.reacts.any(), "affine": not self.not_affine}
-        if flags["affine"]:
-            marks["reacts"] = self._reacts(1e-6).astype(np.float64)
-            flags |= {"even": self.not_shared != _UNEVEN, "shared": not self.not_shared, "full": self.rank().ok}
-        elif flags["steady"] and not flags["still"] and self.case.covers("order"):
-            flags |= self._kinds(tokens)
-        return marks | {name: np.array([float(on)]) for name, on in flags.items()}
+        traits = [self._count(name) >= self._needed for name in ("learned", "kernels")]
+        if self._whole and self.columns.size:
+            affine, steady, still = not self.not_affine, self._steady, not self.reacts.any()
+            traits += [affine, steady, still]
+            if affine:
+                marks["reacts"] = self._reacts(1e-6).astype(np.float64)
+                traits += [self.not_shared != _UNEVEN, not self.not_shared, self.rank().ok]
+            elif steady and not still and self.case.covers("order"):
+                traits += self._kinds(tokens)
+        marks["traits"] = np.zeros([1 + int(on) for on in traits])  # said by its shape, which is compared exactly
+        return marks
 
-    def _kinds(self, tokens: np.ndarray) -> dict[str, bool]:
+    def _kinds(self, tokens: np.ndarray) -> list[bool]:
         """Traces that activations and norms leave on tokens (images, n, d); the third image is twice the first."""
         same_size = self.reacts.shape == self.belongs.shape
-        return {
-            "positive": bool(tokens.min() >= -1e-6),
-            "barely negative": bool(tokens.min() >= -0.18),
-            "centred": _near(tokens.mean(-1), np.zeros(tokens.shape[:-1]), 1e-3),
-            "sum to one": _near(tokens.sum(-1), np.ones(tokens.shape[:-1]), 1e-3),
-            "deaf to contrast": len(tokens) == 3 and _near(tokens[0], tokens[2], 2e-2),
-            "strays": same_size and bool((self._reacts(1e-6) & ~self.belongs).any()),
-        }
+        return [
+            bool(tokens.min() >= -1e-6),  # ReLU
+            bool(tokens.min() >= -0.18),  # GELU
+            _near(tokens.mean(-1), np.zeros(tokens.shape[:-1]), 1e-3),  # a norm behind the projection
+            _near(tokens.sum(-1), np.ones(tokens.shape[:-1]), 1e-3),  # softmax
+            len(tokens) == 3 and _near(tokens[0], tokens[2], 2e-2),  # a norm before it: deaf to contrast
+            same_size and bool((self._reacts(1e-6) & ~self.belongs).any()),  # looks over the patch's border
+        ]
 
     @property
     def _whole(self) -> bool:

@@ -179,7 +179,7 @@ def _case(rng: np.random.Generator, criteria: tuple[str, ...], c: int, p: int, d
         width=d,
         image=s,
         images=images.astype(np.float32),
-        pixels=np.arange(c * s * s),
+        pixels=rng.permutation(c * s * s),
     )
 
 
@@ -196,11 +196,13 @@ def _record(model, case: Case) -> dict:
     record = {"tokens": tokens}
     if not hasattr(tokens, "shape"):
         return record  # None, or something that is no tensor: said in words by whoever collects the arrays
+    record["learned"], record["kernels"] = _learning(model, tokens)
     single = np.zeros((1 + len(case["pixels"]), images[0].numel()), np.float32)
     single[np.arange(1, len(single)), case["pixels"]] = 1
-    record["learned"], record["kernels"] = _learning(model, tokens)
     if len(single) > images[0].numel():  # every pixel is asked for: then also, is the answer the same every time?
         record["alone"], record["again"] = model(images[:1]), model(images[:1].repeat(8, 1, 1, 1))
+    if hasattr(model, "eval"):
+        model.eval()  # so that dropout, where it stands by mistake, doesn't hide what else is right
     with torch.no_grad():
         record["columns"] = model(tensor(single.reshape(-1, *images.shape[1:])))
     return record

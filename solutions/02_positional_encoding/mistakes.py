@@ -1,6 +1,7 @@
 """Lesson 02: what students really write, right in unusual ways and wrong in usual ones.
 
-`getPositionEncoding` below stands for the student's own Q1, which Q1c is meant to call: in a notebook it has the same name.
+`getPositionEncoding` below stands for the student's own Q1, which Q1c is meant to call and which has the same name in a
+notebook.
 """
 
 import math
@@ -113,8 +114,8 @@ def sine_and_cosine_swapped(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="This is the mistake that travels: each column has a frequency of its own, j/d for column j. Sine and cosine are "
-    "two coordinates of one hand. How many different angles should columns 0 and 1 have between them?",
+    hint="This is the mistake that travels: each column has a frequency of its own, j/d for column j. Sine and cosine"
+    " are two coordinates of one hand. How many different angles should columns 0 and 1 have between them?",
 )
 def every_column_its_own_frequency(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -127,8 +128,8 @@ def every_column_its_own_frequency(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your cosines turn at other speeds than your sines: the exponent you give them is twice the column's number, 4i+2. "
-    "Count pairs there, and let both columns of a pair share what you count.",
+    hint="Your cosines turn at other speeds than your sines: the exponent you give them is twice the column's number,"
+    " 4i+2. Count pairs there, and let both columns of a pair share what you count.",
 )
 def twice_the_column_in_the_exponent_of_the_cosine(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -156,8 +157,8 @@ def factor_two_forgotten_in_the_exponent(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Pair 0 is right, and all others are too slow: their denominators are squared. The loop's i counts pairs already, "
-    "and you double it once more than the formula does.",
+    hint="Pair 0 is right, and all others are too slow: their denominators are squared. The loop's i counts pairs "
+    "already, and you double it once more than the formula does.",
 )
 def doubled_twice_in_the_exponent(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -171,8 +172,8 @@ def doubled_twice_in_the_exponent(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Python reads n ** 2 * i / d as (n squared) times i, divided by d: for i = 0 that is 0, and then you divide by it. Show Python "
-    "where the exponent begins and ends.",
+    hint="Python reads n ** 2 * i / d as (n squared) times i, divided by d: for i = 0 that is 0, and then you divide "
+    "by it. Show Python where the exponent begins and ends.",
 )
 def exponent_without_brackets(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -186,8 +187,8 @@ def exponent_without_brackets(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Pair 0 spins d radians at each step: its denominator is 1/d. The division by d slipped out of the exponent; "
-    "your bracket closes too early.",
+    hint="Pair 0 spins d radians at each step: its denominator is 1/d. The division by d slipped out of the exponent;"
+    " your bracket closes too early.",
 )
 def bracket_closed_before_the_division(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -201,8 +202,8 @@ def bracket_closed_before_the_division(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="All your hands turn equally fast: the denominator is 1 for every i. Either it never reaches the angle, or the "
-    "exponent is rounded down to 0. Print it for i = 0, 1, 2; what does // do?",
+    hint="All your hands turn equally fast: the denominator is 1 for every i. Either it never reaches the angle, or "
+    "the exponent is rounded down to 0. Print it for i = 0, 1, 2; what does // do?",
 )
 def all_hands_equally_fast(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -216,7 +217,8 @@ def all_hands_equally_fast(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your last hands race where they should crawl. A large denominator should make an angle small; what does yours do to it?",
+    hint="Your last hands race where they should crawl. A large denominator should make an angle small; what does "
+    "yours do to it?",
 )
 def multiplied_in_place_of_divided(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -230,8 +232,8 @@ def multiplied_in_place_of_divided(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 is what row 1 should be: your positions start at 1. Python, and this lesson, count from 0; which row "
-    "should read 0, 1, 0, 1?",
+    hint="Your row 0 is what row 1 should be: your positions start at 1. Python, and this lesson, count from 0; which"
+    " row should read 0, 1, 0, 1?",
 )
 def positions_counted_from_one(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -245,8 +247,8 @@ def positions_counted_from_one(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your hands are all one too slow: already the first pair is divided by something. You count pairs from 1; what should the "
-    "first denominator be?",
+    hint="Your hands are all one too slow: already the first pair is divided by something. You count pairs from 1; "
+    "what should the first denominator be?",
 )
 def pairs_counted_from_one(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -260,8 +262,8 @@ def pairs_counted_from_one(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 is all zeros, and each column has a twin beside it: both of a pair hold the same wave. A copied line, perhaps, in which "
-    "only the left side was changed?",
+    hint="Your row 0 is all zeros, and each column has a twin beside it: both of a pair hold the same wave. A copied "
+    "line, perhaps, in which only the left side was changed?",
 )
 def sine_in_both_columns(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -275,7 +277,8 @@ def sine_in_both_columns(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 is all ones: both columns of each pair start at the top of the same wave. Which one should start at 0?",
+    hint="Your row 0 is all ones: both columns of each pair start at the top of the same wave. Which one should start"
+    " at 0?",
 )
 def cosine_in_both_columns(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -303,8 +306,8 @@ def ten_thousand_written_out(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="All your waves are very slow, by a factor of about 57. Python's sine takes radians, and the formula is in radians too; what do "
-    "you convert?",
+    hint="All your waves are very slow, by a factor of about 57. Python's sine takes radians, and the formula is in "
+    "radians too; what do you convert?",
 )
 def angles_taken_for_degrees(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -328,8 +331,8 @@ def sines_first_then_cosines(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Position and pair have changed places: your column 0 rests, and the exponent grows from row to row. Which of k and i "
-    "counts positions, and which one sits in the exponent?",
+    hint="Position and pair have changed places: your column 0 rests, and the exponent grows from row to row. Which "
+    "of k and i counts positions, and which one sits in the exponent?",
 )
 def position_and_pair_exchanged(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -343,8 +346,8 @@ def position_and_pair_exchanged(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Nearly everything is 0, with a 1 here and there: the decimals are cut off. Your P was made to hold whole numbers; "
-    "look at the line that creates it.",
+    hint="Row 0 is all that is left, and your numbers are whole ones: every 0.84 was cut down to 0. What kind of "
+    "numbers was P made for? Look at the line that creates it.",
 )
 def kept_as_whole_numbers(seq_len, d, n=10000):
     P = np.zeros((seq_len, d), dtype=int)
@@ -358,7 +361,8 @@ def kept_as_whole_numbers(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Right numbers, lying on their side: your rows are dimensions, your columns are positions. A token's code should be one row.",
+    hint="Right numbers, lying on their side: your rows are dimensions, your columns are positions. A token's code "
+    "should be one row.",
 )
 def lying_on_its_side(seq_len, d, n=10000):
     P = torch.zeros(d, seq_len)
@@ -372,8 +376,8 @@ def lying_on_its_side(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="The right half of your table is empty, and in the left half pairs write over each other. Pair 1 should begin at "
-    "column 2: where does yours?",
+    hint="The right half of your table is empty, and in the left half pairs write over each other. Pair 1 should "
+    "begin at column 2: where does yours?",
 )
 def pairs_written_over_each_other(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -387,8 +391,8 @@ def pairs_written_over_each_other(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Right when there are as many positions as dimensions, and wrong otherwise. The exponent knows the width, and "
-    "nothing of the length: which of the two did you divide by?",
+    hint="Right when there are as many positions as dimensions, and wrong otherwise. The exponent knows the width, "
+    "and nothing of the length: which of the two did you divide by?",
 )
 def length_in_the_exponent(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -402,8 +406,8 @@ def length_in_the_exponent(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your position runs from 0 to nearly 1, so it depends on the length: wish 2 of section 2. The formula takes k as "
-    "it is; what did you divide it by?",
+    hint="Your position runs from 0 to nearly 1, so it depends on the length: wish 2 of section 2. The formula takes "
+    "k as it is; what did you divide it by?",
 )
 def position_as_a_fraction(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -417,7 +421,8 @@ def position_as_a_fraction(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="`torch.sin` wants a tensor, and k / denominator is a plain number. Which sine was imported in the first cell?",
+    hint="`torch.sin` wants a tensor, and k / denominator is a plain number. Which sine was imported in the first "
+    "cell?",
 )
 def sine_of_torch_for_a_number(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -431,8 +436,8 @@ def sine_of_torch_for_a_number(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Only the first position is filled, all others are zeros: your function returns during its first round. How far "
-    "to the right does your `return` stand?",
+    hint="Only the first position is filled, all others are zeros: your function returns during its first round. How "
+    "far to the right does your `return` stand?",
 )
 def returned_inside_the_loop(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -539,7 +544,8 @@ def only_one_of_the_two_lengths(P):
 
 @mistake(
     "Q1b",
-    hint="The diagonal is right and the rest is not symmetric: you divide by the length of row i twice, and never by that of row j.",
+    hint="The diagonal is right and the rest is not symmetric: you divide by the length of row i twice, and never by "
+    "that of row j.",
 )
 def one_length_squared(P):
     squares = (P * P).sum(dim=1, keepdim=True).clamp(min=1e-12)
@@ -557,7 +563,8 @@ def columns_made_one_long(P):
 
 @mistake(
     "Q1b",
-    hint="You divide everything by one single number, the length of the whole matrix. How many lengths does a matrix of n rows have?",
+    hint="You divide everything by one single number, the length of the whole matrix. How many lengths does a matrix "
+    "of n rows have?",
 )
 def one_length_for_the_whole_matrix(P):
     directions = P / P.norm()
@@ -566,7 +573,8 @@ def one_length_for_the_whole_matrix(P):
 
 @mistake(
     "Q1b",
-    hint="All your numbers are positive. Two arrows in opposite directions have −1: the sign says something, and you lost it.",
+    hint="All your numbers are positive. Two arrows in opposite directions have −1: the sign says something, and you "
+    "lost it.",
 )
 def sign_thrown_away(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -575,7 +583,8 @@ def sign_thrown_away(P):
 
 @mistake(
     "Q1b",
-    hint="Nothing of yours is below 0, and opposite arrows should have −1. Your floor belongs under the lengths, not under the result.",
+    hint="Nothing of yours is below 0, and opposite arrows should have −1. Your floor belongs under the lengths, not "
+    "under the result.",
 )
 def floor_under_the_result(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -584,8 +593,8 @@ def floor_under_the_result(P):
 
 @mistake(
     "Q1b",
-    hint="0 on the diagonal and up to 2 elsewhere: that is a distance, large when two rows differ. You are one subtraction beyond "
-    "what is asked for.",
+    hint="0 on the diagonal and up to 2 elsewhere: that is a distance, large when two rows differ. You are one "
+    "subtraction beyond what is asked for.",
 )
 def distance_in_place_of_similarity(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -594,7 +603,8 @@ def distance_in_place_of_similarity(P):
 
 @mistake(
     "Q1b",
-    hint="Your diagonal is near 0, and a right angle gives 1.57: you return the angle itself. What is asked for is its cosine.",
+    hint="Your diagonal is near 0, and a right angle gives 1.57: you return the angle itself. What is asked for is "
+    "its cosine.",
 )
 def angle_in_place_of_its_cosine(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -620,8 +630,8 @@ def each_row_with_itself(P):
 
 @mistake(
     "Q1b",
-    hint="Everything is right until a row of zeros comes: 0 / 0 is nan, and one such row spoils its row and column. What "
-    "do we agree on for it, and how can a length be kept from being zero?",
+    hint="Everything is right until a row of zeros comes: 0 / 0 is nan, and one such row spoils its row and column. "
+    "What do we agree on for it, and how can a length be kept from being zero?",
 )
 def nan_for_a_row_of_zeros(P):
     directions = P / P.norm(dim=1, keepdim=True)
@@ -630,7 +640,8 @@ def nan_for_a_row_of_zeros(P):
 
 @mistake(
     "Q1b",
-    hint="The row of zeros resembles itself fully in your matrix: you set the whole diagonal to 1. What did we agree on for a row without direction?",
+    hint="The row of zeros resembles itself fully in your matrix: you set the whole diagonal to 1. What did we agree "
+    "on for a row without direction?",
 )
 def ones_written_on_the_diagonal(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -639,7 +650,8 @@ def ones_written_on_the_diagonal(P):
 
 @mistake(
     "Q1b",
-    hint="Your rows come out too short: you measure them by the sum of their absolute values. The length of an arrow comes from Pythagoras.",
+    hint="Your rows come out too short: you measure them by the sum of their absolute values. The length of an arrow "
+    "comes from Pythagoras.",
 )
 def sum_of_absolute_values(P):
     directions = P / P.abs().sum(dim=1, keepdim=True).clamp(min=1e-12)
@@ -657,7 +669,8 @@ def root_forgotten(P):
 
 @mistake(
     "Q1b",
-    hint="You subtract each row's mean first: that is a correlation, a cousin of the cosine. An arrow (1, 1) then has no direction left at all.",
+    hint="You subtract each row's mean first: that is a correlation, a cousin of the cosine. An arrow (1, 1) then has"
+    " no direction left at all.",
 )
 def correlation(P):
     centred = P - P.mean(dim=1, keepdim=True)
@@ -667,7 +680,8 @@ def correlation(P):
 
 @mistake(
     "Q1b",
-    hint="You divide by the square root of the width, as attention will do in lesson 05. A cosine divides by the lengths of the two rows.",
+    hint="You divide by the square root of the width, as attention will do in lesson 05. A cosine divides by the "
+    "lengths of the two rows.",
 )
 def scaled_like_attention(P):
     return P @ P.T / math.sqrt(P.shape[1])
@@ -684,8 +698,8 @@ def lengths_added(P):
 
 @mistake(
     "Q1b",
-    hint="PyTorch cannot divide (n, d) by (n,): it lines shapes up from the right, so n lengths meet d columns. Which shape "
-    "would let each length meet its own row?",
+    hint="PyTorch cannot divide (n, d) by (n,): it lines shapes up from the right, so n lengths meet d columns. Which"
+    " shape would let each length meet its own row?",
 )
 def lengths_without_their_axis(P):
     directions = P / P.norm(dim=1)
@@ -694,8 +708,8 @@ def lengths_without_their_axis(P):
 
 @mistake(
     "Q1b",
-    hint="Your result is right, and P is not what it was before: the division wrote into the caller's tensor. `a /= b` and `a = a / b` differ "
-    "in just this.",
+    hint="Your result is right, and P is not what it was before: the division wrote into the caller's tensor. `a /= "
+    "b` and `a = a / b` differ in just this.",
 )
 def written_into_the_input(P):
     P /= P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -768,8 +782,8 @@ def a_list_filled_patch_by_patch(height, width, size, base=10000, verbose=False)
 
 @mistake(
     "Q1c",
-    hint="Right on square grids, where nobody can tell; on an oblong one your patch 1 lies below patch 0. You go down the columns first: "
-    "which of the two should run faster along the line?",
+    hint="Right on square grids, where nobody can tell; on an oblong one your patch 1 lies below patch 0. You go down"
+    " the columns first: which of the two should run faster along the line?",
 )
 def down_the_columns_first(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -778,8 +792,8 @@ def down_the_columns_first(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="That is the code of one long line, from the first patch to the last: the end of a row still touches the beginning of the next. "
-    "Where do rows and columns come in?",
+    hint="That is the code of one long line, from the first patch to the last: the end of a row still touches the "
+    "beginning of the next. Where do rows and columns come in?",
 )
 def one_long_line(rows, columns, d, n=10000):
     return getPositionEncoding(rows * columns, d, n)
@@ -787,8 +801,8 @@ def one_long_line(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="You put row and column side by side, half of the width each. A fine code, even a better one, as section 9 goes on to tell! Here the "
-    "lecture's form is asked for: each at full width, and then the plus.",
+    hint="You put row and column side by side, half of the width each. A fine code, even a better one, as section 9 "
+    "goes on to tell! Here the lecture's form is asked for: each at full width, and then the plus.",
 )
 def halves_side_by_side(rows, columns, d, n=10000):
     down = getPositionEncoding(rows, d // 2, n).repeat_interleave(columns, 0)
@@ -798,7 +812,8 @@ def halves_side_by_side(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Your codes are twice as wide as a token: row and column stand side by side, both in full. How do two vectors of width d become one of width d?",
+    hint="Your codes are twice as wide as a token: row and column stand side by side, both in full. How do two "
+    "vectors of width d become one of width d?",
 )
 def both_in_full_side_by_side(rows, columns, d, n=10000):
     down = getPositionEncoding(rows, d, n).repeat_interleave(columns, 0)
@@ -808,7 +823,8 @@ def both_in_full_side_by_side(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Whole columns of zeros where the row or the column is 0: your two codes are multiplied. Row code *plus* column code.",
+    hint="Whole columns of zeros where the row or the column is 0: your two codes are multiplied. Row code *plus* "
+    "column code.",
 )
 def row_times_column(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -833,7 +849,8 @@ def columns_only(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Everything is half as large as it should be: you take the mean of row and column. The lecture adds them, no more.",
+    hint="Everything is half as large as it should be: you take the mean of row and column. The lecture adds them, no"
+    " more.",
 )
 def mean_of_both(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -842,7 +859,8 @@ def mean_of_both(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Row minus column! Half of your numbers are right in size and wrong in sign. (It would have no twins, true.) Which sign does the lecture use?",
+    hint="Row minus column! Half of your numbers are right in size and wrong in sign. (It would have no twins, true.)"
+    " Which sign does the lecture use?",
 )
 def row_minus_column(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -851,7 +869,8 @@ def row_minus_column(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="The numbers are right, and the grid still has its two axes. Tokens stand in one line: which two axes should become one?",
+    hint="The numbers are right, and the grid still has its two axes. Tokens stand in one line: which two axes should"
+    " become one?",
 )
 def grid_kept_as_two_axes(rows, columns, d, n=10000):
     return getPositionEncoding(rows, d, n)[:, None] + getPositionEncoding(columns, d, n)[None]
@@ -859,7 +878,8 @@ def grid_kept_as_two_axes(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Right for n = 10000, and only then: your Q1 is called without the n that you were given.",
+    hint="Right for n = 10000, and only then. Somewhere n gets lost: between here and your Q1, or inside it. Follow "
+    "it.",
 )
 def n_not_passed_on(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d), getPositionEncoding(columns, d)
@@ -868,8 +888,8 @@ def n_not_passed_on(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Square grids are right, oblong ones have the wrong number of patches: you made one set of codes and used it for both directions. How many "
-    "rows are there, and how many columns?",
+    hint="Square grids are right, oblong ones have the wrong number of patches: you made one set of codes and used it"
+    " for both directions. How many rows are there, and how many columns?",
 )
 def as_many_columns_as_rows(rows, columns, d, n=10000):
     codes = getPositionEncoding(rows, d, n)
@@ -878,8 +898,8 @@ def as_many_columns_as_rows(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="(rows, d) plus (columns, d) without a new axis: row 0 met column 0, row 1 met column 1, and that was all, if it ran at all. Every row must "
-    "meet every column.",
+    hint="(rows, d) plus (columns, d) without a new axis: row 0 met column 0, row 1 met column 1, and that was all, "
+    "if it ran at all. Every row must meet every column.",
 )
 def added_without_a_new_axis(rows, columns, d, n=10000):
     return getPositionEncoding(rows, d, n) + getPositionEncoding(columns, d, n)
@@ -887,7 +907,8 @@ def added_without_a_new_axis(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="rows + columns codes came back, one below the other: `cat` has put the two lists end to end. There should be one code for each patch.",
+    hint="rows + columns codes came back, one below the other: `cat` has put the two lists end to end. There should "
+    "be one code for each patch.",
 )
 def one_list_after_the_other(rows, columns, d, n=10000):
     return torch.cat([getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)])
@@ -895,8 +916,8 @@ def one_list_after_the_other(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Row and column advance together along the line: patch 1 is given row 1 and column 1. You repeat both lists end to end; one of them "
-    "should stay with each entry for a while.",
+    hint="Row and column advance together along the line: patch 1 is given row 1 and column 1. You repeat both lists "
+    "end to end; one of them should stay with each entry for a while.",
 )
 def both_repeated_end_to_end(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -905,7 +926,8 @@ def both_repeated_end_to_end(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Your code changes only every few patches: both lists linger on each entry. One of them should move on with every patch.",
+    hint="Your code changes only every few patches: both lists linger on each entry. One of them should move on with "
+    "every patch.",
 )
 def both_lingering(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -914,7 +936,8 @@ def both_lingering(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Columns go on counting where the rows ended: your column 0 has the code of a later position. Both start at 0.",
+    hint="Columns go on counting where the rows ended: your column 0 has the code of a later position. Both start at "
+    "0.",
 )
 def columns_counted_on_from_the_rows(rows, columns, d, n=10000):
     codes = getPositionEncoding(rows + columns, d, n)
@@ -923,8 +946,8 @@ def columns_counted_on_from_the_rows(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="You add the two numbers of row and column first and then look up one code: r + c. So (1, 1) and (0, 2) look alike, with all others on "
-    "their diagonal. Look up first, then add.",
+    hint="You add the two numbers of row and column first and then look up one code: r + c. So (1, 1) and (0, 2) look"
+    " alike, with all others on their diagonal. Look up first, then add.",
 )
 def numbers_added_before_the_code(rows, columns, d, n=10000):
     codes = getPositionEncoding(rows + columns, d, n)

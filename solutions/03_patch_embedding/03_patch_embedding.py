@@ -40,7 +40,9 @@ from helpers.device import device, seed_everything
 from helpers.explore import explore
 from helpers.pictures.patch_embedding import show_filters, show_reading_order
 from helpers.pictures.patches import show_numbers
-from helpers.plots import bars, compare, curves, heatmap, show_grid, token_strip
+from helpers.plots import bars, compare, curves, show_grid, token_strip
+
+torch.set_num_threads(1)  # for models this small, several threads mostly wait for each other
 
 # %% [markdown]
 # Letters: `b` batch, `n` tokens, `d` width of a token (`emb_size` in code), `c h w` image, `p` side of a
@@ -64,9 +66,8 @@ print(tuple(patches.shape))
 token_strip(patches, title="sixteen patches, rolled out", alt="Sixteen rows of 192 colours, one row per patch.")
 
 # %% [markdown]
-# A sequence of vectors: could a transformer not read this as it is? It could. Two things speak against it.
-#
-# First, the scissors decide how long a row is:
+# Could a transformer not read this as it is? Two things speak against it. First, the scissors decide how long
+# a row is:
 
 # %%
 for p in (4, 8, 16):
@@ -74,9 +75,9 @@ for p in (4, 8, 16):
     print(f"patches of {p:>2} x {p:<2}: {rows.shape[0]:>2} rows of {rows.shape[1]:>3} numbers")
 
 # %% [markdown]
-# But a transformer has *one* width, and keeps it through all its layers: residual sums need equal lengths.
+# But a transformer has *one* width through all its layers: residual sums need equal lengths.
 #
-# Second, pixels repeat themselves. How well does a pixel foretell its right-hand neighbour?
+# Second, pixels echo. How well does one foretell its right-hand neighbour?
 
 # %%
 neighbours = torch.stack([image[:, :, :-1].flatten(), image[:, :, 1:].flatten()])
@@ -115,12 +116,12 @@ print(tuple(answers.shape))
 
 # %%
 maps = rearrange(answers, "(y x) d -> d y x", y=16)
-house = "The grey house, and three small maps: brightness, left-right edges, top-down edges."
-compare([("image", photo), *zip(names, maps, strict=True)], shared=False, alt=house)
+compare([("image", photo), (names[0], maps[0])], alt="The grey house, and its brightness on a 16 by 16 map.")
+compare(list(zip(names, maps, strict=True))[1:], alt="Left-right edges on one map, top-down edges on the other.")
 
 # %% [markdown]
-# The walls light up in the second map, the roof lines in the third. Nobody will write such questions for a
-# real model. They are learned.
+# Door and windows stand out in the left map. In the right one it is the eaves: dark roof above, bright wall
+# below. Nobody writes such questions for a real model; they are learned.
 #
 # **Try it.** Ask something of your own: change the sixteen numbers, run, and look where it fires.
 
@@ -139,8 +140,7 @@ compare([("my question", mine), ("its answers", mine_map)], shared=False, alt="M
 # %% [markdown]
 # ## 3 · Brackets, a reminder
 #
-# einops names axes. A bracket on the *left* of the arrow splits one. Two ways to split twelve numbers into
-# groups of three:
+# A bracket on the *left* of einops' arrow splits an axis. Two ways to split twelve numbers by threes:
 
 # %%
 row = torch.arange(12)
@@ -149,10 +149,9 @@ combs = rearrange(row, "(s n) -> n s", s=3)
 show_numbers([("(n s) -> n s", groups), ("(s n) -> n s", combs)], groups=row // 3)
 
 # %% [markdown]
-# In a bracket the last letter runs fastest. With `(n s)` neighbours stay together; with `(s n)` each group is
-# a comb.
+# In a bracket the last letter runs fastest: `(n s)` keeps neighbours together, `(s n)` makes combs.
 #
-# A bracket on the *right* merges. What is counted first stands first:
+# A bracket on the *right* merges:
 
 # %%
 grid = rearrange(row, "(y x) -> y x", x=4)
@@ -244,8 +243,8 @@ if ready("Q2"):
     print(sum(parameter.numel() for parameter in embed.parameters()), "parameters; the napkin says", 192 * 64 + 64)
 
 # %% [markdown]
-# The number of patches doesn't appear: the matrix is used again for each. What is that in a full-grown model,
-# ViT-Base with patches of 16 and width 768?
+# The number of patches doesn't appear: one matrix serves all. In a full-grown model, ViT-Base with patches of
+# 16 and width 768:
 
 # %%
 base = nn.Linear(16 * 16 * 3, 768)
@@ -271,12 +270,12 @@ if ready("Q2"):
     explore(poke, row=[2, 12, 21, 30], column=[4, 12, 20, 28])
 
 # %% [markdown]
-# One token, never two. Before attention comes in, a token knows its own patch and nothing else.
+# One token, never two: before attention comes in, a token knows its own patch only.
 
 # %% [markdown]
 # ### It is a matrix, and nothing more
 #
-# Then images may be added before or after, as long as the bias is counted once. Two halves of the picture:
+# So images may be added before or after, the bias counted once. Two halves of the picture:
 
 # %%
 if ready("Q2"):
@@ -286,8 +285,7 @@ if ready("Q2"):
     print(f"f(a) + f(b) − f(0) misses f(a + b) by {(a + b - zero - whole).abs().max():.0e}")
 
 # %% [markdown]
-# For a linear map there is an old trick: ask it about one pixel at a time, and its answers *are* its matrix.
-# Here it works on anyone's embedding, without opening it.
+# A linear map keeps no secrets: asked about one pixel at a time, it gives its matrix away. No need to open it:
 
 
 # %%
@@ -307,8 +305,8 @@ if ready("Q2"):
     print(f"E {tuple(E.shape)}: patches @ E + b misses your tokens by {gap:.0e}")
 
 # %% [markdown]
-# Each column of `E` is as long as a patch, so it can be looked at as a patch. Your 64 questions, before any
-# training (grey is zero):
+# Each column of `E` is as long as a patch: look at it as one. Your 64 questions, before training (grey is
+# zero):
 
 # %%
 if ready("Q2"):
@@ -316,8 +314,8 @@ if ready("Q2"):
     show_filters({"64 filters, untrained": fresh}, alt="64 little squares of coloured noise.")
 
 # %% [markdown]
-# Noise. So are the tokens worthless? Compare the patches with each other, pixels against pixels, then tokens
-# against tokens (each minus its mean, so that we compare what differs).
+# Noise. Are the tokens worthless, then? Compare patches with patches, as pixels and as tokens (each minus
+# their mean):
 
 
 # %%
@@ -338,8 +336,9 @@ if ready("Q2"):
 # %% [markdown]
 # ## 6 · What gets lost
 #
-# 192 numbers go in, 64 come out. The pseudo-inverse of `E` is the best way back there is. How many numbers
-# does a patch need to return?
+# 192 numbers go in, 64 come out. The pseudo-inverse of `E` is the best way back there is.
+#
+# **Try it.** How wide must the tokens be for the house to return?
 
 
 # %%
@@ -349,26 +348,26 @@ def join(rows):  # n k -> c h w
 
 def there_and_back(emb_size=64):
     seed_everything(0)
-    E, bias = read_matrix(PatchEmbedding(emb_size=emb_size))
+    E, _ = read_matrix(PatchEmbedding(emb_size=emb_size))
     back = (patches @ E) @ torch.linalg.pinv(E)  # n k
     rank = torch.linalg.matrix_rank(E)
-    compare([("image", image), (f"rank {rank}, back from {emb_size}", join(back))], alt=f"The image and its return, rank {rank}.")
+    compare([(f"rank {rank}", join(back))], alt=f"What returns of the house through a matrix of rank {rank}.")
 
 
 if ready("Q2"):
     explore(there_and_back, emb_size=[16, 64, 128, 176, 192, 256])
 
 # %% [markdown]
-# At 192 everything returns, and past it nothing is gained: the rank can't exceed 192. Below, an untrained
-# embedding keeps `d` of 192 directions, and drops the rest blindly.
+# At 192 everything returns. Past it nothing is gained: the rank can't exceed 192. Below, an untrained
+# embedding keeps `d` of 192 directions, and drops the others blindly.
 #
-# Blindly is the word. With the directions chosen well (a singular value decomposition of patches from 500
-# other images) the loss looks otherwise:
+# Now choose the directions well, by a singular value decomposition of patches from 500 other images:
 
 # %%
 photos = load("shapes", limit=500).images  # b c h w
 many = F.unfold(photos, 8, stride=8).transpose(1, 2).flatten(0, 1)  # (b n) k
-best = torch.linalg.svd(many, full_matrices=False).Vh  # rows: directions, the weightiest first
+best = torch.linalg.svd(many, full_matrices=False).Vh  # k k: a direction per row, the weightiest first
+best = best * best.sum(1, keepdim=True).sign()  # a sign is free: mostly bright
 kept = [best[:d].T @ best[:d] for d in (4, 16, 64)]
 panels = [(f"back from {d}", join(patches @ P)) for d, P in zip((4, 16, 64), kept, strict=True)]
 compare([("image", image), *panels], alt="The house returns well from 64 numbers per patch, and blurred from 4.")
@@ -425,6 +424,11 @@ def small_cnn():
     return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10))
 
 
+# %% [markdown]
+# Ten lines train either of them, and count what they get right on images never seen.
+
+
+# %%
 def accuracy(model):
     with torch.no_grad():
         return float((model(unseen.images - 0.5).argmax(-1) == unseen.labels).float().mean())
@@ -457,7 +461,7 @@ if ready("Q2"):
 # Honest, and sobering: the CNN wins by far. A bag of patches can say "there is a stripe somewhere"; it can't
 # say what is above what. Positions and attention will have to earn that.
 #
-# But look what those seconds did to the filters:
+# But look what eight epochs did to the filters:
 
 # %%
 if ready("Q2"):
@@ -468,11 +472,11 @@ if ready("Q2"):
     show_filters({"untrained": fresh, "after 8 epochs": trained, "best for reconstruction": svd}, alt=blobs)
 
 # %% [markdown]
-# Out of noise came colours, edges and corners: questions worth asking about these shapes. The third row asks
+# Out of noise came colours, edges and corners: questions worth asking about these shapes. The third set asks
 # for reconstruction only, and gets waves.
 #
-# The ViT paper's figure 7 (left) shows the same for a model trained on millions of photographs: the main
-# components of its filters look much like our third row.
+# Figure 7 (left) of the ViT paper shows the main components of a large model's filters. They look much like
+# our third set.
 
 # %% [markdown]
 # ## 8 · Which order is free?
@@ -583,7 +587,7 @@ check("Q2b", ConvPatchEmbedding)
 # %% [markdown]
 # ## 10 · One matrix, two homes
 #
-# Are the two classes really the same thing? Carry the trained `E` over: each of its columns becomes a kernel.
+# Are both classes the same thing? Carry the trained `E` over: each column becomes a kernel.
 
 # %%
 if ready("Q2") and ready("Q2b"):
@@ -593,29 +597,31 @@ if ready("Q2") and ready("Q2b"):
         conv.weight.copy_(rearrange(E, "(c y x) d -> d c y x", c=3, y=8))
         if conv.bias is not None:
             conv.bias.copy_(bias)
-        gap = (embed(photos - 0.5) - twin(photos - 0.5)).abs().max()
-    print(f"largest difference over {len(photos)} images: {gap:.0e}")
+        tokens, twins = embed(photos - 0.5), twin(photos - 0.5)  # b n d
+    gap = (tokens - twins).abs().max() / tokens.abs().max()
+    print(f"largest difference over {len(photos)} images: {gap:.0e} of the largest token entry")
 
 # %% [markdown]
-# A few units in the last place of float32. From now on you may pick whichever reads better. timm and
-# torchvision pick the convolution.
+# Less than a millionth: float32 can't agree better. From now on pick whichever reads better to you. The
+# course's exercise sheet (L4), timm and torchvision all pick the convolution.
 
 # %% [markdown]
 # ### A mistake that travels
 #
 # A Linear that rolls patches out with the channel *last* keeps its weights as `(d, y x c)`. Reshaped into
-# `(d, c, y, x)` they fit a convolution perfectly. Many have done just that:
+# `(d, c, y, x)` they fit a convolution perfectly. It is one line, it runs, and it is wrong:
 
 # %%
 if ready("Q2") and ready("Q2b"):
     stored = rearrange(E, "(c y x) d -> d (y x c)", c=3, y=8)  # as such a Linear keeps them
     wrong = stored.reshape(64, 3, 8, 8)  # fits, and lies
     correct = rearrange(stored, "d (y x c) -> d c y x", y=8, x=8)
-    show_filters({"rearranged": correct[:32], "reshaped": wrong[:32]}, alt="Clear filters; below, the same as stripes.")
+    above = "Above, blobs of colour and edges; below, the same numbers as stripes and checks."
+    show_filters({"rearranged": correct[:32], "reshaped": wrong[:32]}, alt=above)
 
 # %% [markdown]
-# Same numbers, same shape, no error. But a pixel's red, green and blue now pass for three neighbouring
-# pixels. What does the trained classifier say to that?
+# Same numbers, same shape, no error. But red, green and blue now pass for three neighbouring pixels. What does
+# the trained classifier say?
 
 # %%
 if ready("Q2") and ready("Q2b"):
@@ -625,7 +631,7 @@ if ready("Q2") and ready("Q2b"):
         print(f"{name}: {accuracy(bag):.0%}")
 
 # %% [markdown]
-# Converting weights, compare *outputs*, not shapes. One `assert` with a random image takes a minute.
+# When you convert weights, compare *outputs*, not shapes. One random image through both models is enough.
 
 # %% [markdown]
 # ### Which is faster?
@@ -653,7 +659,7 @@ if ready("Q2") and ready("Q2b"):
         ways = {"Linear": PatchEmbedding(**sizes), "Conv2d": ConvPatchEmbedding(**sizes)}
         took = medians(ways, torch.rand(b, 3, s, s))
         print(f"{b} images of {s}: Linear / Conv2d = {took['Linear'] / took['Conv2d']:.1f}")
-        timings |= {f"{name}, {b} x {s}²": time_taken for name, time_taken in took.items()}
+        timings |= {f"{name}, {b} x {s}²": milliseconds for name, milliseconds in took.items()}
     bars(timings, xlabel="milliseconds, median", form="{:.2g}")
 
 # %% [markdown]
@@ -674,17 +680,18 @@ if ready("Q2") and ready("Q2b"):
 
 # %%
 uneven = sample_image((36, 36))[None]
-print(tuple(nn.Conv2d(3, 64, kernel_size=8, stride=8)(uneven).shape), "from 36 x 36: the last 4 rows and columns are in no token")
+grid = nn.Conv2d(3, 64, kernel_size=8, stride=8)(uneven)  # b d h w
+print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no token")
 
 # %% [markdown]
 # ## 11 · In words
-
-# %% [markdown] tags=["written"] question="W3a" points=3
-# A colleague wants a stronger embedding for patches of 8 x 8 x 3 and proposes (i) two `nn.Linear` layers in a
+#
+# **W3a** (3 points). A colleague wants a stronger embedding for patches of 8 x 8 x 3 and proposes (i) two `nn.Linear` layers in a
 # row, 192 → 128 → 64, instead of one, and (ii) `emb_size=256`, so that nothing is lost. What does each change,
 # what does it not change?
-#
-# **Model answer.** (i) Two linear layers without an activation between them are one linear layer: the product
+
+# %% [markdown] tags=["written"] question="W3a" points=3
+# (i) Two linear layers without an activation between them are one linear layer: the product
 # of the matrices is a (192, 64) matrix, and every such matrix could be reached by one layer (128 ≥ 64, so it's not even
 # a restriction). More parameters and time, the same set of functions. With an activation between, it would be
 # another model. (ii) The rank of a (192, 256) matrix is at most 192: the tokens lie in a 192-dimensional
@@ -698,20 +705,21 @@ print(tuple(nn.Conv2d(3, 64, kernel_size=8, stride=8)(uneven).shape), "from 36 x
 # - 1 point: a cost or a use named correctly in either case (parameters, time, room for later layers, little is
 #   lost at 64). Half a point off for "more layers are always stronger" left standing.
 
-# %% [markdown] tags=["written"] question="W3b" points=2
-# Pixels inside a patch may be rolled out in any order, as long as it is always the same. Why does this freedom
+# %% [markdown]
+# **W3b** (2 points). Pixels inside a patch may be rolled out in any order, as long as it is always the same. Why does this freedom
 # end at the patches? And what would have to be true of the rest of the model for the order of patches not to
 # matter either?
-#
-# **Model answer.** Inside a patch the order only permutes the rows of `E`, which is learned: another order has
+
+# %% [markdown] tags=["written"] question="W3b" points=2
+# Inside a patch the order only permutes the rows of `E`, which is learned: another order has
 # another optimal matrix with exactly the same tokens. Between patches there is no learned matrix that could
 # undo a permutation; the place in the sequence is itself the message, read by the positional code, by pretrained
 # weights and by whoever maps attention back onto the image. If nothing downstream used the place (no positional
 # code, attention or averaging only, as in the bag of tokens), the result would be the same for any order.
 
 # %% [markdown] tags=["rubric"]
-# - 1 point: the learned matrix absorbs an order inside a patch (its rows are permuted); nothing does so for patches, where
-#   the place carries meaning.
+# - 1 point: the learned matrix absorbs an order inside a patch (its rows are permuted); nothing does so for patches,
+#   where the place carries meaning.
 # - 1 point: without positions, with operations that treat tokens as a set (attention, mean), order wouldn't matter.
 #   "A learned positional code could be permuted too, if trained from scratch" also earns this point.
 
@@ -732,4 +740,4 @@ print(tuple(nn.Conv2d(3, 64, kernel_size=8, stride=8)(uneven).shape), "from 36 x
 # - Xiao et al. 2021, *Early Convolutions Help Transformers See Better* (arXiv 2106.14881): figure 1 sets this
 #   "patchify stem" beside a stack of small convolutions, which trains more calmly. Lesson 10 builds it.
 # - Chen, Xie, He 2021, *An Empirical Study of Training Self-Supervised Vision Transformers* (MoCo v3, arXiv
-#   2104.02057): freezing a *random* patch projection makes training steadier. After section 5 you know why that can work.
+#   2104.02057): freezing a *random* patch projection makes training steadier. Section 5 shows why that can work.

@@ -1,0 +1,89 @@
+"""Puts together what was cut in the middle of a definition: the parts alone aren't Python, joined they are."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+from grading.intake.homes import Homes
+from grading.intake.names import look
+from grading.intake.pieces import Piece
+
+MAX_PARTS = 5  # of one definition
+MAX_STRAYS = 20  # parts that stand alone and are looked at
+_METHOD = re.compile(r"\s+(?:async )?def \w+\((?:self|cls)\b")
+
+
+def join_parts(homes: Homes, notes: list[str]) -> None:
+    """Join parts that stand together, and parts that were moved apart but share a grade id; note what is left over."""
+    _join_neighbours(homes, notes)
+    parts = {piece.place: piece for piece in homes.pieces}
+    strays = [p for p in homes.pieces if p.kind == "code" and p.place not in homes.home and _inside(p)]
+    for place in [piece.place for piece in strays[:MAX_STRAYS]]:
+        slot, how = homes.claimed.get(place, (None, ""))
+        if slot is not None and how == "grade id":
+            family = [p for p in parts if p != place and homes.claimed.get(p, (None, ""))[0] == slot]
+            start = next((p for p in family[:MAX_PARTS] if _continues(parts[p], parts[place], homes)), None)
+            if start is not None:
+                parts[start] = _join(parts[start], parts.pop(place), notes)
+                continue
+        of = f"{slot.question}: " if slot is not None else ""
+        notes.append(f"{of}cell {parts[place].number} begins in the middle of a definition; it is kept as it is.")
+    homes.pieces = list(parts.values())
+
+
+def _join_neighbours(homes: Homes, notes: list[str]) -> None:
+    joined: list[Piece] = []
+    pieces, at = homes.pieces, 0
+    while at < len(pieces):
+        whole, at = pieces[at], at + 1
+        for _ in range(MAX_PARTS):
+            parts = pieces[at : at + _following(whole, pieces[at : at + MAX_PARTS], homes)]
+            for part in parts:
+                if whole.place not in homes.claimed and part.place in homes.claimed:
+                    homes.claimed[whole.place] = homes.claimed[part.place]
+                whole = _join(whole, part, notes)
+            at += len(parts)
+        joined.append(whole)
+    homes.pieces = joined
+
+
+def _following(whole: Piece, after: list[Piece], homes: Homes) -> int:
+    """How many of the pieces after this one it takes to make it Python again; 0 when there is nothing to join."""
+    source = whole.source
+    for count, (before, part) in enumerate(pairwise([whole, *after]), 1):
+        if not _may_continue(before, part, homes):
+            return 0
+        source = f"{source}\n{part.source}"
+        if look(source).parsed:
+            return count
+    return 0
+
+
+def _join(before: Piece, piece: Piece, notes: list[str]) -> Piece:
+    notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")
+    return before.with_source(f"{before.source}\n{piece.source}")
+
+
+def _inside(piece: Piece) -> bool:
+    """Whether it begins inside a definition; a whole cell that was only shifted to the right does not."""
+    start = piece.source.lstrip("\n")
+    return start[:1] in (" ", "\t") and (not piece.binds or bool(_METHOD.match(start)))
+
+
+def _continues(before: Piece, piece: Piece, homes: Homes) -> bool:
+    return _may_continue(before, piece, homes) and look(f"{before.source}\n{piece.source}").parsed
+
+
+def _may_continue(before: Piece, piece: Piece, homes: Homes) -> bool:
+    """Whether a cut between them is likely: one of them isn't Python, or both are indented where they meet."""
+    if {before.kind, piece.kind} != {"code"} or before.place in homes.home or piece.place in homes.home:
+        return False
+    start = piece.source.lstrip("\n")
+    if (start.startswith("#") and piece.markers) or before.carved or piece.carved:
+        return False
+    if before.code.parsed and not before.binds:
+        return False
+    indents = (" ", "\t")
+    ends = before.source.rstrip().split("\n")[-1]
+    return not before.code.parsed or not piece.code.parsed or (start[:1] in indents and ends[:1] in indents)
