@@ -1,7 +1,7 @@
 """Where the seconds of a submission go: `python benchmarks/stages.py [--students 12] [--lesson 01_patches]`.
 
-Grades copies of the solution with the sandbox on, one at a time and then two at once, and prints the median of each stage;
-beside them what a bare interpreter and `import torch` cost on the same machine in the same run.
+Grades copies of the solution with the sandbox on, one at a time and then two at once, and prints the median of each
+stage; beside them what a bare interpreter and `import torch` cost on the same machine in the same run.
 """
 
 from __future__ import annotations

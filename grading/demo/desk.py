@@ -15,7 +15,8 @@ from nbformat import NotebookNode
 from grading.build.source import LessonSource, read_source
 from grading.course import Course, CourseError
 from grading.exam.bank import Bank, Entry, load_bank
-from grading.exam.selection import names_of, role_of
+from grading.exam.selection import role_of
+from grading.intake.names import look
 
 _WRITTEN = (
     (
@@ -93,8 +94,8 @@ class Desk:
         """A bank's entry as a student would have written it: in the place of the solution, with its imports."""
         name = self.name(entry.question)
         definition = entry.source(name)
-        known = set().union(*(names_of(cell.source).bound for cell in self.source.of("setup")))
-        needed = sorted(names_of(definition).read & self.imports.keys() - known)
+        known = set().union(*(look(cell.source).binds for cell in self.source.of("setup")))
+        needed = sorted(look(definition).reads & self.imports.keys() - known)
         return self.define(entry.question, "\n".join([*(self.imports[n] for n in needed), definition]))
 
     def define(self, question: str, definition: str) -> str:

@@ -542,7 +542,7 @@ if ready("Q1") and ready("Q1b"):
 if ready("Q1") and ready("Q1b"):
     S = cosine_similarity(getPositionEncoding(16, 64))
     show_similarity(S, (4, 4), [0, 3, 5], alt="Similarity to patches 0, 3, 5: high along the row, low above and below.")
-    for a, b, where in ((0, 1, "side by side"), (0, 4, "one below the other"), (3, 4, "at opposite ends")):
+    for a, b, where in ((0, 1, "in one row"), (0, 4, "one below the other"), (3, 4, "at opposite ends")):
         print(f"{a} and {b}, {where}: {S[a, b]:.2f}")
 
 # %% [markdown]
@@ -699,6 +699,7 @@ class Reader(nn.Module):
 
 # %%
 digits, unseen = load("digits"), load("digits", "test")
+print(digits)
 torch.set_num_threads(1)  # such small tensors gain nothing from more
 
 

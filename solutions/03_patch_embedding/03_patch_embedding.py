@@ -294,7 +294,7 @@ def read_matrix(embedding, c=3, p=8, size=32):
     ask = torch.zeros(1 + c * p * p, c, size, size)  # image 0 is empty
     ask[1:, :, :p, :p] = torch.eye(c * p * p).reshape(-1, c, p, p)  # each other has a single lit pixel
     with torch.no_grad():
-        told = embedding(ask)[:, 0]  # (1 + k) d
+        told = embedding(ask)[:, 0].float()  # (1 + k) d
     return told[1:] - told[0], told[0]
 
 
@@ -592,11 +592,11 @@ check("Q2b", ConvPatchEmbedding)
 # %%
 if ready("Q2") and ready("Q2b"):
     twin = ConvPatchEmbedding()
-    conv = next(layer for layer in twin.modules() if isinstance(layer, nn.Conv2d))
+    kernels, *biases = sorted(twin.parameters(), key=lambda values: -values.ndim)
     with torch.no_grad():
-        conv.weight.copy_(rearrange(E, "(c y x) d -> d c y x", c=3, y=8))
-        if conv.bias is not None:
-            conv.bias.copy_(bias)
+        kernels.copy_(rearrange(E, "(c y x) d -> d c y x", c=3, y=8))
+        for values in biases:
+            values.copy_(bias)
         tokens, twins = embed(photos - 0.5), twin(photos - 0.5)  # b n d
     gap = (tokens - twins).abs().max() / tokens.abs().max()
     print(f"largest difference over {len(photos)} images: {gap:.0e} of the largest token entry")
@@ -626,8 +626,8 @@ if ready("Q2") and ready("Q2b"):
 # %%
 if ready("Q2") and ready("Q2b"):
     bag.embedding = twin.to(device())
-    for name, kernels in {"rearranged": correct, "reshaped": wrong}.items():
-        conv.weight.data.copy_(kernels)
+    for name, values in {"rearranged": correct, "reshaped": wrong}.items():
+        kernels.data.copy_(values)
         print(f"{name}: {accuracy(bag):.0%}")
 
 # %% [markdown]
@@ -686,13 +686,15 @@ print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no to
 # %% [markdown]
 # ## 11 · In words
 #
-# **W3a** (3 points). A colleague wants a stronger embedding for patches of 8 x 8 x 3 and proposes (i) two `nn.Linear` layers in a
+# **W3a** (3 points). A colleague wants a stronger embedding for patches of 8 x 8 x 3 and proposes (i) two
+# `nn.Linear` layers in a
 # row, 192 → 128 → 64, instead of one, and (ii) `emb_size=256`, so that nothing is lost. What does each change,
 # what does it not change?
 
 # %% [markdown] tags=["written"] question="W3a" points=3
 # (i) Two linear layers without an activation between them are one linear layer: the product
-# of the matrices is a (192, 64) matrix, and every such matrix could be reached by one layer (128 ≥ 64, so it's not even
+# of the matrices is a (192, 64) matrix, and every such matrix could be reached by one layer (128 ≥ 64, so it's not
+# even
 # a restriction). More parameters and time, the same set of functions. With an activation between, it would be
 # another model. (ii) The rank of a (192, 256) matrix is at most 192: the tokens lie in a 192-dimensional
 # subspace and carry no information that 192 numbers wouldn't carry. Nothing is lost, true, but that is so at
@@ -706,7 +708,8 @@ print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no to
 #   lost at 64). Half a point off for "more layers are always stronger" left standing.
 
 # %% [markdown]
-# **W3b** (2 points). Pixels inside a patch may be rolled out in any order, as long as it is always the same. Why does this freedom
+# **W3b** (2 points). Pixels inside a patch may be rolled out in any order, as long as it is always the same. Why
+# does this freedom
 # end at the patches? And what would have to be true of the rest of the model for the order of patches not to
 # matter either?
 

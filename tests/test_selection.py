@@ -1,0 +1,43 @@
+"""Which cells run when grading."""
+
+from __future__ import annotations
+
+from nbformat.v4 import new_code_cell, new_notebook
+
+from grading.exam.selection import cells_to_run
+
+
+def notebook(*cells: tuple[str, str]):
+    made = new_notebook(cells=[new_code_cell(source) for _, source in cells])
+    for cell, (role, _) in zip(made.cells, cells, strict=True):
+        if role != "extra":
+            cell.metadata["vitlab"] = {"role": role}
+    return made
+
+
+def test_demonstrations_are_left_out() -> None:
+    made = notebook(("setup", "import torch"), ("demo", "train()"), ("answer", "def f(x): return x"), ("check", "f"))
+    assert cells_to_run(made) == {0, 2, 3}
+
+
+def test_a_demonstration_that_an_answer_needs_runs_with_what_it_needs_itself() -> None:
+    made = notebook(
+        ("demo", "base = 10"), ("demo", "scale = base * 2"), ("demo", "other = 3"),
+        ("answer", "def f(x):\n    return x * scale"),
+    )  # fmt: skip
+    assert cells_to_run(made) == {0, 1, 3}
+
+
+def test_a_local_name_needs_no_demonstration() -> None:
+    made = notebook(("demo", "x = 1"), ("answer", "def f(y):\n    x = y\n    return x"))
+    assert cells_to_run(made) == {1}
+
+
+def test_the_students_own_cells_run() -> None:
+    made = notebook(("demo", "image = 1"), ("extra", "print(image)"), ("extra", "def helper(): return 1"))
+    assert cells_to_run(made) == {0, 1, 2}
+
+
+def test_a_cell_that_is_not_python_hurts_nobody() -> None:
+    made = notebook(("demo", "a = 1"), ("answer", "def f(:"), ("extra", "!pip install x\n%matplotlib inline"))
+    assert cells_to_run(made) == {1, 2}
