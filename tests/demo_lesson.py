@@ -44,6 +44,8 @@ class Doubler:
         return 2 * a  # BLANK
 # %% tags=["check"] question="Q2" points=2
 check("Q2", Doubler)
+# %% [markdown]
+# **W1** (2 points). Why?
 # %% [markdown] tags=["written"] question="W1" points=2
 # A model answer.
 # %% [markdown] tags=["rubric"]

@@ -47,7 +47,7 @@ def probes(request, tmp_path_factory) -> dict:
         }  # fmt: skip
         command = [sys.executable, "-c", DRIVER]
         home = tmp_path_factory.mktemp("home")
-        for folder in (data, canary, home, *data.parents[:2]):
+        for folder in (data, canary, home, *data.parents[:3]):
             folder.chmod(0o755)  # what hides them must be the sandbox
         if os.geteuid() == 0 and request.param == "ordinary user":
             os.chown(home, 65000, 65000)

@@ -99,11 +99,10 @@ def run_prepared(notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: 
 
 def finished(run: Run, *, notes: Sequence[str] = (), intake: float = 0.0) -> Executed:
     """A run as the judge takes it: what stopped which cell, in words."""
-    stopped = {index: message for index, kind, message in run.events if index is not None and kind != "error"}
-    serious = [message for _, kind, message in run.events if kind != "error"]
-    status = run.status if run.status != "ok" else "graded"
+    ok = run.status == "ok"
+    reason = "" if ok else next(message for _, kind, message in run.events if kind == run.status)
     return Executed(
-        run.notebook, status, serious[0] if serious else "", tuple(notes), (), stopped,
+        run.notebook, "graded" if ok else run.status, reason, tuple(notes), (), run.stopped,
         {"intake": intake, **run.seconds},
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+from PIL import Image
 
 WIDTH = 7.2  # inches: the width of a text column in JupyterLab
 DPI = 100
@@ -128,24 +129,27 @@ def close(fig: Figure) -> None:
 
 def as_png(fig: Figure, max_width_px: int = 640) -> bytes:
     """PNG bytes of a figure for a card: at most `max_width_px` wide, 128 colours or fewer, a few kilobytes."""
-    from PIL import Image
-
     image = Image.open(io.BytesIO(_png(fig))).convert("RGB")
     if image.width > max_width_px:
         height = round(image.height * max_width_px / image.width)
         image = image.resize((max_width_px, height), Image.Resampling.LANCZOS)
-    small = image.quantize(128, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    close(fig)
+    return _palette(image, 128)
+
+
+def _palette(image: Image.Image, colours: int) -> bytes:
+    """PNG bytes with at most so many colours: a third of the size, and no eye tells."""
+    small = image.quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
     out = io.BytesIO()
     small.save(out, format="PNG", optimize=True)
-    close(fig)
     return out.getvalue()
 
 
 def _png(fig: Figure) -> bytes:
     out = io.BytesIO()
     with style():
-        fig.savefig(out, format="png", dpi=DPI, pil_kwargs={"optimize": True})
-    return out.getvalue()
+        fig.savefig(out, format="png", dpi=DPI)
+    return _palette(Image.open(out).convert("RGB"), 256)
 
 
 def _describe(fig: Figure) -> str:

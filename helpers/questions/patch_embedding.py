@@ -13,8 +13,8 @@ from collections.abc import Iterable
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, tensor
+from helpers.checks.linear_map import Reading
 from helpers.pictures.patch_embedding import sight_picture
-from helpers.questions.linear_map import Reading
 
 ARGUMENTS = ("in_channels", "patch_size", "emb_size", "img_size")
 SIZES_AS_WRITTEN = "in_channels=3, patch_size=8, emb_size=64, img_size=32"

@@ -495,7 +495,7 @@ def shift_matrix(P, steps):
 if ready("Q1"):
     P = getPositionEncoding(80, 8, 100).double()
     M = shift_matrix(P, 3)
-    heatmap(M.round(decimals=3) + 0.0, values=True, title="three steps further",
+    heatmap(M.round(decimals=6) + 0.0, values=True, title="three steps further",
             alt="An 8 by 8 matrix, zero except for four 2 by 2 rotations on its diagonal.")  # fmt: skip
 
 # %% [markdown]

@@ -602,8 +602,8 @@ if ready("Q2") and ready("Q2b"):
     print(f"largest difference over {len(photos)} images: {gap:.0e} of the largest token entry")
 
 # %% [markdown]
-# Less than a millionth: float32 can't agree better. From now on pick whichever reads better to you. The
-# course's exercise sheet (L4), timm and torchvision all pick the convolution.
+# Less than a millionth (if yours is more: has one of the two no bias?). Float32 can't agree better, so pick what
+# reads better to you. The course's exercise sheet (L4), timm and torchvision all pick the convolution.
 
 # %% [markdown]
 # ### A mistake that travels
@@ -687,16 +687,15 @@ print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no to
 # ## 11 · In words
 #
 # **W3a** (3 points). A colleague wants a stronger embedding for patches of 8 x 8 x 3 and proposes (i) two
-# `nn.Linear` layers in a
-# row, 192 → 128 → 64, instead of one, and (ii) `emb_size=256`, so that nothing is lost. What does each change,
-# what does it not change?
+# `nn.Linear` layers in a row, 192 → 128 → 64, instead of one, and (ii) `emb_size=256`, so that nothing is lost.
+# What does each change, what does it not change?
 
 # %% [markdown] tags=["written"] question="W3a" points=3
-# (i) Two linear layers without an activation between them are one linear layer: the product
-# of the matrices is a (192, 64) matrix, and every such matrix could be reached by one layer (128 ≥ 64, so it's not
-# even
-# a restriction). More parameters and time, the same set of functions. With an activation between, it would be
-# another model. (ii) The rank of a (192, 256) matrix is at most 192: the tokens lie in a 192-dimensional
+# (i) Two linear layers without an activation between them are one linear layer: the product of the matrices is a
+# (192, 64) matrix, and one layer can hold any such matrix (as 128 ≥ 64, two can as well). More parameters and
+# time, the same set of functions. With an activation between, it would be another model.
+#
+# (ii) The rank of a (192, 256) matrix is at most 192: the tokens lie in a 192-dimensional
 # subspace and carry no information that 192 numbers wouldn't carry. Nothing is lost, true, but that is so at
 # 192 already, and well chosen 64 directions lose under a percent here. The width may still be useful: it is
 # room for later layers to work in, and every later layer pays for it.
@@ -709,9 +708,8 @@ print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no to
 
 # %% [markdown]
 # **W3b** (2 points). Pixels inside a patch may be rolled out in any order, as long as it is always the same. Why
-# does this freedom
-# end at the patches? And what would have to be true of the rest of the model for the order of patches not to
-# matter either?
+# does this freedom end at the patches? And what would have to be true of the rest of the model for the order of
+# patches not to matter either?
 
 # %% [markdown] tags=["written"] question="W3b" points=2
 # Inside a patch the order only permutes the rows of `E`, which is learned: another order has

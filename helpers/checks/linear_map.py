@@ -13,8 +13,6 @@ import numpy as np
 
 from helpers.checks import Case, Finding
 
-QUESTIONS = ()  # none of its own
-
 _BENT = "the tokens are not a weighted sum of pixels plus a constant"
 _UNEVEN = "in an empty image all patches are equal, but their tokens are not"
 
