@@ -96,3 +96,12 @@ def test_the_solution_keeps_no_marker_and_the_badge_points_at_it(tmp_path: Path,
     assert "BLANK" not in text
     assert "{{badge}}" not in text
     assert f"{course.course.repository}/blob/{course.course.ref}/solutions/01_test/01_test.ipynb" in text
+
+
+def test_comments_for_tools_do_not_reach_readers(tmp_path: Path) -> None:
+    noisy = GOOD.replace('print("a demonstration")', 'print("a demonstration")  # fmt: skip')
+    lesson = read_source(write(tmp_path, noisy.replace("import math", "import math  # noqa: F401")))
+    text = "\n".join(cell.source for cell in lesson.cells)
+    assert "import math\n" in text + "\n"
+    assert "fmt:" not in text
+    assert "noqa" not in text

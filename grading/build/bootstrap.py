@@ -29,7 +29,7 @@ else:
         subprocess.run([*pip, *missing], check=True)
     importlib.invalidate_caches()
 
-import helpers  # noqa: E402, F401  (turns each ___ into a message that names its line)"""
+import helpers  # turns each ___ into a message that names its line"""
 
 
 def bootstrap_cell(settings: Settings) -> str:

@@ -117,7 +117,8 @@ def _execute(notebook: NotebookNode, path: Path) -> float:
     path.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
         notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}},
-        store_widget_state=False, record_timing=False, shutdown_kernel="immediate", extra_arguments=["--log-level=ERROR"],
+        store_widget_state=False, record_timing=False, shutdown_kernel="immediate",
+        extra_arguments=["--log-level=ERROR"],
     )  # fmt: skip
     try:
         client.execute()

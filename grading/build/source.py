@@ -14,6 +14,7 @@ from grading.build.blanks import Blanked, BlankError, make_blanks
 
 CODE_ROLES = ("bootstrap", "setup", "answer", "check", "solution")
 TEXT_ROLES = ("written", "rubric", "solution")
+_FOR_TOOLS = re.compile(r"[ \t]*#\s*(?:fmt: (?:skip|on|off)|noqa\b.*|type: ignore\b.*)$", re.MULTILINE)
 _QUESTION = re.compile(r"[QW]\d+[a-z]?")
 
 
@@ -101,9 +102,11 @@ def _cell(path: Path, line: int, raw: Any) -> Cell:
         raise LessonError(f"{path}:{line}: points belong on a check or written cell")
     blanked = None
     source = raw.source
+    if raw.cell_type == "code":
+        source = _FOR_TOOLS.sub("", source)  # what our formatter needs and no reader
     if role == "answer":
         try:
-            blanked = make_blanks(raw.source)
+            blanked = make_blanks(source)
         except BlankError as error:
             raise LessonError(f"{path}:{line + error.line}: {error}") from None
         if not re.match(rf"# {question}\b", raw.source):

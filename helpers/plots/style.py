@@ -139,7 +139,7 @@ def as_png(fig: Figure, max_width_px: int = 640) -> bytes:
 
 def _palette(image: Image.Image, colours: int) -> bytes:
     """PNG bytes with at most so many colours: a third of the size, and no eye tells."""
-    small = image.quantize(colours, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    small = image.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     out = io.BytesIO()
     small.save(out, format="PNG", optimize=True)
     return out.getvalue()
