@@ -48,11 +48,16 @@ class Bar:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
+        fixed = {"no_wrap": True, "overflow": "ignore"}
         self._progress = Progress(
-            TextColumn("grading"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[counts]}"),
+            TextColumn("grading", table_column=Column(**fixed)),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(table_column=Column(**fixed)),
+            TextColumn("left", table_column=Column(**fixed)),
+            TimeRemainingColumn(compact=True, table_column=Column(**fixed)),
+            TextColumn("{task.fields[counts]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=Console(stderr=True),
-        )  # fmt: skip
+        )
         self._task = self._progress.add_task("grading", total=None, counts="")
 
     def note(self, text: str) -> None:
