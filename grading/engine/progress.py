@@ -11,9 +11,9 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 
 from grading.engine.outcome import SubmissionOutcome
 
@@ -46,7 +46,7 @@ class Silent:
 class Bar:
     """A bar with counts by status and time left, on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, console: Console | None = None) -> None:
         self._counts: Counter[str] = Counter()
         fixed = {"no_wrap": True, "overflow": "ignore"}
         self._progress = Progress(
@@ -56,7 +56,7 @@ class Bar:
             TextColumn("left", table_column=Column(**fixed)),
             TimeRemainingColumn(compact=True, table_column=Column(**fixed)),
             TextColumn("{task.fields[counts]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
-            console=Console(stderr=True),
+            console=console or Console(stderr=True),
         )
         self._task = self._progress.add_task("grading", total=None, counts="")
 
