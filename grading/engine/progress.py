@@ -48,13 +48,12 @@ class Bar:
 
     def __init__(self, console: Console | None = None) -> None:
         self._counts: Counter[str] = Counter()
-        fixed = {"no_wrap": True, "overflow": "ignore"}
         self._progress = Progress(
-            TextColumn("grading", table_column=Column(**fixed)),
+            TextColumn("grading", table_column=_tight()),
             BarColumn(bar_width=12),
-            MofNCompleteColumn(table_column=Column(**fixed)),
-            TextColumn("left", table_column=Column(**fixed)),
-            TimeRemainingColumn(compact=True, table_column=Column(**fixed)),
+            MofNCompleteColumn(table_column=_tight()),
+            TextColumn("left", table_column=_tight()),
+            TimeRemainingColumn(compact=True, table_column=_tight()),
             TextColumn("{task.fields[counts]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=console or Console(stderr=True),
         )
@@ -74,3 +73,8 @@ class Bar:
 
     def stop(self) -> None:
         self._progress.stop()
+
+
+def _tight() -> Column:
+    """A column that a narrow terminal doesn't squeeze."""
+    return Column(no_wrap=True, overflow="ignore")
