@@ -13,6 +13,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
+from grading.build.source import read_source
 from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.engine.outcome import RESULTS, SubmissionOutcome, read_results
@@ -130,6 +131,8 @@ def test_trouble_in_one_answer_costs_that_answer_only(graded, student: str, stat
     hint = next(q.hint for q in outcome.questions if q.question == first)
     assert scores(outcome)[first] == 0
     assert says in f"{outcome.reason} {hint}"
+    if student == "raises":
+        assert re.search(r"Line \d+ of your cell \(`1 / 0`\) raised ZeroDivisionError", hint), hint
 
 
 def test_an_unreadable_file_is_zero_with_its_reason(graded) -> None:
@@ -226,6 +229,63 @@ def test_stock_autograde_agrees(short: Course, tmp_path: Path) -> None:
         stock = {s: gradebook.find_submission(LESSON, s).score for s in ("ada", "half", "untouched")}
     assert stock == {o.student: pytest.approx(o.score) for o in ours}
     assert stock["ada"] > stock["half"] > stock["untouched"] == 0
+
+
+def test_formgraders_button_agrees(short: Course, tmp_path: Path) -> None:
+    """What formgrader calls when a teacher presses Autograde, inside the server's running event loop."""
+    import asyncio
+
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+    from grading.engine.gradebook import Register
+    from grading.nbgrader_config import configure
+
+    right = solutions(short, LESSON)
+    hand_in(tmp_path / "submitted", "ada", LESSON, filled(short, LESSON, right))
+    config = configure(Config(), ROOT, tmp_path, course=short)
+    Register(config.CourseDirectory.db_url, config).register_lesson(
+        short.lesson(LESSON), short.student_notebook(LESSON)
+    )
+    api = NbGraderAPI(CourseDirectory(config=config), config=config)
+
+    async def press() -> dict:
+        return api.autograde(LESSON, "ada")
+
+    result = asyncio.run(press())
+    assert result["success"], result
+    with Gradebook(config.CourseDirectory.db_url) as gradebook:
+        assert gradebook.find_submission(LESSON, "ada").score == sum(
+            cell.points for cell in read_source(short.source(LESSON)).of("check")
+        )
+
+
+def test_a_late_submission_is_penalised_and_a_manual_score_survives_a_regrade(short: Course, tmp_path: Path) -> None:
+    from datetime import UTC, datetime
+
+    due = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    lessons = tuple(
+        lesson.model_copy(update={"due": due, "late_penalty_per_day": 0.25}) if lesson.id == LESSON else lesson
+        for lesson in short.lessons
+    )
+    course = short.model_copy(update={"lessons": lessons})
+    for student, handed_in in (("ada", "2027-01-01 11:00:00 UTC"), ("bo", "2027-01-02 13:00:00 UTC")):
+        path = hand_in(tmp_path / "in", student, LESSON, filled(course, LESSON, solutions(course, LESSON)))
+        (path.parent / "timestamp.txt").write_text(handed_in)
+    options = {"submissions": tmp_path / "in", "out": tmp_path / "out", "sandbox": "none"}
+    grade(course, [LESSON], **options)
+    url = f"sqlite:///{tmp_path / 'out' / 'gradebook.db'}"
+    written = read_source(course.source(LESSON)).of("written")[0]
+    with Gradebook(url) as gradebook:
+        notebooks = {s: gradebook.find_submission_notebook(LESSON, LESSON, s) for s in ("ada", "bo")}
+        assert notebooks["ada"].late_submission_penalty is None
+        assert notebooks["bo"].late_submission_penalty == pytest.approx(notebooks["bo"].score * 0.5)  # two days begun
+        by_hand = gradebook.find_grade(written.question, LESSON, LESSON, "ada")
+        by_hand.manual_score = written.points
+        gradebook.db.commit()
+    again = {o.student: o for o in grade(course, [LESSON], **options)}
+    assert {q.question: q.score for q in again["ada"].questions}[written.question] == written.points
 
 
 @pytest.mark.parametrize("kind", ["right", "half"])
