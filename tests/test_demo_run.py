@@ -44,8 +44,10 @@ def test_the_demo_says_who_came_out_otherwise_and_prints_the_report_last(tiny, t
     graded = [outcome("yara", 4.0) if o.student == "yara" else o for o in graded]
     monkeypatch.setattr(show, "grade", lambda *_, **__: graded)
     monkeypatch.setenv("COLUMNS", "200")
-    path = show.run_demo(tiny, tmp_path / "out")
+    with pytest.raises(show.Unexpected, match="2 did not come out as expected"):
+        show.run_demo(tiny, tmp_path / "out")
     printed = capsys.readouterr().out
+    path = tmp_path / "out" / "report.html"
     assert printed.rstrip().splitlines()[-1] == str(path)
     assert "<title>" in path.read_text("utf-8")
     assert f"2 of {len(SEATS)} did not come out as expected" in printed
@@ -55,6 +57,7 @@ def test_the_demo_says_who_came_out_otherwise_and_prints_the_report_last(tiny, t
 
 def test_the_demo_replaces_its_own_folder_and_no_other(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(show, "grade", lambda *_, **__: [])
+    monkeypatch.setattr(show, "_print_table", lambda *_: 0)
     show.run_demo(tiny, tmp_path / "out")
     (tmp_path / "out" / "old").touch()
     show.run_demo(tiny, tmp_path / "out")
