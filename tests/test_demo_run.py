@@ -16,7 +16,6 @@ from grading.demo.desk import set_desk
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.exam.selection import role_of
-from grading.sandbox.bubblewrap import SandboxUnavailable, require_bubblewrap
 from tests.conftest import ROOT
 from tests.demo_lesson import LESSON, tiny_course
 
@@ -87,12 +86,6 @@ def test_a_class_can_be_made_of_each_lesson(course, tmp_path, lesson):
 
 def test_graded_for_real_every_kind_comes_out_as_expected(course, tmp_path):
     """The whole path, on one lesson: intake, sandbox, judge, gradebook, feedback."""
-    try:
-        require_bubblewrap()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    if not built():
-        pytest.skip("no lesson is built: run `vitlab build`")
     lesson = built()[0]
     members = make_class(course, tmp_path / "submitted", [lesson])
     quick = course.model_copy(update={"limits": course.limits.model_copy(update={"cell_seconds": 12})})
