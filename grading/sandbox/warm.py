@@ -6,6 +6,7 @@ to the rest what a cold sandbox is. Where a zygote cannot be had, notebooks star
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -99,6 +100,14 @@ class WarmPool:
                 raise self.give_up(f"no zygote could be started: {error}") from error
             return self._zygote
 
+    def start_early(self) -> None:
+        """Starts the zygote in the background; a notebook that comes meanwhile waits for it."""
+        threading.Thread(target=self._try, name="vitlab-zygote", daemon=True).start()
+
+    def _try(self) -> None:
+        with contextlib.suppress(WarmFailure):  # `problem` tells
+            self._current()
+
     def give_up(self, why: str) -> WarmFailure:
         """From now on starts are cold."""
         self.problem = self.problem or f"Kernels are started cold, which is slower: {why}"
@@ -113,6 +122,32 @@ class WarmPool:
             self._made = 0
 
 
+    def forget(self) -> None:
+        """In a fork of this process: the zygote is not ours."""
+        if self._zygote is not None:
+            self._zygote.forget()
+        self.__init__(read_only=self.read_only)  # type: ignore[misc]
+
+
+_shared: WarmPool | None = None
+
+
+def shared_pool() -> WarmPool:
+    """This process's own pool, which all who grade in it share; ends with the process."""
+    global _shared
+    if _shared is None:
+        _shared = WarmPool()
+        atexit.register(close_shared_pool)
+        os.register_at_fork(after_in_child=_shared.forget)
+    return _shared
+
+
+def close_shared_pool() -> None:
+    """Ends its zygote; the next use makes a new one."""
+    if _shared is not None:
+        _shared.close()
+
+
 class Zygote:
     """The process in its sandbox; ready when the constructor returns."""
 
@@ -122,6 +157,7 @@ class Zygote:
         self._errors = ErrorPipe()
         self._process: subprocess.Popen[bytes] | None = None
         self._first: int | None = None  # pidfd
+        self._closing = threading.Lock()
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with theirs:
@@ -162,7 +198,8 @@ class Zygote:
 
     def ends_within(self, seconds: float) -> bool:
         """Whether it is dead, or dies within so many seconds."""
-        return self._first is None or wait_for_end(self._first, seconds)
+        with self._closing:
+            return self._first is None or wait_for_end(self._first, seconds)
 
     def close(self) -> None:
         """Ends it with all its children; returns when they are gone. May be called twice."""
@@ -174,14 +211,18 @@ class Zygote:
             if self._first is None:
                 self._process.kill()
             self._process.wait()
-        # the pidfd stays open: a child's owner may still ask whether the zygote is dead
+        with self._closing:
+            if self._first is not None:
+                os.close(self._first)
+                self._first = None
         self._errors.close()
         self._identity.release()
 
-    def __del__(self) -> None:
-        if getattr(self, "_first", None) is not None:
-            os.close(self._first)  # type: ignore[arg-type]
-            self._first = None
+    def forget(self) -> None:
+        """Closes what a fork of this process inherited."""
+        self._control.close()
+        self._errors.close()
+        self._identity.release()
 
 
 class WarmProcess(SandboxedProcess):

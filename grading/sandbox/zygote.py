@@ -32,7 +32,7 @@ numpy numpy.random torch torch.nn torch.nn.functional torch.optim torch._dynamo 
 einops einops._torch_specific safetensors.numpy safetensors.torch
 PIL.Image PIL.PngImagePlugin matplotlib.pyplot matplotlib.backends.backend_agg matplotlib.figure
 ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell IPython.core.completer IPython.core.pylabtools
-IPython.display matplotlib_inline.config
+IPython.display
 """.split()
 
 
@@ -57,7 +57,7 @@ def serve():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
-    state = preload()
+    preload()
     require_forkable()
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page it looks at
@@ -78,12 +78,12 @@ def serve():
     nested.stand_by(channel, json.loads(message)["uid_map"])
     spec = nested.furnish(channel)
     nested.become_kernel(spec)
-    reseed(state)
+    reseed()
     return spec
 
 
 def preload():
-    """Imports; returns what `reseed` needs. What is not installed is passed over."""
+    """Imports what lessons need; what is not installed is passed over."""
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as ipykernel sets it
     names = list(PRELOAD)
     for name in names:
@@ -95,13 +95,12 @@ def preload():
         for found in pkgutil.walk_packages(helpers.__path__, "helpers."):
             with contextlib.suppress(Exception):
                 importlib.import_module(found.name)
-    state = {}
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
-        state["torch"] = torch.default_generator.initial_seed()
     if "matplotlib" in sys.modules:
         draw_something()
-    return state
+    for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
+        del sys.modules[name]  # when imported, it ties figures to the shell of its process
 
 
 def draw_something():
@@ -133,8 +132,8 @@ def require_forkable():
         raise RuntimeError("CUDA was initialised before the fork")
 
 
-def reseed(state):
-    """Random state as in a fresh process: Python's and NumPy's from the system, torch's its fixed default.
+def reseed():
+    """Random state as in a fresh process: from the system.
 
     Hash randomisation is the one thing all children of a zygote share.
     """
@@ -147,7 +146,7 @@ def reseed(state):
     if numpy := sys.modules.get("numpy"):
         numpy.random.seed()
     if torch := sys.modules.get("torch"):
-        torch.default_generator.manual_seed(state["torch"])
+        torch.default_generator.seed()
 
 
 def main():
