@@ -30,9 +30,12 @@ MESSAGE = 1 << 20
 PRELOAD = """
 numpy numpy.random torch torch.nn torch.nn.functional torch.optim torch._dynamo torch.utils.data
 einops einops._torch_specific safetensors.numpy safetensors.torch
-PIL.Image PIL.PngImagePlugin matplotlib.pyplot matplotlib.backends.backend_agg matplotlib.figure
-ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell IPython.core.completer IPython.core.pylabtools
-IPython.display
+PIL.BmpImagePlugin PIL.GifImagePlugin PIL.JpegImagePlugin PIL.PpmImagePlugin PIL.PngImagePlugin
+matplotlib.pyplot matplotlib.backends.backend_agg matplotlib.figure
+ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell ipykernel.debugger tornado.platform.asyncio
+tornado.queues IPython.core.debugger IPython.core.oinspect IPython.core.completerlib IPython.core.completer
+IPython.core.logger IPython.core.pylabtools IPython.extensions.storemagic IPython.display
+faulthandler encodings.idna
 """.split()
 
 
@@ -61,7 +64,7 @@ def serve():
     require_forkable()
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page it looks at
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children of children come here; nobody asks for them
+    signal.signal(signal.SIGCHLD, reap)
     control.send(b"ready")
     while True:
         message, files, _, _ = socket.recv_fds(control, MESSAGE, 2)
@@ -82,11 +85,17 @@ def serve():
     return spec
 
 
+def reap(number, frame):
+    """Children of children come here, too; what they used of the processor counts as ours."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
 def preload():
     """Imports what lessons need; what is not installed is passed over."""
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as ipykernel sets it
-    names = list(PRELOAD)
-    for name in names:
+    for name in PRELOAD:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with contextlib.suppress(ImportError):
