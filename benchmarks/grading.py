@@ -179,7 +179,8 @@ def main() -> None:
         for _, got in rounds:
             assert got == scores, {s: (got.get(s), scores[s]) for s in scores if got.get(s) != scores[s]}
         least = floor(lesson, folder / "in" / "s0000" / lesson / f"{lesson}.ipynb")
-        print(f"{'floor, the cells we run':30} {least['run']:17.3f} s cpu\n{'floor, all cells':30} {least['all']:17.3f} s cpu")
+        print(f"{'floor, the cells we run':30} {least['run']:17.3f} s cpu")
+        print(f"{'floor, all cells':30} {least['all']:17.3f} s cpu")
         print(f"load after: {os.getloadavg()[0]:.1f}")
     wall = sum(cost.wall for cost, _ in rounds) / len(rounds)
     cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds) / students

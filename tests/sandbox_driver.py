@@ -14,9 +14,7 @@ from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run
 
 COURSE = Path(__file__).resolve().parents[1]
-SMALL = Limits(
-    cell_seconds=20, total_seconds=60, memory_mb=1536, processes=64, open_files=256, disk_mb=32, output_mb=4
-)
+SMALL = Limits(cell_seconds=20, total_seconds=60, memory_mb=1536, processes=64, open_files=256, disk_mb=32, output_mb=4)
 
 
 def notebook(*sources: str):
@@ -27,9 +25,7 @@ def text(run: Run, index: int) -> str:
     """What a cell printed and showed."""
     parts = []
     for output in run.notebook.cells[index].outputs:
-        parts.append(
-            output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", "")
-        )
+        parts.append(output.text if output.output_type == "stream" else output.get("data", {}).get("text/plain", ""))
     return "".join(parts).strip()
 
 
@@ -42,9 +38,7 @@ def commands() -> dict[str, str]:
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            found[folder.name] = (
-                (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            )
+            found[folder.name] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
     return found
 
 

@@ -141,9 +141,7 @@ def test_a_known_mistake_is_named() -> None:
     def swapped(x):
         return torch.stack([x**3, x**2])
 
-    marks = tuple(
-        mark(Q, *row) for row in zip(PUBLIC, expected_on(PUBLIC), probe_all(Q, swapped, PUBLIC), strict=True)
-    )
+    marks = tuple(mark(Q, *row) for row in zip(PUBLIC, expected_on(PUBLIC), probe_all(Q, swapped, PUBLIC), strict=True))
     known = Fingerprint("your rows changed places", marks)
     verdict = verdict_of(lambda x: torch.stack([x * x * x, x * x]), mistakes=[known])
     assert (verdict.hint, verdict.known_mistake) == ("your rows changed places", True)

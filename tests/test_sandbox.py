@@ -78,9 +78,7 @@ def probes(request, tmp_path_factory) -> dict:
     assert (status, notes) == ("ok", []), events
     answers = {"canary": str(canary)}
     for name, cell in zip(cases.PROBES, cells[1:], strict=True):
-        printed = "".join(
-            o["text"] for o in cell["outputs"] if o["output_type"] == "stream" and o["name"] == "stdout"
-        )
+        printed = "".join(o["text"] for o in cell["outputs"] if o["output_type"] == "stream" and o["name"] == "stdout")
         assert printed, (name, cell["outputs"])
         answers[name] = json.loads(printed)
     return answers
@@ -198,9 +196,7 @@ def forget_probe(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("forget_probe")
 def test_a_missing_bubblewrap_is_refused_with_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(
-        SandboxUnavailable, match=r"not found on PATH.*apt install bubblewrap.*--sandbox=none"
-    ):
+    with pytest.raises(SandboxUnavailable, match=r"not found on PATH.*apt install bubblewrap.*--sandbox=none"):
         run_notebook(notebook("1"))
 
 

@@ -9,7 +9,7 @@ import pytest
 from grading.build.notebook import solution_notebook
 from grading.build.source import LessonError, read_source
 
-GOOD = '''\
+GOOD = """\
 # %% [markdown]
 # # A lesson {{badge}}
 # %% tags=["bootstrap"]
@@ -27,7 +27,7 @@ print("a demonstration")
 # The model answer.
 # %% [markdown] tags=["rubric"]
 # One point for saying so.
-'''
+"""
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -48,8 +48,8 @@ def test_a_good_source_is_read(tmp_path: Path) -> None:
     [
         ("    return 2 * x  # BLANK", "    return 2 * x  # BLANK: y", 9, "occurs 0 times"),
         ("    return 2 * x  # BLANK", "    # BEGIN BLANK\n    return 2 * x", 9, "without an END"),
-        (' points=2', "", 10, "needs points"),
-        (' points=2', " points=0", 10, "needs points"),
+        (" points=2", "", 10, "needs points"),
+        (" points=2", " points=0", 10, "needs points"),
         ('tags=["check"] question="Q1" points=2\ncheck("Q1", double)', 'tags=["solution"]\n1', 6, "no check"),
         ('check("Q1", double)', 'check("Q2", double)', 10, "checks 'Q2'"),
         ('check("Q1", double)', 'check("Q1", triple)', 10, "doesn't define"),
@@ -58,7 +58,7 @@ def test_a_good_source_is_read(tmp_path: Path) -> None:
         ('print("a demonstration")', "x = 1  # BLANK", 13, "outside an answer"),
         ('tags=["setup"]', 'tags=["setpu"]', 4, "unknown tag 'setpu'"),
         ('tags=["answer"] question="Q1"', 'tags=["answer"]', 6, "needs question"),
-        ('# Q1: double\n', "", 7, "begins with the comment"),
+        ("# Q1: double\n", "", 7, "begins with the comment"),
         ('tags=["bootstrap"]', 'tags=["setup"]', 3, "bootstrap"),
         ('# %% [markdown] tags=["rubric"]\n# One point for saying so.\n', "", 14, "needs a rubric"),
         (' question="W1" points=1', ' question="W1"', 14, "needs points"),

@@ -183,9 +183,7 @@ def require_bubblewrap() -> None:
 def _why(said: str) -> str:
     """The likely reason behind bubblewrap's own message, as a sentence, or nothing."""
     if "Unknown option" in said:
-        version = subprocess.run(
-            ["bwrap", "--version"], capture_output=True, text=True, check=False
-        ).stdout.strip()
+        version = subprocess.run(["bwrap", "--version"], capture_output=True, text=True, check=False).stdout.strip()
         return f"This is {version or 'an old bubblewrap'}, which is too old. "
     if "uid map" in said or "RTM_NEWADDR" in said:
         return (

@@ -68,9 +68,7 @@ class CellRunner(NotebookClient):
             if not self.failed.done():
                 self.failed.set_result(error)
 
-    def process_message(
-        self, msg: dict[str, Any], cell: NotebookNode, cell_index: int
-    ) -> NotebookNode | None:
+    def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Stock, without widgets (nothing here answers comm messages) and past outputs that are none."""
         if str(msg["msg_type"]).startswith("comm"):
             return None

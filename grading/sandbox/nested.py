@@ -154,4 +154,3 @@ def become_kernel(spec):
     launch.set_limits(spec["limits"])
     os.environ.clear()
     os.environ.update(spec["env"])
-

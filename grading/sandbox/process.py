@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 # One core per notebook: grading runs several at once, and more threads than cores only slow each other down.
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
-)
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
 class KernelStartError(RuntimeError):

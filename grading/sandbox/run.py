@@ -53,9 +53,7 @@ class Run:
 
     notebook: NotebookNode
     events: list[Event] = field(default_factory=list)
-    seconds: dict[str, float] = field(
-        default_factory=lambda: {"kernel_start": 0.0, "cells": 0.0, "shutdown": 0.0}
-    )
+    seconds: dict[str, float] = field(default_factory=lambda: {"kernel_start": 0.0, "cells": 0.0, "shutdown": 0.0})
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -112,6 +110,7 @@ def run_notebook(
         raise ValueError(f'sandbox is {sandbox!r}; expected "bubblewrap" or "none"')
     if sandbox == "bubblewrap":
         bubblewrap.require_bubblewrap()
+
     def attempt(warm: WarmPool | None) -> Run:
         plan = _Plan(nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run, warm)
         try:
@@ -123,8 +122,9 @@ def run_notebook(
     if warm is None or sandbox == "none":
         return attempt(None)
     try:
+        warm.wait()
         run = attempt(warm)
-    except WarmFailure as error:
+    except (WarmFailure, KernelStartError) as error:
         run = attempt(None)
         run.notes.append(f"run again with a cold start: {error}")
     if warm.problem:

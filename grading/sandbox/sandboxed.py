@@ -148,9 +148,7 @@ def start_bubblewrap(
     info, info_end = os.pipe()
     filter_end = _filled_pipe(seccomp_filter() or b"") if filtered else None
     passed = [info_end] if filter_end is None else [info_end, filter_end]
-    command = bubblewrap.bwrap_command(
-        argv, fonts=matplotlib_cache(), info_fd=info_end, seccomp_fd=filter_end, **shown
-    )
+    command = bubblewrap.bwrap_command(argv, fonts=matplotlib_cache(), info_fd=info_end, seccomp_fd=filter_end, **shown)
     try:
         process = subprocess.Popen(
             command,

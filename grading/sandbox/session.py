@@ -84,9 +84,7 @@ class Session:
         await self.close()
 
     async def _start(self) -> None:
-        ports = {
-            f"{name}_port": i for i, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), start=1)
-        }
+        ports = {f"{name}_port": i for i, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), start=1)}
         connection: dict[str, Any] = {
             "transport": "ipc", "key": secrets.token_hex(32), "signature_scheme": "hmac-sha256", **ports,
         }  # fmt: skip
@@ -178,9 +176,7 @@ class Session:
             out_of_time = True
             assert self._process is not None
             self._process.interrupt()
-            done, _ = await asyncio.wait(
-                ends, timeout=INTERRUPT_GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
-            )
+            done, _ = await asyncio.wait(ends, timeout=INTERRUPT_GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if work in done:
             error = work.exception()
             if error is not None:
@@ -198,9 +194,7 @@ class Session:
             return self._lost.result()
         if runner.failed in done:
             return _unreadable(runner.failed.result())
-        return Stop(
-            "timeout", f"stopped after {seconds:.3g} s; it ignored the interrupt, so the kernel was ended"
-        )
+        return Stop("timeout", f"stopped after {seconds:.3g} s; it ignored the interrupt, so the kernel was ended")
 
     def take_left_out(self) -> int:
         """How many invalid outputs were left out since the last call."""

@@ -36,7 +36,7 @@ ipykernel.kernelapp ipykernel.ipkernel ipykernel.zmqshell ipykernel.debugger tor
 tornado.queues IPython.core.debugger IPython.core.oinspect IPython.core.completerlib IPython.core.completer
 IPython.core.logger IPython.core.pylabtools IPython.extensions.storemagic IPython.display
 faulthandler encodings.idna
-""".split()
+"""
 
 
 def prepare():
@@ -95,7 +95,7 @@ def reap(number, frame):
 def preload():
     """Imports what lessons need; what is not installed is passed over."""
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"  # as ipykernel sets it
-    for name in PRELOAD:
+    for name in PRELOAD.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     with contextlib.suppress(ImportError):
@@ -158,19 +158,27 @@ def reseed():
         torch.default_generator.seed()
 
 
+def run_kernel(application):
+    """As `kernel.py` does, and catches up on what a module does to the running IPython when imported."""
+    kernel = application.instance()
+    kernel.initialize()
+    if blanks := sys.modules.get("helpers.checks.blanks"):
+        blanks.install()
+    kernel.start()
+
+
 def main():
-    """See the module; the frames above a kernel are this one and the module's."""
+    """The frames above a kernel's are this one, `run_kernel` and the module's."""
     if sys.argv[1:] != ["serve"]:
         prepare()
+    from kernel import GradingKernelApp
+
+    for name in ("kernel", "launch", "nested"):
+        del sys.modules[name]  # a student's module may have the same name
     del sys.path[0]  # this file's folder
     sys.argv[:] = serve()["argv"][1:]
+    run_kernel(GradingKernelApp)
 
 
 if __name__ == "__main__":
-    from_kernel = None
-    if sys.argv[1:] == ["serve"]:
-        from kernel import GradingKernelApp as from_kernel
-    for name in ("kernel", "launch", "nested"):
-        sys.modules.pop(name, None)  # a student's module may have the same name
     main()
-    from_kernel.launch_instance()
