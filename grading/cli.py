@@ -87,6 +87,7 @@ def grade(
     sandbox: Annotated[
         Sandbox, typer.Option(help="none runs student code unprotected: only where bubblewrap can't be had")
     ] = Sandbox.bubblewrap,
+    cold: Annotated[bool, typer.Option("--cold", help="start each kernel anew: slower, same results")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one line per student and question, nothing else")] = False,
     course: CourseOption = None,
 ) -> None:
@@ -98,7 +99,7 @@ def grade(
     loaded = load_course(course)
     outcomes = grade_class(
         loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
-        sandbox=sandbox.value, progress=Silent() if as_json else Bar(),
+        sandbox=sandbox.value, warm=not cold, progress=Silent() if as_json else Bar(),
     )  # fmt: skip
     if as_json:
         for outcome in outcomes:

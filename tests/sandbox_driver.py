@@ -54,13 +54,15 @@ def wait_until(condition, seconds: float = 5) -> bool:
 DRIVER = """
 import json, sys
 from nbformat.v4 import new_code_cell, new_notebook
-from grading.sandbox.run import Limits, run_notebook
+from grading.sandbox.run import Limits, WarmPool, run_notebook
 job = json.load(sys.stdin)
+warm = WarmPool(read_only=job["read_only"]) if job.get("warm") else None
 run = run_notebook(
     new_notebook(cells=[new_code_cell(source) for source in job["sources"]]),
-    limits=Limits(**job["limits"]), env=job["env"], read_only=job["read_only"],
+    limits=Limits(**job["limits"]), env=job["env"], read_only=job["read_only"], warm=warm,
 )
-print(json.dumps([run.notebook.cells, run.events, run.status]))
+print(json.dumps([run.notebook.cells, run.events, run.status, run.notes]))
+if warm: warm.close()
 """
 
 

@@ -13,7 +13,10 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,9 +24,29 @@ from nbformat.v4 import new_markdown_cell, new_output
 
 from grading.sandbox import client, session
 from grading.sandbox.limits import Limits
-from grading.sandbox.run import Run, run_notebook
+from grading.sandbox.run import Run, WarmPool, run_notebook
 from tests import hostile_kernel_cases as cases
 from tests.sandbox_driver import COURSE, DRIVER, SMALL, commands, kinds, notebook, text, wait_until
+
+run = run_notebook  # with the start a test chooses itself
+
+
+@pytest.fixture(scope="module", params=["cold", "warm"])
+def warm(request) -> Iterator[WarmPool | None]:
+    """The pool, or None; every test here runs with both."""
+    if request.param == "cold":
+        yield None
+        return
+    with WarmPool() as pool:
+        assert run(notebook("1"), limits=SMALL, warm=pool).notes == []  # the zygote is up, and stays
+        yield pool
+
+
+@pytest.fixture(autouse=True)
+def chosen_start(warm: WarmPool | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sys.modules[__name__], "run_notebook", partial(run, warm=warm))
+    yield
+    assert warm is None or (not warm.problem and warm._zygote.alive())
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +113,8 @@ def test_the_notebook_has_a_time_limit_too():
 def test_an_output_bomb_is_stopped_and_does_not_fill_our_memory(source):
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak
     before = memory("VmHWM")
-    run = run_notebook(notebook("a = 1", source, "print(a)"), limits=SMALL)
+    roomy = replace(SMALL, memory_mb=2048)  # a warm kernel holds torch already
+    run = run_notebook(notebook("a = 1", source, "print(a)"), limits=roomy)
     assert kinds(run) == [(1, "output_limit")]
     assert text(run, 2) == "1"
     assert len(json.dumps(run.notebook)) < 10_000
@@ -156,7 +180,8 @@ def test_two_runs_at_once_do_not_meet_and_nothing_is_left_over(monkeypatch):
 
     make = tempfile.mkdtemp
     monkeypatch.setattr(tempfile, "mkdtemp", record)
-    before = (len(os.listdir("/proc/self/fd")), threading.active_count())
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    before = (len(os.listdir("/proc/self/fd")), threading.active_count(), children.read_text())
     source = (
         "import os, time\nopen('/tmp/mine', 'x').close(); time.sleep(1)\n"
         "print(os.getuid(), sum(name.isdigit() for name in os.listdir('/proc')))"
@@ -166,16 +191,15 @@ def test_two_runs_at_once_do_not_meet_and_nothing_is_left_over(monkeypatch):
     users, counts = zip(*(map(int, text(run, 0).split()) for run in runs), strict=True)
     assert counts == (2, 2)
     assert len(set(users)) == (2 if os.geteuid() == 0 else 1)
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count(), children.read_text()) == before
     assert len(folders) == 2
     assert not [folder for folder in folders if os.path.exists(folder)]
-    assert not Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
 
 
-def test_the_sandbox_ends_when_its_owner_is_killed(tmp_path):
+def test_the_sandbox_ends_when_its_owner_is_killed(warm):
     token = f"vitlab-orphan-{secrets.token_hex(8)}"
     source = cases.DAEMON.format(token=token) + "\nimport time; time.sleep(60)"
-    job = {"sources": [source], "limits": {}, "env": {}, "read_only": {}}
+    job = {"sources": [source], "limits": {}, "env": {}, "read_only": {}, "warm": warm is not None}
     owner = subprocess.Popen(
         [sys.executable, "-c", DRIVER],
         stdin=subprocess.PIPE,

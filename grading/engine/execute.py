@@ -19,6 +19,7 @@ from grading.intake.transplant import transplant
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, run_notebook
 from grading.sandbox.session import SandboxKind
+from grading.sandbox.warm import WarmPool, shared_pool
 from helpers.checks.answer import MIME
 from helpers.checks.check import EXAM_SEED
 
@@ -31,6 +32,7 @@ class Job:
         template: the released notebook as JSON.
         others: the other lessons' released notebooks as JSON, by id: to recognise a mix-up.
         problem: why there is nothing to run; "" when there is.
+        warm: fork the kernel from this process's zygote.
     """
 
     student: str
@@ -43,6 +45,7 @@ class Job:
     problem: str = ""
     notes: tuple[str, ...] = ()
     others: Mapping[str, str] = field(default_factory=dict)
+    warm: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Executed:
         notebook: with outputs; None when nothing could be run.
         stopped: why a cell did not finish, by cell index.
         status, reason: as in SubmissionOutcome.
+        warnings: about our own machinery, for the instructor alone.
     """
 
     notebook: NotebookNode | None
@@ -62,6 +66,7 @@ class Executed:
     suspicious: tuple[str, ...] = ()
     stopped: dict[int, str] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 def execute(job: Job) -> Executed:
@@ -77,7 +82,8 @@ def execute(job: Job) -> Executed:
         return Executed(None, "unreadable", str(error), job.notes)
     notes = (*job.notes, *read.notes, *moved.notes)
     intake = time.perf_counter() - start
-    run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox)
+    warm = shared_pool() if job.warm and job.sandbox != "none" else None
+    run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox, warm=warm)
     return finished(run, notes=notes, intake=intake)
 
 
@@ -87,13 +93,15 @@ def _notebook(text: str) -> NotebookNode:
     return nbformat.reads(text, as_version=4)
 
 
-def run_prepared(notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: str) -> Run:
+def run_prepared(
+    notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: str, warm: WarmPool | None = None
+) -> Run:
     """Run the cells that grading needs, under the secret seed."""
     chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
     return run_notebook(
         notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), env={EXAM_SEED: str(seed)},
-        should_run=lambda cell: positions.get(cell.id, True),
+        should_run=lambda cell: positions.get(cell.id, True), warm=warm,
     )  # fmt: skip
 
 
@@ -103,7 +111,7 @@ def finished(run: Run, *, notes: Sequence[str] = (), intake: float = 0.0) -> Exe
     reason = "" if ok else next(message for _, kind, message in run.events if kind == run.status)
     return Executed(
         run.notebook, "graded" if ok else run.status, reason, tuple(notes), (), run.stopped,
-        {"intake": intake, **run.seconds},
+        {"intake": intake, **run.seconds}, tuple(run.notes),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from grading.intake.find import Submission, find_submissions
 from grading.nbgrader_config import configure
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits
+from grading.sandbox.warm import close_shared_pool, shared_pool
 from helpers.checks.verdict import Verdict
 
 SEED_BITS = 64
@@ -49,13 +50,15 @@ def grade(
     jobs: int = 2,
     seed: int | None = None,
     sandbox: str = "bubblewrap",
+    warm: bool = True,
     progress: Watcher | None = None,
     executor: Executor | None = None,
 ) -> list[SubmissionOutcome]:
     """Grade every submission of `lessons` found under `submissions`.
 
     Writes ``autograded/``, ``feedback/``, ``results.jsonl`` and, unless `db_url` says otherwise, ``gradebook.db``
-    into `out`. Secret cases come from `seed`, by default a fresh one.
+    into `out`. Secret cases come from `seed`, by default a fresh one. With `warm`, kernels in the sandbox are forked
+    from one that has imported what lessons need, else each is started anew; results are the same.
 
     Raises:
         SandboxUnavailable: no working bubblewrap, and `sandbox` is not "none".
@@ -64,6 +67,9 @@ def grade(
     """
     if sandbox != "none":
         require_bubblewrap()
+    warm = warm and sandbox != "none"
+    if warm and executor is None:
+        shared_pool().start_early()
     progress = progress or Silent()
     seed = secrets.randbits(SEED_BITS) if seed is None else seed
     out = Path(out).resolve()
@@ -83,10 +89,14 @@ def grade(
     progress.start(len(found.submissions))
     try:
         work = {
-            pool.submit(_timed, _job(s, rooms[s.lesson].template, released, seed, limits, sandbox)): s
+            pool.submit(_timed, _job(s, rooms[s.lesson].template, released, seed, limits, sandbox, warm)): s
             for s in found.submissions
         }
+        told: set[str] = set()
         for submission, executed in _as_they_come(work):
+            for warning in set(executed.warnings) - told:
+                told.add(warning)
+                progress.note(warning)
             outcome = desk.finish(submission, executed)
             outcomes.append(outcome)
             progress.advance(outcome)
@@ -97,6 +107,7 @@ def grade(
         progress.stop()
     if executor is None:
         pool.shutdown()
+        close_shared_pool()
     return sorted(outcomes, key=lambda o: (o.student, o.lesson))
 
 
@@ -189,9 +200,11 @@ def _released(course: Course) -> dict[str, str]:
     return {lesson: path.read_text("utf-8") for lesson, path in paths.items() if path.exists()}
 
 
-def _job(s: Submission, template: str, released: dict[str, str], seed: int, limits: Limits, sandbox: str) -> Job:
+def _job(
+    s: Submission, template: str, released: dict[str, str], seed: int, limits: Limits, sandbox: str, warm: bool
+) -> Job:
     others = {lesson: text for lesson, text in released.items() if lesson != s.lesson}
-    return Job(s.student, s.lesson, s.path, template, seed, limits, sandbox, s.problem, s.notes, others)
+    return Job(s.student, s.lesson, s.path, template, seed, limits, sandbox, s.problem, s.notes, others, warm)
 
 
 def _timed(job: Job) -> Executed:

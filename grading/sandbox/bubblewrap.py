@@ -19,6 +19,8 @@ COURSE = Path(__file__).resolve().parents[2]
 PACKAGES = "/opt/vitlab"  # on PYTHONPATH inside; holds `helpers` and nothing else
 LAUNCHER = "/opt/vitlab-launch/launch.py"
 KERNEL = "/opt/vitlab-launch/kernel.py"
+ZYGOTE = "/opt/vitlab-launch/zygote.py"
+NESTED = "/opt/vitlab-launch/nested.py"
 FONTS = "/opt/vitlab-launch/matplotlib"
 SHARED_MEMORY_MB = 64
 ADVICE = (
@@ -88,17 +90,21 @@ def bwrap_command(
     helpers: Path | None = None,
     info_fd: int | None = None,
     seccomp_fd: int | None = None,
+    zygote: bool = False,
 ) -> list[str]:
     """The command that runs `argv` in the sandbox.
 
     uid: the host uid `argv` itself changes to (real root), None for a user namespace (ordinary user).
     read_only: further things to show, path inside -> path on this machine.
+    zygote: `argv` makes further sandboxes in this one and outlives the thread that starts it (`warm`).
 
     The root, /dev and everything bound are read-only; /tmp (home and work folder are in it) and /dev/shm are
     memory disks of fixed size. There is no /sys, no network but a loopback of its own, no host process.
     """
     command = ["bwrap", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"]
-    command += ["--unshare-cgroup-try", "--hostname", "vitlab", "--die-with-parent", "--new-session"]
+    command += ["--unshare-cgroup-try", "--hostname", "vitlab", "--new-session"]
+    if not zygote:
+        command += ["--die-with-parent"]  # "parent" is the thread that starts it
     command += ["--as-pid-1", "--clearenv"]
     if uid is None:
         command += ["--unshare-user", "--uid", "1000", "--gid", "1000"]
@@ -106,6 +112,8 @@ def bwrap_command(
         command += ["--cap-drop", "ALL"]
         for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP"):
             command += ["--cap-add", capability]
+        if zygote:
+            command += ["--cap-add", "CAP_SYS_ADMIN"]  # for one mount, before it becomes `uid`
     if info_fd is not None:
         command += ["--info-fd", str(info_fd)]
     if seccomp_fd is not None:
@@ -118,7 +126,7 @@ def bwrap_command(
     helpers = helpers or COURSE / "helpers"
     if helpers.is_dir():
         command += _show(helpers, f"{PACKAGES}/helpers")
-    for shown in (LAUNCHER, KERNEL):
+    for shown in (LAUNCHER, KERNEL, *((ZYGOTE, NESTED) if zygote else ())):
         command += _show(Path(__file__).with_name(Path(shown).name), shown)
     if fonts is not None:
         command += _show(fonts, FONTS)

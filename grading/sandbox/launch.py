@@ -1,7 +1,7 @@
 """The first program inside the sandbox: gives up every privilege, sets the limits, starts the kernel.
 
 It stays as the sandbox's process 1. Bubblewrap has one of its own, but that runs without the system call
-filter and could be rewritten from inside.
+filter and could be rewritten from inside. `zygote.py` and `nested.py` use its parts for warm starts.
 
 Run as `python -I -S launch.py` with one line of JSON on standard input (see `sandboxed.py`).
 Standard library only: nothing of the course is visible here, and start-up time counts.
@@ -44,13 +44,19 @@ def set_limits(limits):
         resource.setrlimit(name, (value, value))
 
 
+def drop_bounding_set():
+    """No program started from here on can gain a capability; needs CAP_SETPCAP."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in range(64):
+        if libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+            break  # past the last capability this kernel knows
+
+
 def drop_privileges(uid):
     """Becomes `uid` (None: we are an ordinary user already) and keeps no capability of any kind."""
     libc = ctypes.CDLL(None, use_errno=True)
     if uid is not None:
-        for capability in range(64):
-            if libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-                break  # past the last capability this kernel knows
+        drop_bounding_set()
         os.setgroups([])
         os.setresgid(uid, uid, uid)
         os.setresuid(uid, uid, uid)
@@ -62,14 +68,32 @@ def drop_privileges(uid):
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "could not set no_new_privs")
     libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)  # the notebook, same user, cannot trace or rewrite this process
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # the change of user cleared bubblewrap's
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if os.geteuid() == 0:
         raise RuntimeError("refusing to run a notebook as root")
 
 
+def end_with_parent():
+    """To be called after the change of user, which clears what bubblewrap had asked for."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def lay_out(spec):
+    """Makes the folders, files and links a kernel finds on its memory disk."""
+    for folder in spec["folders"]:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    for path, text in spec["files"].items():
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    for link, target_folder in spec["links"].items():
+        for name in os.listdir(target_folder) if os.path.isdir(target_folder) else ():
+            os.symlink(os.path.join(target_folder, name), os.path.join(link, name))
+
+
 def stay_as_init(kernel, lifeline):
-    """Reaps what the notebook leaves behind; ends with the kernel or with our owner, and all else with it.
+    """Reaps what the notebook leaves behind; returns the kernel's exit status, or ends with our owner.
+
+    When the caller ends in turn, so does everything in the namespace.
 
     Bubblewrap's own --die-with-parent does not reach a process of another user, which we are under root.
     """
@@ -81,7 +105,7 @@ def stay_as_init(kernel, lifeline):
         while pid:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == kernel:
-                os._exit(os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status))
+                return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
         if lifeline in select.select([lifeline, woken], [], [])[0]:
             os._exit(128 + signal.SIGKILL)
         os.read(woken, 4096)
@@ -91,20 +115,14 @@ def main():
     spec = json.loads(sys.stdin.readline())
     lifeline = os.dup(0)  # our owner keeps the other end open as long as it lives
     drop_privileges(spec["uid"])
-    for folder in spec["folders"]:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-    for path, text in spec["files"].items():
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    for link, target_folder in spec["links"].items():
-        for name in os.listdir(target_folder) if os.path.isdir(target_folder) else ():
-            os.symlink(os.path.join(target_folder, name), os.path.join(link, name))
+    end_with_parent()
+    lay_out(spec)
     os.chdir(spec["cwd"])
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     set_limits(spec["limits"])
     kernel = os.fork()
     if kernel:
-        stay_as_init(kernel, lifeline)
+        os._exit(stay_as_init(kernel, lifeline))
     os.setsid()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.execve(spec["argv"][0], spec["argv"], spec["env"])

@@ -18,6 +18,10 @@ class KernelStartError(RuntimeError):
     """The kernel did not come up: a fault of the installation or of the limits, never of the student."""
 
 
+class WarmFailure(RuntimeError):
+    """A warm start did not work out, through no fault of the notebook: run it again with a cold one."""
+
+
 @dataclass(frozen=True)
 class Usage:
     """What all processes of a kernel hold together: resident bytes, and number of processes."""
@@ -32,7 +36,10 @@ class KernelProcess(Protocol):
     sockets: str  # what the paths of its sockets begin with, seen from here; `-1` to `-5` follows
 
     def poll(self) -> int | None:
-        """None while the kernel runs, then its exit status, 128 + signal number where a signal ended it."""
+        """None while the kernel runs, then its exit status, 128 + signal number where a signal ended it.
+
+        Raises `WarmFailure` where the kernel is gone because its zygote is.
+        """
 
     def ready(self) -> None:
         """To be called once, when the kernel answers and before it runs any student code."""

@@ -16,15 +16,16 @@ from nbformat import NotebookNode
 from grading.sandbox import bubblewrap
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.outputs import fit_to_save, note
-from grading.sandbox.process import KernelStartError
-from grading.sandbox.session import SandboxKind, Session, Stop, now
+from grading.sandbox.process import KernelStartError, WarmFailure
+from grading.sandbox.session import ZYGOTE_LOST, SandboxKind, Session, Stop, now
+from grading.sandbox.warm import WarmPool
 
 MAX_RESTARTS = 3
 MESSAGE_CHARACTERS = 300
 _HARMLESS = frozenset({"error", "bad_output"})
 SandboxUnavailable = bubblewrap.SandboxUnavailable
 
-__all__ = ["Event", "KernelStartError", "Limits", "Run", "SandboxUnavailable", "run_notebook"]
+__all__ = ["Event", "KernelStartError", "Limits", "Run", "SandboxUnavailable", "WarmPool", "run_notebook"]
 
 
 class Event(NamedTuple):
@@ -47,11 +48,13 @@ class Run:
     notebook: a copy with the outputs of this run; cells that did not run have none.
     events: in the order they happened.
     seconds: "kernel_start", "cells" and "shutdown", restarts included.
+    notes: what the instructor should know about the machinery, none of it the notebook's doing.
     """
 
     notebook: NotebookNode
     events: list[Event] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"kernel_start": 0.0, "cells": 0.0, "shutdown": 0.0})
+    notes: list[str] = field(default_factory=list)
 
     @property
     def status(self) -> str:
@@ -85,6 +88,7 @@ def run_notebook(
     env: Mapping[str, str] | None = None,
     read_only: Mapping[str, str | Path] | None = None,
     should_run: Callable[[NotebookNode], bool] = _every_cell,
+    warm: WarmPool | None = None,
 ) -> Run:
     """Runs the code cells of `nb` that `should_run` chooses, in a kernel of their own.
 
@@ -92,6 +96,8 @@ def run_notebook(
     read_only: files or folders to show in the sandbox, path inside -> path here (data sets). Under root they
         must be readable by others: the kernel is not root. With sandbox="none" nothing is mapped; a path that
         is the same on both sides works in both.
+    warm: fork the kernel from this pool's zygote instead of starting one; the result is the same. Where that
+        does not work out the notebook is run again cold, and `notes` says so.
     Raises `SandboxUnavailable` where bubblewrap does not work and `KernelStartError` where no kernel starts;
     whatever the notebook itself does ends up in the result.
 
@@ -104,12 +110,26 @@ def run_notebook(
         raise ValueError(f'sandbox is {sandbox!r}; expected "bubblewrap" or "none"')
     if sandbox == "bubblewrap":
         bubblewrap.require_bubblewrap()
-    plan = _Plan(nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run)
+
+    def attempt(warm: WarmPool | None) -> Run:
+        plan = _Plan(nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run, warm)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(plan.carry_out())
+        return _in_a_thread(plan)
+
+    if warm is None or sandbox == "none":
+        return attempt(None)
     try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(plan.carry_out())
-    return _in_a_thread(plan)
+        warm.wait()
+        run = attempt(warm)
+    except (WarmFailure, KernelStartError) as error:
+        run = attempt(None)
+        run.notes.append(f"run again with a cold start: {error}")
+    if warm.problem:
+        run.notes.append(warm.problem)
+    return run
 
 
 def _in_a_thread(plan: _Plan) -> Run:
@@ -142,7 +162,9 @@ class _Plan:
         env: dict[str, str],
         read_only: dict[str, str | Path],
         should_run: Callable[[NotebookNode], bool],
+        warm: WarmPool | None,
     ) -> None:
+        self.warm = warm
         self.notebook = copy.deepcopy(nb)
         self.limits, self.sandbox, self.env, self.read_only = limits, sandbox, env, read_only
         self.run = Run(self.notebook)
@@ -178,8 +200,9 @@ class _Plan:
     async def _one_kernel(self, *, again: bool) -> str | None:
         """Runs what is left in a fresh kernel; the kind of the event that lost it, None if all is done."""
         session = Session(
-            self.notebook, limits=self.limits, sandbox=self.sandbox, env=self.env, read_only=self.read_only
-        )
+            self.notebook, limits=self.limits, sandbox=self.sandbox, env=self.env, read_only=self.read_only,
+            warm=self.warm,
+        )  # fmt: skip
         with self.run.timed("kernel_start"):
             await session.__aenter__()
         try:
@@ -241,6 +264,8 @@ class _Plan:
         seconds = min(self.limits.cell_seconds, self._left())
         stop = await session.run_cell(cell, index, seconds=seconds, number=number)
         self.spent += now() - begin
+        if stop is not None and stop.kind == ZYGOTE_LOST:
+            raise WarmFailure(stop.message)
         return stop
 
     def _left_out(self, index: int, count: int) -> None:

@@ -15,14 +15,14 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from grading.sandbox import bubblewrap
 from grading.sandbox.fonts import matplotlib_cache
-from grading.sandbox.identity import take_identity
+from grading.sandbox.identity import Identity, take_identity
 from grading.sandbox.limits import Limits
 from grading.sandbox.process import ErrorPipe, KernelStartError, Usage, kernel_command, kernel_environment
 from grading.sandbox.seccomp import seccomp_filter
@@ -49,7 +49,14 @@ class SandboxedProcess:
         self._kernel: int | None = None  # handle of the kernel process
         self._errors = ErrorPipe()
         try:
-            pid = self._start(limits, read_only)
+            self._process, pid = start_bubblewrap(
+                [sys.executable, "-I", "-S", bubblewrap.LAUNCHER],
+                stdin=subprocess.PIPE,
+                errors=self._errors,
+                limits=limits,
+                uid=self._identity.uid,
+                read_only=read_only,
+            )
             try:
                 self._init = os.pidfd_open(pid)
             except ProcessLookupError:
@@ -61,54 +68,9 @@ class SandboxedProcess:
             self.kill()
             raise
 
-    def _start(self, limits: Limits, read_only: Mapping[str, str | Path]) -> int:
-        """Starts bubblewrap with the launcher waiting inside; the host pid of the sandbox's first process."""
-        info, info_end = os.pipe()
-        filter_end = _filled_pipe(seccomp_filter() or b"")
-        command = bubblewrap.bwrap_command(
-            [sys.executable, "-I", "-S", bubblewrap.LAUNCHER],
-            limits=limits,
-            uid=self._identity.uid,
-            read_only=read_only,
-            fonts=matplotlib_cache(),
-            info_fd=info_end,
-            seccomp_fd=filter_end,
-        )
-        try:
-            self._process = subprocess.Popen(
-                command,
-                env=bubblewrap.clean_environment(),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors.write_end,
-                pass_fds=[info_end, filter_end],
-                cwd="/",
-            )
-        finally:
-            self._errors.close_write_end()
-            os.close(info_end)
-            os.close(filter_end)
-        text = b""
-        with os.fdopen(info, "rb", buffering=0) as stream:
-            while select.select([stream], [], [], START_SECONDS)[0] and (more := stream.read(4096)):
-                text += more
-                with contextlib.suppress(ValueError):
-                    return int(json.loads(text)["child-pid"])
-        raise KernelStartError(f"bubblewrap did not start: {self._errors.text() or 'no message'}")
-
     def _brief(self, connection: Mapping[str, Any], limits: Limits, env: Mapping[str, str]) -> None:
         """Tells the launcher what to start. By pipe: any user of a machine can read command lines."""
-        counted = self._identity.uid is not None or _counts_by_namespace()
-        spec = {
-            "argv": kernel_command(bubblewrap.KERNEL, f"{PRIVATE}/connection.json"),
-            "env": kernel_environment(HOME, env, packages=bubblewrap.PACKAGES),
-            "cwd": WORK,
-            "uid": self._identity.uid,
-            "limits": {**asdict(limits), "processes": limits.processes if counted else None},
-            "folders": [PRIVATE, HOME, WORK, f"{HOME}/.matplotlib"],
-            "files": {f"{PRIVATE}/connection.json": json.dumps({**connection, "ip": f"{PRIVATE}/k"})},
-            "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
-        }
+        spec = kernel_brief(self._identity, connection, limits, env)
         assert self._process is not None
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it ended already: `poll` and `last_words` tell
@@ -165,9 +127,7 @@ class SandboxedProcess:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()  # type: ignore[union-attr]
         if self._init is not None:
-            gone = select.poll()
-            gone.register(self._init, select.POLLIN)
-            gone.poll(30_000)
+            wait_for_end(self._init, 30)
             os.close(self._init)
             self._init = None
         if self._kernel is not None:
@@ -175,6 +135,69 @@ class SandboxedProcess:
             self._kernel = None
         self._errors.close()
         self._identity.release()
+
+
+def start_bubblewrap(
+    argv: Sequence[str], *, stdin: int, errors: ErrorPipe, filtered: bool = True, **shown: Any
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Starts `argv` in bubblewrap: the process, and the host pid of the sandbox's first process.
+
+    filtered: under the system call filter.
+    shown: for `bwrap_command`.
+    """
+    info, info_end = os.pipe()
+    filter_end = _filled_pipe(seccomp_filter() or b"") if filtered else None
+    passed = [info_end] if filter_end is None else [info_end, filter_end]
+    command = bubblewrap.bwrap_command(argv, fonts=matplotlib_cache(), info_fd=info_end, seccomp_fd=filter_end, **shown)
+    try:
+        process = subprocess.Popen(
+            command,
+            env=bubblewrap.clean_environment(),
+            stdin=stdin,
+            stdout=subprocess.DEVNULL,
+            stderr=errors.write_end,
+            pass_fds=passed,
+            cwd="/",
+        )
+    finally:
+        errors.close_write_end()
+        for end in passed:
+            os.close(end)
+    text = b""
+    with os.fdopen(info, "rb", buffering=0) as stream:
+        while select.select([stream], [], [], START_SECONDS)[0] and (more := stream.read(4096)):
+            text += more
+            with contextlib.suppress(ValueError):
+                return process, int(json.loads(text)["child-pid"])
+    process.kill()
+    process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+    raise KernelStartError(f"bubblewrap did not start: {errors.text() or 'no message'}")
+
+
+def kernel_brief(
+    identity: Identity, connection: Mapping[str, Any], limits: Limits, env: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `launch.py` or `nested.py` is told to set up and start."""
+    counted = identity.uid is not None or _counts_by_namespace()
+    return {
+        "argv": kernel_command(bubblewrap.KERNEL, f"{PRIVATE}/connection.json"),
+        "env": kernel_environment(HOME, env, packages=bubblewrap.PACKAGES),
+        "cwd": WORK,
+        "uid": identity.uid,
+        "limits": {**asdict(limits), "processes": limits.processes if counted else None},
+        "folders": [PRIVATE, HOME, WORK, f"{HOME}/.matplotlib"],
+        "files": {f"{PRIVATE}/connection.json": json.dumps({**connection, "ip": f"{PRIVATE}/k"})},
+        "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
+    }
+
+
+def wait_for_end(pidfd: int, seconds: float) -> bool:
+    """Whether the process ended, and with it all of its namespace if it was the first one there."""
+    gone = select.poll()
+    gone.register(pidfd, select.POLLIN)
+    return bool(gone.poll(int(seconds * 1000)))
 
 
 def _counts_by_namespace() -> bool:

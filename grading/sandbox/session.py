@@ -20,9 +20,10 @@ from nbformat import NotebookNode
 from grading.sandbox import client
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.local import LocalProcess
-from grading.sandbox.process import KernelProcess, KernelStartError
+from grading.sandbox.process import KernelProcess, KernelStartError, WarmFailure
 from grading.sandbox.relay import Relay
 from grading.sandbox.sandboxed import SandboxedProcess
+from grading.sandbox.warm import WarmPool
 
 SandboxKind = Literal["bubblewrap", "none"]
 
@@ -31,6 +32,7 @@ INTERRUPT_GRACE_SECONDS = 3
 READ_SECONDS = 30  # for output still unread when a cell is done, on top of the cell's own time
 WATCH_SECONDS = 0.05
 SHARED_LIBRARIES_MB = 512  # resident, and no memory of the student's own
+ZYGOTE_LOST = "zygote"  # the kind of a stop that is no fault of the notebook
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class Session:
         sandbox: SandboxKind,
         env: Mapping[str, str],
         read_only: Mapping[str, str | Path],
+        warm: WarmPool | None = None,
     ) -> None:
-        self._notebook = notebook
+        self._notebook, self._warm = notebook, warm
         self._limits, self._sandbox, self._env, self._read_only = limits, sandbox, env, read_only
         self._process: KernelProcess | None = None
         self._client: Any = None
@@ -88,7 +91,8 @@ class Session:
             "transport": "ipc", "key": secrets.token_hex(32), "signature_scheme": "hmac-sha256", **ports,
         }  # fmt: skip
         if self._sandbox == "bubblewrap":
-            self._process = SandboxedProcess(connection, limits=self._limits, env=self._env, read_only=self._read_only)
+            start = self._warm.start if self._warm is not None else SandboxedProcess
+            self._process = start(connection, limits=self._limits, env=self._env, read_only=self._read_only)
         else:
             self._process = LocalProcess(connection, folder=self._folder / "kernel", env=self._env)
         for port in (ports["shell_port"], ports["iopub_port"]):
@@ -129,7 +133,11 @@ class Session:
         assert self._process is not None
         most = (self._limits.memory_mb + SHARED_LIBRARIES_MB) * MB
         while not self._lost.done():
-            status = self._process.poll()
+            try:
+                status = self._process.poll()
+            except WarmFailure as error:
+                self._lose(ZYGOTE_LOST, str(error))
+                return
             usage = self._process.usage(most)
             if status is not None:
                 self._lose("died", f"the kernel died: {_describe(status, self._limits)}")

@@ -1,0 +1,196 @@
+"""How fast a class is graded: `python benchmarks/grading.py [--students 40] [--lesson 01_patches] [--jobs 2]`.
+
+Grades one class with stock `nbgrader autograde` (its own Execute, no sandbox, no feedback) and with `vitlab grade`
+(sandbox, judge, gradebook, feedback) before and after it, each as a command of its own with everything it starts;
+checks that honest submissions get the same scores; and measures the floor, the same cells alone in a warm IPython
+shell. Processor time is what the commands' processes used, memory the sum of their proportional set sizes, sampled.
+The last line is JSON: `wall_ratio` is stock over ours, `cpu_over_floor` ours over the floor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # this file's own name would hide the package
+
+import nbformat
+from nbgrader.api import Gradebook
+from traitlets.config import Config
+
+from grading.build.source import read_source
+from grading.course import Course, load_course
+from grading.engine.gradebook import Register
+from grading.engine.outcome import read_results
+from grading.exam.selection import role_of
+
+FLOOR = ROOT / "benchmarks" / "floor.py"
+KINDS = ("right", "right", "right", "half", "untouched")
+SAMPLE_SECONDS = 0.5
+
+
+@dataclass
+class Cost:
+    """What one command used, start-up included."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+    def line(self, name: str, students: int) -> str:
+        return (
+            f"{name:30} {self.wall / students:7.3f} s wall {self.cpu / students:7.3f} s cpu per submission,"
+            f" {self.peak_mb:6.0f} MB at most"
+        )
+
+
+def make_class(course: Course, lesson: str, folder: Path, students: int) -> None:
+    """Honest submissions in nbgrader's layout: right, half done and untouched ones in turn."""
+    notebook = nbformat.read(course.student_notebook(lesson), as_version=4)
+    answers = {cell.question: cell.source for cell in read_source(course.source(lesson)).of("answer")}
+    blank = [cell.source for cell in notebook.cells]
+    for number in range(students):
+        kind = KINDS[number % len(KINDS)]
+        given = {"right": list(answers), "half": list(answers)[: (len(answers) + 1) // 2], "untouched": []}[kind]
+        for cell, source in zip(notebook.cells, blank, strict=True):
+            question = cell.metadata.get("vitlab", {}).get("question")
+            cell.source = answers[question] if role_of(cell) == "answer" and question in given else source
+        path = folder / f"s{number:04d}" / lesson / f"{lesson}.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook, path)
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all its descendants."""
+    yield pid
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            for child in Path(f"/proc/{pid}/task/{task}/children").read_text().split():
+                yield from family(int(child))
+
+
+def proportional_mb(pid: int) -> float:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def measured(command: list[str], **options: object) -> Cost:
+    """Runs a command to its end; a failure is ours to see."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]
+        peak, done = 0.0, threading.Event()
+
+        def sample() -> None:
+            nonlocal peak
+            while not done.wait(SAMPLE_SECONDS):
+                peak = max(peak, sum(map(proportional_mb, family(process.pid))))
+
+        sampler = threading.Thread(target=sample)
+        sampler.start()
+        status = process.wait()
+        wall = time.perf_counter() - start
+        done.set()
+        sampler.join()
+        if status != 0:
+            said.seek(0)
+            raise SystemExit(f"{' '.join(command)} failed:\n{said.read().decode()[-3000:]}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(wall, cpu, peak)
+
+
+def stock(course: Course, lesson: str, submissions: Path, folder: Path) -> tuple[Cost, dict[str, float]]:
+    """`nbgrader autograde` in a plain course made from the released notebook; scores by student."""
+    folder.mkdir()
+    (folder / "submitted").symlink_to(submissions)
+    url = f"sqlite:///{folder / 'gradebook.db'}"
+    config = f"c = get_config()\nc.CourseDirectory.root = {str(folder)!r}\nc.CourseDirectory.db_url = {url!r}\n"
+    (folder / "nbgrader_config.py").write_text(config)
+    Register(url, Config()).register_lesson(course.lesson(lesson), course.student_notebook(lesson))
+    with Gradebook(url) as gradebook:
+        for path in submissions.iterdir():
+            gradebook.update_or_create_student(path.name)
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": os.pathsep.join([here, os.environ["PATH"]])}
+    cost = measured([sys.executable, "-m", "nbgrader", "autograde", lesson], cwd=folder, env=environment)
+    with Gradebook(url) as gradebook:
+        scores = {path.name: gradebook.find_submission(lesson, path.name).score for path in submissions.iterdir()}
+    return cost, scores
+
+
+def ours(lesson: str, submissions: Path, out: Path, *options: str) -> tuple[Cost, dict[str, float]]:
+    """`vitlab grade`, sandbox on, feedback written; scores by student."""
+    command = [sys.executable, "-m", "grading", "grade", lesson, "--submissions", str(submissions), "--out", str(out)]
+    cost = measured([*command, *options], cwd=ROOT)
+    outcomes = read_results(out)
+    assert all((out / o.feedback).is_file() for o in outcomes)
+    return cost, {o.student: o.score for o in outcomes}
+
+
+def floor(lesson: str, notebook: Path) -> dict[str, float]:
+    """Processor seconds of one submission's cells in a warm shell: those that grading runs, and all of them."""
+    done = subprocess.run(
+        [sys.executable, str(FLOOR), lesson, str(notebook)], cwd=ROOT, capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--students", type=int, default=40)
+    parser.add_argument("--lesson", default="01_patches")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cold", action="store_true", help="grade with cold starts, too")
+    options = parser.parse_args()
+    course, lesson, students = load_course(ROOT), options.lesson, options.students
+    with tempfile.TemporaryDirectory(prefix="vitlab-benchmark-") as name:
+        folder = Path(name)
+        make_class(course, lesson, folder / "in", students)
+        jobs = ("--jobs", str(options.jobs))
+        print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+        rounds = [ours(lesson, folder / "in", folder / "ours1", *jobs)]
+        print(rounds[0][0].line("vitlab grade", students), flush=True)
+        plain, scores = stock(course, lesson, folder / "in", folder / "stock")
+        print(plain.line("nbgrader autograde", students), flush=True)
+        rounds.append(ours(lesson, folder / "in", folder / "ours2", *jobs))
+        print(rounds[1][0].line("vitlab grade", students), flush=True)
+        if options.cold:
+            cold, cold_scores = ours(lesson, folder / "in", folder / "cold", *jobs, "--cold")
+            print(cold.line("vitlab grade --cold", students), flush=True)
+            assert cold_scores == scores, (cold_scores, scores)
+        for _, got in rounds:
+            assert got == scores, {s: (got.get(s), scores[s]) for s in scores if got.get(s) != scores[s]}
+        least = floor(lesson, folder / "in" / "s0000" / lesson / f"{lesson}.ipynb")
+        print(f"{'floor, the cells we run':30} {least['run']:17.3f} s cpu")
+        print(f"{'floor, all cells':30} {least['all']:17.3f} s cpu")
+        print(f"load after: {os.getloadavg()[0]:.1f}")
+    wall = sum(cost.wall for cost, _ in rounds) / len(rounds)
+    cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds) / students
+    print(json.dumps({
+        "lesson": lesson, "students": students, "jobs": options.jobs, "wall_ratio": round(plain.wall / wall, 2),
+        "cpu_ratio": round(plain.cpu / students / cpu, 2), "cpu_over_floor": round(cpu / least["run"], 2),
+        "cpu_over_floor_all_cells": round(cpu / least["all"], 2), "wall_per_submission": round(wall / students, 3),
+        "cpu_per_submission": round(cpu, 3), "scores_equal": True,
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
