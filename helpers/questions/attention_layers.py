@@ -224,7 +224,7 @@ def _load(model, case: Case) -> None:
     model.to(device()).eval()
     for name, matrix in zip(LAYERS, case["layers"], strict=True):
         layer = getattr(model, name, None)
-        if not hasattr(layer, "weight"):
+        if layer is None or not hasattr(layer, "weight"):
             raise AttributeError(f"there is no layer called `{name}`: {', '.join(LAYERS)} are asked for")
         if layer.weight.numel() != matrix.size:
             size = " x ".join(map(str, layer.weight.shape))
