@@ -109,7 +109,7 @@ def beside_target(
     shape = (len(rows), count) if stacked else (1, len(rows))
     side = min(3.0 if not stacked else 5.5 if count == 1 else 2.4, (WIDTH - 0.4) / shape[1])
     tall = float(np.clip(side * high / wide, 0.75, 1.6)) + 0.45
-    limits = {"vmin": float(expected.min()) if low is None else low, "vmax": float(expected.max())}
+    lowest, highest = float(expected.min()) if low is None else low, float(expected.max())
     with style():
         fig, axes = figure(
             tall * shape[0] + 0.1, width=side * shape[1] + 0.5, rows=shape[0], columns=shape[1], squeeze=False
@@ -117,7 +117,7 @@ def beside_target(
         lines = axes if stacked else axes.T
         for line, (who, panels) in zip(lines, rows, strict=True):
             for ax, title, matrix in zip(line, titles, panels, strict=True):
-                image = draw_matrix(ax, matrix, diverging=None, **limits)
+                image = draw_matrix(ax, matrix, diverging=None, vmin=lowest, vmax=highest)
                 ax.set_aspect("auto")
                 ax.set_title(f"{who}, {title}" if title else who, fontsize=9.5)
                 if who == rows[-1][0] or not stacked:
