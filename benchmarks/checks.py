@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import sys
 import time
 from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # benchmarks/grading.py would hide the package
 
 from grading.course import load_course
 from grading.exam.reference import load_reference
@@ -28,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeat", type=int, default=5)
     repeat = parser.parse_args().repeat
-    course = load_course(Path(__file__).resolve().parent.parent)
+    course = load_course(ROOT)
     print(f"{'question':10} {'solution median':>16} {'largest':>9} {'card kB':>8}")
     for lesson in course.lessons:
         if not course.source(lesson.id).exists():

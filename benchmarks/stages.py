@@ -14,6 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[0] = str(ROOT)  # benchmarks/grading.py would hide the package
+
 import nbformat
 
 from grading.build.source import read_source
@@ -49,7 +52,7 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=12)
     parser.add_argument("--lesson", default="01_patches")
     options = parser.parse_args()
-    course = load_course(Path(__file__).resolve().parent.parent)
+    course = load_course(ROOT)
     bare = median_seconds([sys.executable, "-c", "pass"])
     torch = median_seconds([sys.executable, "-c", "import torch"])
     print(f"{'interpreter':14} {bare:6.2f} s\n{'import torch':14} {torch - bare:6.2f} s (more)")
