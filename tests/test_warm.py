@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import secrets
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -258,6 +259,22 @@ def test_a_zygote_that_cannot_start_is_told_and_costs_nothing(monkeypatch):
             assert text(run, 0) == "1"
             assert "started cold" in run.notes[-1]
         assert pool._made == 1
+
+
+@pytest.mark.own_pool
+def test_an_environment_that_lies_under_tmp_is_there_in_warm_kernels_too(tmp_path, monkeypatch):
+    """As where the course was cloned into /tmp, its .venv in it."""
+    folder = Path("/tmp", f"vitlab-environment-{secrets.token_hex(8)}", "inner")
+    folder.mkdir(parents=True)
+    (folder / "there").write_text("yes")
+    real = bubblewrap.python_folders()
+    monkeypatch.setattr(bubblewrap, "python_folders", lambda: [*real, folder])
+    try:
+        with WarmPool() as pool:
+            run = run_notebook(notebook(f"print(open({str(folder / 'there')!r}).read())"), limits=SMALL, warm=pool)
+            assert (text(run, 0), run.notes, pool.problem) == ("yes", [], "")
+    finally:
+        shutil.rmtree(folder.parent)
 
 
 @pytest.mark.own_pool

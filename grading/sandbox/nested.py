@@ -69,6 +69,9 @@ def enter(uid_map):
 
 def mount_own_disks(spec):
     """Covers everything that a process before or beside this one could have written to."""
+    if spec["uid"] is not None:  # nothing can be made on a disk by a user that this namespace doesn't know
+        libc.setfsgid(spec["uid"])
+        libc.setfsuid(spec["uid"])
     mount(None, "/", None, MS_REC | MS_PRIVATE)
     kept = [(path, os.open(path, os.O_PATH)) for path in spec["kept"]]
     mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
