@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -126,3 +126,13 @@ def show_bends(curves_of: dict[str, tuple[object, object]], x: object, alt: str 
             ax.axhline(0, color=_RIM, linewidth=0.8, zorder=0)
         left.legend(loc="upper left")
     show(fig, alt or f"Values and slopes of {', '.join(curves_of)}.")
+
+
+def value_panels(
+    wanted: np.ndarray, got: Mapping[str, np.ndarray] | None, name: str, first: tuple[str, np.ndarray]
+) -> Figure:
+    """A first panel, the target, and beside them array `name` of the answer when there is one."""
+    panels = [first, ("target", wanted)]
+    if got is not None and name in got and got[name].ndim >= 1 and got[name].size:
+        panels.append(("yours", got[name]))
+    return panels_picture(panels)
