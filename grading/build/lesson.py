@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -137,12 +136,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def copy_products(course: Course, target: Path) -> None:
-    """Copy the student notebooks into `target`, for the bundle and the demo."""
-    for lesson in course.lessons:
-        path = course.student_notebook(lesson.id)
-        folder = target / lesson.id
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, folder / path.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
@@ -18,8 +17,7 @@ from grading.engine.feedback import FeedbackWriter
 from grading.engine.gradebook import Register
 from grading.engine.outcome import RESULTS, QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
-from grading.exam.judging import Judge
-from grading.exam.reference import load_reference
+from grading.exam.judging import Judge, fresh_seed, judge_of
 from grading.exam.selection import role_of
 from grading.intake.find import Submission, find_submissions
 from grading.nbgrader_config import configure
@@ -27,8 +25,6 @@ from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits
 from grading.sandbox.warm import close_shared_pool, shared_pool
 from helpers.checks.verdict import Verdict
-
-SEED_BITS = 64
 
 
 @dataclass(frozen=True)
@@ -71,7 +67,7 @@ def grade(
     if warm and executor is None:
         shared_pool().start_early()
     progress = progress or Silent()
-    seed = secrets.randbits(SEED_BITS) if seed is None else seed
+    seed = fresh_seed() if seed is None else seed
     out = Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
     config = configure(Config(), course.root, out, db_url=db_url, course=course)
@@ -186,11 +182,10 @@ def _prepare(course: Course, lesson: str, seed: int, register: Register) -> _Roo
     for path in (released, expectations):
         if not path.exists():
             raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
-    reference = load_reference(course.source(lesson), course.bank(lesson))
     template = nbformat.read(released, as_version=4)
     written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
     register.register_lesson(course.lesson(lesson), released)
-    judge = Judge(reference, expectations, seed, course.limits.answer_mb)
+    judge = judge_of(course, lesson, seed)
     return _Room(nbformat.writes(template), judge, written)
 
 

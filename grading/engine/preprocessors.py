@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,24 +12,19 @@ from traitlets import Unicode
 
 from grading.course import load_course
 from grading.engine.execute import clean, finished, run_prepared
-from grading.exam.judging import Judge
-from grading.exam.reference import load_reference
+from grading.exam.judging import Judge, fresh_seed, judge_of
 from grading.sandbox.limits import Limits
-
-SEED_BITS = 64
 
 
 @lru_cache(maxsize=32)
 def _judge(root: Path, lesson: str, seed: int) -> Judge:
-    course = load_course(root)
-    reference = load_reference(course.source(lesson), course.bank(lesson))
-    return Judge(reference, course.expectations(lesson), seed, course.limits.answer_mb)
+    return judge_of(load_course(root), lesson, seed)
 
 
 @lru_cache(maxsize=1)
 def _seed() -> int:
     """One fresh seed per process: a run of `nbgrader autograde` compares all students on the same cases."""
-    return secrets.randbits(SEED_BITS)
+    return fresh_seed()
 
 
 class ExecuteInSandbox(NbGraderPreprocessor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
@@ -12,7 +13,8 @@ from threading import Lock
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 
-from grading.exam.reference import Reference
+from grading.course import Course
+from grading.exam.reference import Reference, load_reference
 from grading.exam.selection import role_of
 from helpers.checks.answer import MIME, Answer, BadAnswer, decode
 from helpers.checks.card import card
@@ -27,6 +29,17 @@ _MACHINERY = re.compile(
     r"vnd\.vitlab|VITLAB_\w+|helpers\.checks|judge_answer|ExamAnswer|_repr_mimebundle_|__torch_function__"
 )
 ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
+
+
+def fresh_seed() -> int:
+    """A secret seed nobody has seen."""
+    return secrets.randbits(64)
+
+
+def judge_of(course: Course, lesson: str, seed: int) -> Judge:
+    """The judge of a course's lesson under `seed`."""
+    reference = load_reference(course.source(lesson), course.bank(lesson))
+    return Judge(reference, course.expectations(lesson), seed, course.limits.answer_mb)
 
 
 class Judge:

@@ -18,11 +18,6 @@ from helpers.checks.question import Expected
 FOLDER = Path(__file__).parent / "expected"
 
 
-def write(path: Path, lesson: str, questions: dict[str, Expected]) -> None:
-    """Write one lesson's expectations."""
-    path.write_bytes(to_bytes(lesson, questions))
-
-
 def to_bytes(lesson: str, questions: dict[str, Expected]) -> bytes:
     """Safetensors bytes; the same questions always give the same bytes."""
     tensors: dict[str, np.ndarray] = {}
