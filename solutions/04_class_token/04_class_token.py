@@ -18,18 +18,7 @@ from torch import nn
 from helpers import check, ready
 from helpers.built import built
 
-getPositionEncoding = built("getPositionEncoding")
-
-
-# %% tags=["setup"]
-class PatchProjection(nn.Conv2d):
-    """Images (b, c, h, w) -> tokens (b, patches, emb_size)."""
-
-    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
-        super().__init__(in_channels, emb_size, patch_size + 2, patch_size, padding=1)
-
-    def forward(self, images):
-        return rearrange(super().forward(images), "b d y x -> b (y x) d")
+PatchProjection, getPositionEncoding = built("PatchProjection", "getPositionEncoding")
 
 
 # %% tags=["answer"] question="Q3"
