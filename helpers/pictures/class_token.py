@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from helpers.plots import figure, style
+from helpers.plots import WIDTH, figure, show, style
+from helpers.plots.arrays import to_numpy, to_pictures
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.tiles import draw_image
 
 
 def hearing_picture(wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
@@ -46,3 +50,23 @@ def positions_picture(wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
         axes.flat[0].set_ylabel("token")
         add_bar(image, axes)
     return fig
+
+
+def show_listening(images: object, maps: Mapping[str, object], grid: tuple[int, int], alt: str | None = None) -> None:
+    """Draw images (b, c, h, w) in a row, and below each what every map (b, n) says about its patches."""
+    pictures = to_pictures(images)
+    fields = {name: to_numpy(values).reshape(len(pictures), *grid) for name, values in maps.items()}
+    high = max(field.max() for field in fields.values())
+    side = (WIDTH - 1.6) / len(pictures)
+    with style():
+        fig, axes = figure((side + 0.05) * (1 + len(fields)) + 0.1, rows=1 + len(fields), columns=len(pictures))
+        for ax, picture in zip(axes[0], pictures, strict=True):
+            draw_image(ax, picture)
+        for line, (name, field) in zip(axes[1:], fields.items(), strict=True):
+            for ax, matrix in zip(line, field, strict=True):
+                image = ax.imshow(matrix, cmap="viridis", vmin=0, vmax=high)
+                ax.set(xticks=[], yticks=[])
+                ax.spines[:].set_visible(False)
+            line[0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=6)
+        add_bar(image, axes[1:])
+    show(fig, alt or f"{len(pictures)} images, and below each the class token's shares: {', '.join(fields)}.")

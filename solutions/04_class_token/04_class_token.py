@@ -6,19 +6,150 @@
 
 # %% [markdown]
 # # 04 · The class token {{badge}}
+#
+# **In one sentence:** you will give every image one token that belongs to no patch, and every token its place, then
+# train the result, watch whom that extra token listens to, and find out whether it is worth having.
+#
+# | | |
+# |---|---|
+# | **You need** | `nn.Module`; patches as tokens (lesson 03), a code for places (lesson 02); attention as a black box |
+# | **Time** | 60 minutes |
+# | **You write** | Q3 the class token (3 short blanks), Q4 its positions (5); W4a, W4b in words |
+#
+# **Afterwards you can**
+# - say what a class token is, what it knows at the start, and how it comes to know more;
+# - choose between a parameter, a buffer and a plain tensor, and say what each choice costs;
+# - add positions of either kind, for the right number of tokens, along the right axis;
+# - answer "class token or mean?" with numbers instead of taste.
 
 # %% tags=["bootstrap"]
 
 # %% tags=["setup"]
 import torch
 import torch.nn.functional as F
-from einops import rearrange, repeat
+from einops import repeat
 from torch import nn
 
 from helpers import check, ready
 from helpers.built import built
+from helpers.data import load
+from helpers.device import device
+from helpers.explore import explore
+from helpers.pictures.class_token import show_listening
+from helpers.pictures.patches import show_numbers
+from helpers.plots import bars, compare, curves, heatmap, show_grid, token_strip
+from helpers.training import evaluate, fit
 
 PatchProjection, getPositionEncoding = built("PatchProjection", "getPositionEncoding")
+torch.set_num_threads(1)  # for models this small, several threads mostly wait for each other
+
+# %% [markdown]
+# Two parts come from earlier lessons: `PatchProjection` makes a token of each patch (it is the class of lesson 03's
+# Q2), and `getPositionEncoding` is lesson 02's code.
+#
+# Letters: `b` batch, `n` tokens, `d` width (`emb_size` in code), `c h w` image.
+
+# %% [markdown]
+# ## 1 · Sixteen tokens, one answer
+#
+# A real digit, 8 x 8, in sixteen patches:
+
+# %%
+where = device()
+train, test = load("digits").to(where), load("digits", "test").to(where)
+show_grid(test.images[0], 2, title=f"a {test.labels[0]}")
+
+# %% [markdown]
+# Sixteen tokens go into a transformer, sixteen come out. The question was *one*: which digit? Which token shall
+# answer? Ask each patch alone, with the best linear map from its four pixels to ten classes:
+
+
+# %%
+def rolled(images):
+    return F.unfold(images.cpu(), 2, stride=2).mT  # b n 4
+
+
+def linear_accuracy(seen, unseen):
+    """Fit (b, k) to the classes by least squares; the share of unseen images that it gets right."""
+    seen, unseen = (F.pad(x, (0, 1), value=1.0) for x in (seen, unseen))  # a constant
+    wanted = F.one_hot(train.labels.cpu(), 10).float()
+    weights = torch.linalg.lstsq(seen, wanted, driver="gelsd").solution
+    return ((unseen @ weights).argmax(1) == test.labels.cpu()).float().mean().item()
+
+
+# %%
+seen, unseen = rolled(train.images), rolled(test.images)
+alone = torch.tensor([linear_accuracy(seen[:, k], unseen[:, k]) for k in range(16)])
+heatmap(100 * alone.reshape(4, 4), values=True, title="right, %, from one patch",
+        alt="A 4 by 4 map: single patches get between a tenth and a third of the digits right.")  # fmt: skip
+
+# %% [markdown]
+# None of them knows much. What about all together, averaged or side by side?
+
+# %%
+ways = {
+    "the best patch alone": alone.max().item(),
+    "the mean of all patches": linear_accuracy(seen.mean(1), unseen.mean(1)),
+    "all patches side by side": linear_accuracy(seen.flatten(1), unseen.flatten(1)),
+}
+bars(ways, xlabel="accuracy on unseen digits", form="{:.0%}")
+assert ways["the mean of all patches"] < 0.3 < ways["the best patch alone"] < 0.6 < 0.9 < ways["all patches side by side"]
+
+# %% [markdown]
+# The digit is in the whole, in no part of it. Somebody has to *gather*. A raw mean forgets what stood where; a
+# transformer first lets tokens talk, then one vector is taken. Two ways to take it are in use:
+#
+# - the **mean** of all tokens that come out;
+# - one **extra token** that belongs to no patch, asks everybody, and is the only one to be read.
+#
+# The second is the *class token*. BERT brought it in 2018, ViT took it over. You build it now.
+
+# %% [markdown]
+# ## 2 · Three tools
+#
+# **A tensor that learns.** A module has two kinds of attributes, and to the eye they look alike:
+
+
+# %%
+class TwoTensors(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.plain = torch.ones(3)
+        self.learned = nn.Parameter(torch.ones(3))
+
+
+print([name for name, _ in TwoTensors().named_parameters()])
+
+# %% [markdown]
+# What an optimiser isn't told of, it can't train. Only `nn.Parameter` is announced.
+#
+# **Copies along a new axis.** In `einops.repeat` a letter that stands on the right alone is a new axis; you say how
+# long it is. An axis of length 1 is written `1` or `()`:
+
+# %%
+row = torch.arange(3)[None]  # 1 x
+show_numbers([("1 x", row), ("() x -> y x, y=3", repeat(row, "() x -> y x", y=3))])
+
+# %% [markdown]
+# **Joining.** `torch.cat` puts tensors one behind the other along the axis that you name. All other axes must agree;
+# unlike `+`, it stretches nothing:
+
+# %%
+one, many = torch.zeros(1, 2, 4), torch.ones(3, 2, 4)
+print("plus:", tuple((one + many).shape))
+try:
+    torch.cat([one, many], dim=2)
+except RuntimeError as error:
+    print("cat: ", str(error)[:72], "…")
+
+# %% [markdown]
+# ## 3 · Q3: one token more
+#
+# Three blanks:
+# 1. `cls_token`: **one** vector for all images, shaped `(1, 1, emb_size)`, that can learn. How it begins is yours to
+#    choose; zeros or small random numbers are usual;
+# 2. `repeat` it, so that each image of the batch has a copy;
+# 3. join copies and patches. The class token comes **first**: everybody looks for it in place 0.
 
 
 # %% tags=["answer"] question="Q3"
@@ -29,18 +160,169 @@ class PatchEmbedding(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
         super().__init__()
         self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
-        # One vector for all images, (1, 1, emb_size), and it can learn.
+        # One vector for all images, and it can learn.
         self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, emb_size))  # BLANK
 
     def forward(self, x):
         x = self.projection(x)  # b patches d
         b = len(x)
+        # A copy for each image.
         cls_tokens = repeat(self.cls_token, "() n e -> b n e", b=b)  # BLANK: "() n e -> b n e", b=b
         return torch.cat([cls_tokens, x], dim=1)  # BLANK: [cls_tokens, x], dim=1
 
 
 # %% tags=["check"] question="Q3" points=4
 check("Q3", PatchEmbedding)
+
+# %% [markdown]
+# <details><summary>Hint: “Sizes of tensors must match except in dimension …”</summary>
+#
+# Write both shapes, one under the other, and compare them axis by axis. They may differ in one place only, the one
+# that you named as `dim`. Is the batch the same in both?
+# </details>
+# <details><summary>Hint: einops says that a letter appears on one side only</summary>
+#
+# New letters on the right are fine, if you say how long they are: `y=3` above. Letters of the left must all come
+# back, except for `()`.
+# </details>
+# <details><summary>Hint: all is right, but it does not learn</summary>
+#
+# Print `[name for name, _ in PatchEmbedding().named_parameters()]`. Is `cls_token` among them?
+# </details>
+# <details><summary>Stronger hint</summary>
+#
+# Shapes, from line to line: `(1, 1, d)`, then `(b, 1, d)`, then `(b, 1 + n, d)`. Only the batch is new in the second
+# line, only the tokens grow in the third.
+# </details>
+
+# %% [markdown]
+# ### Your tokens
+#
+# Two digits through your embedding, small images, width 32:
+
+# %%
+if ready("Q3"):
+    torch.manual_seed(0)
+    embed = PatchEmbedding(in_channels=1, patch_size=2, emb_size=32, img_size=8).to(where)
+    tokens = embed(test.images).detach()  # b n+1 d
+    for k in (0, 1):
+        token_strip(tokens[k], title=f"a {test.labels[k]}, {len(tokens[k])} tokens", height=2.3)
+
+# %% [markdown]
+# Seventeen rows, and row 0 is the same in both. How much does each token change from image to image?
+
+# %%
+if ready("Q3"):
+    spread = tokens.std(0).mean(1)  # n+1
+    some = {"class token": 0} | {f"patch {k}": k + 1 for k in (0, 1, 5, 6)}
+    bars({name: spread[k] for name, k in some.items()}, xlabel=f"spread over {len(tokens)} images", form="{:.3f}")
+
+# %% tags=["solution"]
+assert spread[0] == 0 < spread[6]
+
+# %% [markdown]
+# Zero. At this point the class token knows *nothing*: for every image in the world it is the same. Read it now, and
+# you get one answer for all. It isn't a summary; it is a **question** that will be put to a summary's sources.
+
+# %% [markdown]
+# ## 4 · How it comes to know
+#
+# Attention (lesson 05) lets each token take a weighted mean of all: a query from the one who asks, keys from those
+# who are asked, shares that add up to 1. Look at row 0 of the shares alone: whom does the class token ask?
+
+# %%
+if ready("Q3"):
+    torch.manual_seed(0)
+    attention = nn.MultiheadAttention(32, 4, batch_first=True).to(where)
+    with torch.no_grad():
+        heard, shares = attention(tokens, tokens, tokens)  # b n+1 d, b n+1 n+1
+    asked = 17 * shares[:, 0]  # b n+1; 1 would be an even share
+    print(f"shares of the class token, times 17: from {asked.min():.2f} to {asked.max():.2f}")
+    print(f"its spread over images: {tokens[:, 0].std(0).mean():.3f} before, {heard[:, 0].std(0).mean():.3f} after")
+
+# %% tags=["solution"]
+assert 0.9 < asked.min() < asked.max() < 1.1
+assert heard[:, 0].std(0).mean() > 0
+
+# %% [markdown]
+# Two things. It is no longer the same for all: it has heard of its image. And untrained it asks everybody alike, so
+# what it has heard is, up to a few per cent, **the mean**. A class token starts as mean pooling; training may teach it
+# to be choosy.
+#
+# **Try it.** How choosy? The class token's query decides. Make it longer, in the same random direction:
+
+
+# %%
+def ask(loudness=1):
+    torch.manual_seed(3)
+    question = loudness * torch.randn(32, device=where) / 32**0.5  # the class token's query
+    keys = (tokens[0, 1:] - tokens[0, 1:].mean(0)) @ torch.randn(32, 32).to(where)  # n d
+    chosen = (keys @ question).softmax(0)  # n
+    heatmap(chosen.reshape(4, 4), vmin=0, vmax=1, title=f"largest share {chosen.max():.2f}")
+
+
+if ready("Q3"):
+    explore(ask, loudness=[0, 1, 4, 16])
+
+# %% [markdown]
+# At 0 it is the mean, exactly. The longer, the fewer it listens to; in the end, to one. All between is a matter of
+# learning, and a mean pool has no such choice.
+
+# %% [markdown]
+# ## 5 · Two kinds of position
+#
+# Attention doesn't care in which order tokens stand (lesson 02's puzzle), so each token must carry its place. ViT adds
+# a vector per place, and the class token counts as a place, number 0:
+#
+# $$ z_0 = [\,x_\text{class};\; x_1 E;\; \dots;\; x_n E\,] + E_\text{pos} \qquad E_\text{pos}: (n + 1, d) $$
+#
+# Where do the rows of $E_\text{pos}$ come from? Either they are **learned** with all the rest, or they are lesson 02's
+# **sinusoids**, fixed for ever. For the second kind a module needs something between plain tensor and parameter: a
+# *buffer*. All three on one shelf:
+
+
+# %%
+class Shelf(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.plain = torch.ones(2)
+        self.register_buffer("kept", torch.ones(2))
+        self.learned = nn.Parameter(torch.ones(2))
+
+
+# %%
+shelf = Shelf()
+trained, saved = dict(shelf.named_parameters()), shelf.state_dict()
+shelf.to("meta")  # a device that every machine has; it holds shapes only
+print("          trained  saved  after .to(device)")
+for name in ("plain", "kept", "learned"):
+    print(f"{name:<9} {name in trained!s:<8} {name in saved!s:<6} {getattr(shelf, name).device}")
+assert (shelf.plain.device.type, shelf.kept.device.type) == ("cpu", "meta")
+assert list(trained) == ["learned"] and sorted(saved) == ["kept", "learned"]
+
+# %% [markdown]
+# The plain tensor stayed behind. On your laptop nobody notices; on the first GPU:
+
+# %%
+try:
+    shelf.learned + shelf.plain
+except RuntimeError as error:
+    print(error)
+
+# %% [markdown]
+# So: what learns is a **parameter**, what is fixed and belongs to the module is a **buffer**, and a plain tensor is
+# neither moved, nor saved, nor trained.
+
+# %% [markdown]
+# ### Q4: a place for every token
+#
+# The whole class once more, now with `positions="learnable"` or `"sinusoidal"`. The rows are kept under the names
+# `learnable_positions` and `sinusoids_positions`. Five blanks:
+# 1. the class token, as in your Q3;
+# 2. how many tokens are there, all counted, for square images of `img_size`?
+# 3. the learned rows;
+# 4. the sinusoidal rows: one line that puts what `getPositionEncoding(…)` gives where it belongs;
+# 5. the way forward, about 2 lines: class token first as in Q3, then add the rows.
 
 
 # %% tags=["answer"] question="Q4"
@@ -51,23 +333,24 @@ class PatchEmbedding(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
         super().__init__()
         self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
-        # The class token, as in Q3.
-        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, emb_size))  # BLANK
-        # How many tokens stand in line?
-        tokens = (img_size // patch_size) ** 2 + 1  # BLANK
-        if positions == "learnable":
-            # Begins as small random numbers and is trained.
-            self.learnable_positions = nn.Parameter(0.02 * torch.randn(tokens, emb_size))  # BLANK
-        elif positions == "sinusoidal":
-            # Lesson 02's code: never trained, and moves with the module.
-            self.register_buffer("sinusoids_positions", getPositionEncoding(tokens, emb_size))  # BLANK
-        else:
-            raise ValueError(f'positions is {positions!r}: it should be "learnable" or "sinusoidal"')
         self.positions = positions
+        # As in Q3.
+        self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, emb_size))  # BLANK
+        # How many stand in line?
+        num_tokens = (img_size // patch_size) ** 2 + 1  # BLANK
+        if positions == "learnable":
+            # They begin small and random.
+            self.learnable_positions = nn.Parameter(0.02 * torch.randn(num_tokens, emb_size))  # BLANK
+        elif positions == "sinusoidal":
+            # Kept as sinusoids_positions; never trained, and they move with the module.
+            # BEGIN BLANK
+            self.register_buffer("sinusoids_positions", getPositionEncoding(num_tokens, emb_size))
+            # END BLANK
+        else:
+            raise ValueError(f'positions is {positions!r}; it should be "learnable" or "sinusoidal"')
 
     def forward(self, x):
         x = self.projection(x)  # b patches d
-        # Class token first, as in Q3; then the positions.
         # BEGIN BLANK
         x = torch.cat([repeat(self.cls_token, "() n e -> b n e", b=len(x)), x], dim=1)
         return x + (self.learnable_positions if self.positions == "learnable" else self.sinusoids_positions)
@@ -78,10 +361,269 @@ class PatchEmbedding(nn.Module):
 check("Q4", PatchEmbedding)
 
 # %% [markdown]
-# **W4a** (2 points). Why?
+# <details><summary>Hint: “The size of tensor a must match the size of tensor b”</summary>
+#
+# The two numbers in the message are telling: do they differ by one? Then somebody has no place. Are they the square
+# root of each other, or is one of them your width? Count rows again, then columns.
+# </details>
+# <details><summary>Hint: right values, but the check speaks of moving or of training</summary>
+#
+# Look at the shelf in section 5. Which of its three places is neither trained nor left behind?
+# </details>
+# <details><summary>Hint: “object has no attribute …”</summary>
+#
+# Only one of the two kinds exists in each module. `self.positions` remembers which.
+# </details>
+# <details><summary>Stronger hint</summary>
+#
+# Positions are `(n + 1, d)` and tokens `(b, n + 1, d)`: a plus sign lines axes up from the right, so the batch needs no
+# line of its own.
+# </details>
 
-# %% [markdown] tags=["written"] question="W4a" points=2
-# The model answer.
+# %% [markdown]
+# ### Both kinds, side by side
+
+
+# %%
+def rows_of(embedding):
+    name = "learnable_positions" if embedding.positions == "learnable" else "sinusoids_positions"
+    return getattr(embedding, name).detach().reshape(-1, 32)  # n+1 d
+
+
+def small(positions="learnable"):
+    return PatchEmbedding(in_channels=1, patch_size=2, emb_size=32, img_size=8, positions=positions)
+
+
+if ready("Q4"):
+    torch.manual_seed(0)
+    both = {kind: small(kind) for kind in ("learnable", "sinusoidal")}
+    compare([(kind, rows_of(one)) for kind, one in both.items()], shared=False,
+            alt="Learnable: faint noise, 17 rows. Sinusoidal: waves of several lengths, 17 rows.")  # fmt: skip
+
+# %% [markdown]
+# One begins as noise, fifty times fainter than the other. What else differs?
+
+# %%
+if ready("Q4"):
+    for kind, one in both.items():
+        learns = sum(p.numel() for p in one.parameters() if p.requires_grad)
+        rows, moved = rows_of(one), rows_of(small(kind).to("meta"))
+        print(f"{kind:<11} {learns:>4} numbers learn; rows {tuple(rows.shape)}, {rows.dtype}, move: {moved.device}")
+
+# %% [markdown]
+# The difference in what learns is 17 · 32 = 544, one table. `float32` matters more than it seems: a `float64` table
+# would turn every token to `float64`, and the next layer would refuse them.
+#
+# What does adding do to the tokens? With the sinusoids, it is plain to see:
+
+# %%
+if ready("Q4"):
+    one = both["sinusoidal"]
+    after = one(test.images[:1].cpu())[0].detach()
+    before = after - rows_of(one)
+    compare([("tokens", before), ("positions", rows_of(one)), ("their sum", after)])
+
+# %% [markdown]
+# The places are louder than the patches! Training will have to make the projection louder; the faint learned rows
+# leave that open. Remember this when the two race.
+#
+# ### A row too many?
+#
+# The class token and row 0 are only ever seen as a sum. Carry a vector from one to the other:
+
+# %%
+if ready("Q4"):
+    one = both["learnable"]
+    with torch.no_grad():
+        before, carried = one(test.images[:4].cpu()), torch.randn(32)
+        one.cls_token += carried
+        one.learnable_positions[0] -= carried
+        print(f"largest change in any token: {(one(test.images[:4].cpu()) - before).abs().max():.0e}")
+
+# %% [markdown]
+# Nothing but rounding. With learned positions row 0 adds nothing that the class token couldn't hold; it is there because one
+# table for all is simpler than a table with an exception.
+
+# %% [markdown]
+# ## 6 · The race
+#
+# A small ViT around your embedding: two of PyTorch's encoder layers (lesson 06 builds them), and a head that reads the
+# class token, or the mean of the patches without any class token.
+
+
+# %%
+class SmallViT(nn.Module):
+    def __init__(self, embedding, pool="class token"):
+        super().__init__()
+        self.embedding, self.pool = embedding, pool
+        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
+        self.body = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(32), enable_nested_tensor=False)
+        self.head = nn.Linear(32, 10)
+
+    def forward(self, images):
+        tokens = self.embedding(images - 0.5)  # b n+1 d
+        if self.pool == "mean":
+            return self.head(self.body(tokens[:, 1:]).mean(1))
+        return self.head(self.body(tokens)[:, 0])
+
+
+# %% [markdown]
+# Two ways to gather, two kinds of position, three seeds each; the same 1433 digits, the same eight epochs.
+
+# %%
+runs, kept = {}, {}
+if ready("Q4"):
+    for seed in range(3):
+        for pool in ("class token", "mean"):
+            for kind in ("learnable", "sinusoidal"):
+                torch.manual_seed(seed)
+                model = SmallViT(small(kind), pool)
+                history = fit(model, train, test, epochs=8, lr=3e-3, seed=seed, progress=False)
+                runs.setdefault(f"{pool}, {kind}", []).append(history.test_accuracy)
+                kept.setdefault(f"{pool}, {kind}", model)  # the first seed's
+    print(f"one run takes {history.seconds[-1]:.1f} s")
+
+# %% [markdown]
+# And a small CNN, with as many epochs:
+
+# %%
+torch.manual_seed(0)
+cnn = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))  # fmt: skip
+by_cnn = fit(cnn, train, test, epochs=8, lr=3e-3, progress=False)
+print(f"CNN: {by_cnn.test_accuracy[-1]:.1%} in {by_cnn.seconds[-1]:.1f} s")
+
+# %%
+if ready("Q4"):
+    final = {name: 100 * torch.tensor(curve)[:, -1] for name, curve in runs.items()}
+    means = {name: f.mean().item() for name, f in final.items()} | {"a small CNN": 100 * by_cnn.test_accuracy[-1]}
+    bars(means, {name: f.std().item() for name, f in final.items()}, form="{:.1f}",
+         xlabel="test accuracy, % (mean and spread of three seeds; CNN: one)")  # fmt: skip
+
+# %%
+if ready("Q4"):
+    paths = {name: torch.tensor(curve).mean(0) for name, curve in runs.items()}
+    curves(range(1, 9), paths, xlabel="epoch", ylabel="test accuracy, mean of seeds")
+
+# %% [markdown]
+# An honest reading, TODO.
+
+# %% [markdown]
+# ### Whom it listens to
+#
+# The shares of the class token in the last layer, mean over heads, before and after training:
+
+
+# %%
+@torch.no_grad()
+def listening(model, images):
+    """Whom the class token asks, (layers, b, n+1)."""
+    x, seen = model.embedding(images - 0.5), []
+    for layer in model.body.layers:
+        normed = layer.norm1(x)
+        seen.append(layer.self_attn(normed, normed, normed)[1][:, 0])
+        x = layer(x)
+    return torch.stack(seen)
+
+
+# %%
+if ready("Q4"):
+    torch.manual_seed(0)
+    fresh, taught = SmallViT(small()).to(where), kept["class token, learnable"].eval()
+    shown = test.images[:8]
+    maps = {name: listening(m, shown)[-1][:, 1:] for name, m in (("untrained", fresh), ("trained", taught))}
+    show_listening(shown, maps, (4, 4))
+
+# %%
+if ready("Q4"):
+    for name, model in (("untrained", fresh), ("trained", taught)):
+        looks = listening(model, test.images)  # layers b n+1
+        largest = looks.amax(-1).mean(1)
+        print(f"{name:<9} largest share, layer 1 and 2: {largest[0]:.2f} {largest[1]:.2f}  (even: {1 / 17:.2f})")
+
+# %% [markdown]
+# A model answer to come, for now.
+#
+# Is that where the knowledge is? Take patches away, those it listens to most first, or least first, and let the
+# trained model read the rest:
+
+
+# %%
+@torch.no_grad()
+def accuracy_without(model, count, order):
+    """Accuracy when the first `count` patches of each image's order (b, n) are taken out of the sequence."""
+    x = model.embedding(test.images - 0.5)  # b n+1 d
+    left = 1 + order[:, count:]  # b n
+    x = torch.cat([x[:, :1], x.gather(1, left[..., None].expand(-1, -1, 32))], dim=1)
+    return (model.head(model.body(x)[:, 0]).argmax(1) == test.labels).float().mean().item()
+
+
+# %%
+if ready("Q4"):
+    looks = listening(taught, test.images).mean(0)[:, 1:]  # b n
+    torch.manual_seed(0)
+    orders = {"most first": looks.argsort(1, descending=True), "least first": looks.argsort(1),
+              "at random": torch.rand_like(looks).argsort(1)}  # fmt: skip
+    counts = range(0, 17, 2)
+    falls = {name: [accuracy_without(taught, k, order) for k in counts] for name, order in orders.items()}
+    curves(counts, falls, xlabel="patches taken away, of 16", ylabel="accuracy")
+
+# %% [markdown]
+# A model answer to come, for now.
+#
+# ### What the learned rows became
+
+# %%
+if ready("Q4"):
+    pairs = {"learnable, untrained": rows_of(fresh.embedding), "learnable, trained": rows_of(taught.embedding),
+             "sinusoidal": rows_of(both["sinusoidal"])}  # fmt: skip
+    units = {name: F.normalize(rows[1:].cpu() - rows[1:].cpu().mean(0), dim=1) for name, rows in pairs.items()}
+    compare([(name, (unit @ unit[5]).reshape(4, 4)) for name, unit in units.items()])
+
+# %% [markdown]
+# A model answer to come, for now.
+
+# %% [markdown]
+# ## 7 · A mistake that travels
+#
+# PyTorch's own tutorial on sequences has a `PositionalEncoding` that thousands of projects have copied. Its table has
+# shape `(max_len, 1, d)`, and it says `x + pe[:x.size(0)]`, for tokens shaped `(n, b, d)`. Ours are `(b, n, d)`:
+
+
+# %%
+class CopiedPositions(nn.Module):
+    def __init__(self, embedding, max_len=512):
+        super().__init__()
+        self.embedding = embedding
+        self.register_buffer("pe", getPositionEncoding(max_len, 32)[:, None])  # max_len 1 d
+
+    def forward(self, images):
+        x = self.embedding(images)  # b n d
+        return x + self.pe[: x.size(0)]
+
+
+# %%
+torch.manual_seed(0)
+plain = PatchProjection(1, 2, 32, 8)
+copied = CopiedPositions(plain)
+same = test.images[:1].cpu().repeat(6, 1, 1, 1)  # one image, six times
+added = (copied(same) - plain(same)).detach()  # b n d
+print("no complaint; what was added to image 0 and to image 5:")
+compare([(f"image {k}", added[k]) for k in (0, 5)], alt="In each image all rows are alike; the two images differ.")
+
+# %% [markdown]
+# No error: broadcasting found a way. Within an image all tokens get the *same* vector, so places are lost; and
+# the same image gets another one depending on where in the batch it lies. Train that, then let it read the test
+# images in batches of 256, and shuffled:
+
+# %% [markdown]
+# A model answer to come, for now.
+
+# %% [markdown]
+# **W4a** (3 points). TODO
+
+# %% [markdown] tags=["written"] question="W4a" points=3
+# A model answer to come, for now.
 
 # %% [markdown] tags=["rubric"]
-# One point for saying so.
+# A model answer to come, for now.
