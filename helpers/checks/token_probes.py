@@ -62,7 +62,9 @@ def record_tokens(model: Any, case: Case) -> dict[str, Any]:
         record["first"] = model(images)[:, :1]
         record["effect"] = model(images) - without
         start = model(images)
-        record["moved"] = torch.stack([(model(_poked(images, case, k)) - start).abs().amax((0, -1)) for k in case["pokes"]])
+        record["moved"] = torch.stack(
+            [(model(_poked(images, case, k)) - start).abs().amax((0, -1)) for k in case["pokes"]]
+        )
     return record
 
 
@@ -191,7 +193,9 @@ def _poked(images: Any, case: Case, k: int) -> Any:
     """Copies of images (b, c, s, s) in which the middle of patch k is lighter."""
     p, side = int(case["patch"]), int(images.shape[-1]) // int(case["patch"])
     copies, (row, column) = images.clone(), divmod(int(k), side)
-    copies[:, :, p * row + (p - 1) // 2 : p * row + p // 2 + 1, p * column + (p - 1) // 2 : p * column + p // 2 + 1] += 3
+    copies[
+        :, :, p * row + (p - 1) // 2 : p * row + p // 2 + 1, p * column + (p - 1) // 2 : p * column + p // 2 + 1
+    ] += 3
     return copies
 
 

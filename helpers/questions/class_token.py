@@ -270,7 +270,13 @@ class PositionsQuestion(Question):
         marks, still = heard.marks(), heard.array("still")
         found = bool(heard.array("found").any())
         code = code_rows(case, patch_count(case) + 1, int(case["width"]))
-        traits = [found, heard.learns("", "slope").ok, heard.array("slope").size > 0, heard.array("moves").any(), still.any()]
+        traits = [
+            found,
+            heard.learns("", "slope").ok,
+            heard.array("slope").size > 0,
+            heard.array("moves").any(),
+            still.any(),
+        ]
         traits += [np.asarray(got.get("still", NOTHING)).dtype == np.float64]
         traits += [still.shape[1:] == code.shape and np.allclose(still, code, atol=1e-3)]
         marks["added"] = np.zeros([1 + int(bool(on)) for on in traits])
@@ -281,7 +287,11 @@ class PositionsQuestion(Question):
     def picture(self, case, expected, got):
         heard = Hearing(case, expected, got or {})
         name = "born" if case.get("mode") == "sinusoidal" else "placed"
-        if got is not None and heard.shape().ok and not _first_bad("", [heard.patches(""), heard.first("", "effect")]).ok:
+        if (
+            got is not None
+            and heard.shape().ok
+            and not _first_bad("", [heard.patches(""), heard.first("", "effect")]).ok
+        ):
             return _heard(case, expected, got)
         return positions_picture(expected[name][0], None if got is None else heard.array(name))
 

@@ -1,6 +1,5 @@
 """Lesson 04: what students really write, right in unusual ways and wrong in usual ones."""
 
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -504,7 +503,9 @@ class an_embedding_table_and_own_waves(nn.Module):
 
     def forward(self, x):
         x = torch.cat([self.cls_token.expand(len(x), -1, -1), self.projection(x)], dim=1)
-        return x + (self.sinusoids_positions if self.learnable_positions is None else self.learnable_positions(self.places))
+        return x + (
+            self.sinusoids_positions if self.learnable_positions is None else self.learnable_positions(self.places)
+        )
 
 
 @right("Q4")
