@@ -13,6 +13,7 @@ import typer
 
 from grading.build.source import LessonError
 from grading.course import Course, CourseError, load_course
+from grading.lms.commands import collect, export
 
 app = typer.Typer(
     name="vitlab",
@@ -155,6 +156,10 @@ def demo(
     from grading.demo.show import run_demo
 
     run_demo(load_course(course), out, sandbox=sandbox.value)
+
+
+app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
+app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
 
 
 def main() -> None:
