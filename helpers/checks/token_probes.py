@@ -62,9 +62,8 @@ def record_tokens(model: Any, case: Case) -> dict[str, Any]:
         record["first"] = model(images)[:, :1]
         record["effect"] = model(images) - without
         start = model(images)
-        record["moved"] = torch.stack(
-            [(model(_poked(images, case, k)) - start).abs().amax((0, -1)) for k in case["pokes"]]
-        )
+        poked = [model(_poked(images, case, k)) for k in case["pokes"]]
+        record["moved"] = torch.stack([(after - start).abs().amax((0, -1)) for after in poked])
     return record
 
 
@@ -192,10 +191,9 @@ def _names_of(room: dict) -> list[str]:
 def _poked(images: Any, case: Case, k: int) -> Any:
     """Copies of images (b, c, s, s) in which the middle of patch k is lighter."""
     p, side = int(case["patch"]), int(images.shape[-1]) // int(case["patch"])
-    copies, (row, column) = images.clone(), divmod(int(k), side)
-    copies[
-        :, :, p * row + (p - 1) // 2 : p * row + p // 2 + 1, p * column + (p - 1) // 2 : p * column + p // 2 + 1
-    ] += 3
+    copies, corner = images.clone(), [p * place for place in divmod(int(k), side)]
+    middle = [slice(start + (p - 1) // 2, start + p // 2 + 1) for start in corner]
+    copies[:, :, middle[0], middle[1]] += 3
     return copies
 
 

@@ -211,8 +211,8 @@ class PositionsQuestion(Question):
             "learnable",
             'positions="learnable": a parameter, one row added to each token, and it learns',
             share=2,
-            hint="The picture shows what is added to the tokens of one image when the table holds drawn numbers, row by "
-            "row. Where does a row of yours come from?",
+            hint="The picture shows what is added to the tokens of one image when the table holds drawn numbers, row "
+            "by row. Where does a row of yours come from?",
         ),
         Criterion(
             "sinusoidal",
@@ -235,8 +235,8 @@ class PositionsQuestion(Question):
         side, width = int(rng.integers(2, 4)), int(rng.choice([6, 8, 10]))
         deep = ("shape", "tokens", "learnable")
         yield _case(rng, deep, mode="learnable", b=3, c=3, patch=4, side=side, width=width)
-        deep = ("shape", "tokens", "sinusoidal", "buffer")
-        yield _case(rng, deep, mode="sinusoidal", b=3, c=3, patch=4, side=side, width=width)
+        fixed = ("shape", "tokens", "sinusoidal", "buffer")
+        yield _case(rng, fixed, mode="sinusoidal", b=3, c=3, patch=4, side=side, width=width)
         few = int(rng.integers(3, 6))
         yield _case(rng, ("sizes",), mode="learnable", b=1, c=1, patch=few, side=3, width=int(rng.choice([4, 14])))
         yield _case(rng, ("sizes",), mode="sinusoidal", b=2, c=2, patch=3, side=1, width=int(rng.choice([4, 12])))
@@ -270,13 +270,8 @@ class PositionsQuestion(Question):
         marks, still = heard.marks(), heard.array("still")
         found = bool(heard.array("found").any())
         code = code_rows(case, patch_count(case) + 1, int(case["width"]))
-        traits = [
-            found,
-            heard.learns("", "slope").ok,
-            heard.array("slope").size > 0,
-            heard.array("moves").any(),
-            still.any(),
-        ]
+        traits = [found, heard.learns("", "slope").ok, heard.array("slope").size > 0]
+        traits += [bool(heard.array("moves").any()), bool(still.any())]
         traits += [np.asarray(got.get("still", NOTHING)).dtype == np.float64]
         traits += [still.shape[1:] == code.shape and np.allclose(still, code, atol=1e-3)]
         marks["added"] = np.zeros([1 + int(bool(on)) for on in traits])
@@ -287,11 +282,8 @@ class PositionsQuestion(Question):
     def picture(self, case, expected, got):
         heard = Hearing(case, expected, got or {})
         name = "born" if case.get("mode") == "sinusoidal" else "placed"
-        if (
-            got is not None
-            and heard.shape().ok
-            and not _first_bad("", [heard.patches(""), heard.first("", "effect")]).ok
-        ):
+        below = (heard.shape, lambda: heard.patches(""), lambda: heard.first("", "effect"))
+        if got is not None and heard.shape().ok and not all(ask().ok for ask in below):
             return _heard(case, expected, got)
         return positions_picture(expected[name][0], None if got is None else heard.array(name))
 

@@ -95,9 +95,8 @@ ways = {
     "all patches side by side": linear_accuracy(seen.flatten(1), unseen.flatten(1)),
 }
 bars(ways, xlabel="accuracy on unseen digits", form="{:.0%}")
-assert (
-    ways["the mean of all patches"] < 0.3 < ways["the best patch alone"] < 0.6 < 0.9 < ways["all patches side by side"]
-)
+mean, best, together = sorted(ways.values())
+assert mean < 0.3 < best < 0.6 < 0.9 < together
 
 # %% [markdown]
 # The digit is in the whole, in no part of it, so somebody has to *gather*. Averaging raw patches forgets what stood
@@ -303,7 +302,8 @@ print("          trained  saved  after .to(device)")
 for name in ("plain", "kept", "learned"):
     print(f"{name:<9} {name in trained!s:<8} {name in saved!s:<6} {getattr(shelf, name).device}")
 assert (shelf.plain.device.type, shelf.kept.device.type) == ("cpu", "meta")
-assert list(trained) == ["learned"] and sorted(saved) == ["kept", "learned"]
+assert list(trained) == ["learned"]
+assert sorted(saved) == ["kept", "learned"]
 
 # %% [markdown]
 # The plain tensor stayed behind. On your laptop nobody notices; on the first GPU:
@@ -445,8 +445,8 @@ if ready("Q4"):
         print(f"largest change in any token: {(one(test.images[:4].cpu()) - before).abs().max():.0e}")
 
 # %% [markdown]
-# Nothing but rounding. With learned positions row 0 adds nothing that the class token couldn't hold; it is there because one
-# table for all is simpler than a table with an exception.
+# Nothing but rounding. With learned positions row 0 adds nothing that the class token couldn't hold; it is there
+# because one table for all is simpler than a table with an exception.
 
 # %% [markdown]
 # ## 6 · The race
@@ -524,7 +524,7 @@ if ready("Q4"):
 # - The ViT paper found the same with thousands of times more data: class token and mean do equally well, each at its
 #   own learning rate (Figure 9 in its appendix), and which positions you take hardly matters, as long as you take
 #   some (Table 8).
-# - The CNN wins, in less time and with about as many numbers. It has locality built in; a ViT has to learn it, from 1433
+# - The CNN wins, in less time and with fewer numbers. It has locality built in; a ViT has to learn it, from 1433
 #   digits.
 #
 # So why a class token? Not for accuracy. It costs one token of seventeen, and it gives the image a place of its own
@@ -619,7 +619,7 @@ if ready("Q4"):
              "sinusoidal": rows_of(both["sinusoidal"])}  # fmt: skip
     units = {name: F.normalize(rows[1:].cpu() - rows[1:].cpu().mean(0), dim=1) for name, rows in pairs.items()}
     compare([(name, (unit @ unit[5]).reshape(4, 4)) for name, unit in units.items()],
-            alt="Only the sinusoidal rows resemble their neighbours, and those to the left and right only.")  # fmt: skip
+            alt="Only the sinusoidal rows resemble their neighbours, and only to the left and right.")  # fmt: skip
 
 # %%
 places = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))  # n 2
@@ -677,10 +677,8 @@ if ready("Q4"):
             parameter.requires_grad_(False)
     lost = SmallViT(CopiedPositions(bare))
     fit(lost, train, test, epochs=8, lr=3e-3, progress=False)
-    found = {
-        "along the tokens": runs["class token, sinusoidal"][0][-1],
-        "along the batch": evaluate(lost, test).accuracy,
-    }
+    right = runs["class token, sinusoidal"][0][-1]
+    found = {"along the tokens": right, "along the batch": evaluate(lost, test).accuracy}
     bars({name: 100 * value for name, value in found.items()}, xlabel="test accuracy, %, seed 0", form="{:.0f}")
 
 # %% tags=["solution"]
@@ -740,8 +738,9 @@ if ready("Q4"):
 # an `nn.Parameter`." What changes? And which of the two kinds of position can be made for a larger image at once?
 
 # %% [markdown] tags=["written"] question="W4b" points=2
-# A plain tensor isn't moved by `.to(device)`, so on a GPU the sum of a CUDA tensor and a CPU tensor raises an error (and
-# `.half()` or `.double()` don't reach it either). `self.register_buffer("pe", getPositionEncoding(17, 64))` mends it.
+# A plain tensor isn't moved by `.to(device)`, so on a GPU the sum of a CUDA tensor and a CPU tensor raises an error
+# (and `.half()` or `.double()` don't reach it either).
+# `self.register_buffer("pe", getPositionEncoding(17, 64))` mends it.
 # As a parameter it would move as well, but the optimiser would train it (and weight decay would shrink it): it begins
 # as sinusoids and ends as learned positions; `requires_grad=False` would prevent that. Sinusoids are a formula, so
 # for a larger image one simply asks for more rows; a learned table has no rows for places it has never seen, and must
