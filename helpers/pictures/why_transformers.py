@@ -105,14 +105,15 @@ def show_fields(maps: Mapping[str, tuple], alt: str | None = None) -> None:
         maps: title to (map, side by theory or None, side of the square that holds most).
     """
     with style():
-        fig, axes = figure(1.95, columns=len(maps), squeeze=False)
+        wide = min(2.2 * len(maps), WIDTH)
+        fig, axes = figure(wide / len(maps) + 0.2, width=wide, columns=len(maps), squeeze=False)
         for ax, (title, (found, theory, effective)) in zip(axes.flat, maps.items(), strict=True):
             array = to_numpy(found).astype(float)
             ax.imshow(np.sqrt(array / array.max()), cmap="viridis", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[], title=title)
             for side, dash in ((theory, "-"), (effective, "--")):
                 if side is not None and side <= len(array):
-                    corner = len(array) // 2 - side / 2
+                    corner = (len(array) - 1 - side) / 2
                     ax.add_patch(Rectangle((corner, corner), side, side, fill=False, edgecolor="white",
                                            linewidth=1.3, linestyle=dash))  # fmt: skip
             ax.spines[:].set_visible(False)
@@ -163,7 +164,8 @@ def show_looks(images, weights, query: int, titles: Sequence[str] = (), alt: str
     weights = to_numpy(weights).astype(float)
     side = round(weights.shape[1] ** 0.5)
     with style():
-        fig, axes = figure(1.75, width=min(1.45 * len(weights), WIDTH), columns=len(weights), squeeze=False)
+        wide = min(1.45 * len(weights), WIDTH)
+        fig, axes = figure(wide / len(weights) + 0.15, width=wide, columns=len(weights), squeeze=False)
         for i, (ax, image, row) in enumerate(zip(axes.flat, images, weights, strict=True)):
             picture = to_picture(image)
             patch = picture.shape[0] // side
@@ -197,13 +199,15 @@ def show_race(runs: Mapping[str, tuple[Sequence, Sequence]], alt: str | None = N
         ax.set(xlabel="seconds of training", ylabel="test accuracy, %", ylim=(0, 103))
         ax.set_xlim(0, 1.12 * max(seconds[-1] for seconds, _ in runs.values()))
         ax.grid(axis="y")
-    ends = "; ".join(f"{name} {percent[-1]:.0f} % after {seconds[-1]:.1f} s" for name, (seconds, percent) in runs.items())
+    ends = "; ".join(
+        f"{name} {percent[-1]:.0f} % after {seconds[-1]:.1f} s" for name, (seconds, percent) in runs.items()
+    )
     show(fig, alt or f"Test accuracy against seconds of training. {ends}.")
 
 
 def show_timeline(events: Mapping[str, tuple[float, str]], alt: str | None = None) -> None:
     """Draw a time line: name to (year with its fraction, what was new); labels alternate above and below."""
-    levels = (1.0, -1.0, 2.0, -2.0)
+    levels = (0.95, -0.8, 2.05, -1.9)
     with style():
         fig, ax = figure(3.3)
         ax.axhline(0, color=_RIM, linewidth=1.5, zorder=1)
@@ -216,11 +220,10 @@ def show_timeline(events: Mapping[str, tuple[float, str]], alt: str | None = Non
             high = levels[i % 4]
             ax.plot([when, when], [0, high], color=FAINT, linewidth=1.1, zorder=0)
             ax.plot([when], [0], "o", color=COLOURS[0], markersize=5, zorder=3)
-            ax.text(when, high, f"{name}\n", ha="center", va="center", fontsize=8.5, color=INK, weight="bold",
-                    linespacing=1.25, zorder=4)  # fmt: skip
-            ax.text(when, high, f"\n{what}", ha="center", va="center", fontsize=7.5, color=SOFT, linespacing=1.25,
-                    zorder=4, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
-        ax.set(xlim=(min(years) - 0.4, max(years) + 0.4), ylim=(-2.5, 2.5))
+            ax.text(when, high, what, ha="center", va="top", fontsize=7.5, color=SOFT, linespacing=1.2, zorder=3,
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
+            ax.text(when, high + 0.06, name, ha="center", va="bottom", fontsize=8.5, color=INK, weight="bold", zorder=4)
+        ax.set(xlim=(min(years) - 0.4, max(years) + 0.4), ylim=(-2.75, 2.5))
         ax.set_axis_off()
     listed = ", ".join(f"{name} {when:.1f}" for name, (when, _) in events.items())
     show(fig, alt or f"A time line: {listed}.")

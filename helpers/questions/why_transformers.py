@@ -172,4 +172,3 @@ def _same_reach(wanted: np.ndarray, given: np.ndarray, tolerance: float) -> Find
         return Finding("centre", True)
     what = f"{int(too_far.sum())} pixels too many, {int(missed.sum())} missed, of {int((~outside).sum())}"
     return Finding("centre", False, what)
-

@@ -36,9 +36,8 @@ from helpers import check, ready
 from helpers.data import Dataset, load
 from helpers.device import device
 from helpers.explore import explore
-from helpers.pictures.why_transformers import (
-    show_cone, show_fields, show_looks, show_race, show_timeline, show_ways,
-)  # fmt: skip
+from helpers.pictures.why_transformers import show_cone, show_fields, show_looks
+from helpers.pictures.why_transformers import show_race, show_timeline, show_ways
 from helpers.plots import bars, compare, curves, figure, show, show_images
 from helpers.training import evaluate, fit
 
@@ -69,7 +68,7 @@ def stage(c_in, c_out, kernel, stride=1, padding=0):
     return [conv, nn.BatchNorm2d(c_out), nn.ReLU()]
 
 
-def small_cnn(n_classes=10, w=16):
+def small_cnn(n_classes=10, w=12):
     return nn.Sequential(
         *stage(3, w, 4, 2, 1),
         *stage(w, 2 * w, 3, 1, 1), nn.MaxPool2d(2),
@@ -159,27 +158,31 @@ def accuracy(model, images, labels):
 
 def pushed(model, name):
     push, strengths = pushes[name]
-    return [accuracy(model, push(test.images, s), test.labels) for s in strengths]
+    return [accuracy(model, push(test.images[:300], s), test.labels[:300]) for s in strengths]
+
+
+def under_all(models):
+    return {name: torch.tensor([pushed(model, name) for model in models]) for name in pushes}  # models, strengths
 
 
 def draw_pushes(who):
-    """`who`: name to list of models; the band is from the worst to the best of them."""
+    """`who`: name to what `under_all` measured; the band is from the worst model to the best."""
     fig, axes = figure(4.4, rows=2, columns=2)
     for ax, (name, (_, strengths)) in zip(axes.flat, pushes.items(), strict=True):
-        runs = {kind: torch.tensor([pushed(model, name) for model in models]) for kind, models in who.items()}
-        bands = {kind: (r.amin(0), r.amax(0)) for kind, r in runs.items()}
-        means = {kind: r.mean(0) for kind, r in runs.items()}
-        curves(strengths, means, xlabel=name, ylabel="test accuracy, %", bands=bands, ax=ax)
-        ax.axhline(10, color="#8c959f", linewidth=1, linestyle=":")
+        means = {kind: runs[name].mean(0) for kind, runs in who.items()}
+        bands = {kind: (runs[name].amin(0), runs[name].amax(0)) for kind, runs in who.items()}
         ax.set_ylim(0, 103)
+        ax.axhline(10, color="#8c959f", linewidth=1, linestyle=":")
+        curves(strengths, means, xlabel=name, ylabel="test accuracy, %", bands=bands, ax=ax, height=2.2)
     show(fig, alt=f"Accuracy of {', '.join(who)} under growing tilt, blur, cover and scale: all fall.")
-    return {kind: {name: pushed(models[0], name) for name in pushes} for kind, models in who.items()}
 
 
 # %%
-fallen = draw_pushes({"CNN": [model for model, _ in cnns]})["CNN"]
-assert fallen["tilt, degrees"][4] < fallen["tilt, degrees"][0] - 20
-assert fallen["scale, times"][0] < fallen["scale, times"][2] - 20
+cnn_falls = under_all([model for model, _ in cnns])
+draw_pushes({"CNN": cnn_falls})
+for name, runs in cnn_falls.items():
+    print(f"{name:<21} best {runs.mean(0).max():.0f} %, worst {runs.mean(0).min():.0f} %")
+    assert runs.mean(0).min() < runs.mean(0).max() - 20
 
 # %% [markdown]
 # The dotted line is guessing. Each push costs dearly, and nobody warned us: on its own test set the network is
@@ -193,17 +196,20 @@ def with_tilts(images, labels):
     return tilt(images, 120 * torch.rand(len(images), device=images.device) - 60), labels
 
 
-steady, history = trained(small_cnn, train, test, epochs=5, augment=with_tilts)
+steady, _ = trained(small_cnn, train, epochs=5, augment=with_tilts)
 degrees = pushes["tilt, degrees"][1]
-both = {"as before": fallen["tilt, degrees"], "trained with tilts": pushed(steady, "tilt, degrees")}
+before, after = cnn_falls["tilt, degrees"].mean(0), pushed(steady, "tilt, degrees")
+both = {"as before": before, "trained with tilts": after}
 curves(degrees, both, xlabel="tilt, degrees", ylabel="test accuracy, %")
-assert both["trained with tilts"][4] > both["as before"][4] + 15
+assert after[4] > before[4] + 15
+assert after[0] < before[0]
 
 # %% [markdown]
-# Data cure it, up to the pushes one thought of. So the first limit is one of *learning*: what a network isn't
-# shown, it needn't know. Attention will not change that; section 9 measures it.
+# Much of it comes back, at a price: in the same five epochs there was more to learn, and upright pictures
+# suffer. So the first limit is one of *learning*. What a network isn't shown, it needn't know. Attention will not
+# change that; section 9 measures it.
 #
-# **Try it.** Choose a push and watch the network's own confidence on one picture.
+# **Try it.** Tilt one picture and watch the first network's own confidence. (Another push? Change one line.)
 
 
 # %%
@@ -360,19 +366,22 @@ check("Q00b", gradient_map)
 
 
 # %%
-def stack(depth, kernel=3, stride=1, c=8):
+def stack(depth, kernel=3, stride=1, c=16):
     layers = []
     for i in range(depth):
-        layers += [nn.Conv2d(c if i else 3, c, kernel, stride, kernel // 2), nn.ReLU()]
+        conv = nn.Conv2d(c if i else 3, c, kernel, stride, kernel // 2, bias=False)
+        nn.init.kaiming_normal_(conv.weight)  # so that signals survive 24 layers
+        layers += [conv, nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
 
 def square_holding(found, share=0.9):
-    middle = len(found) // 2
-    for r in range(middle + 1):
-        if found[middle - r : middle + r + 1, middle - r : middle + r + 1].sum() >= share * found.sum():
-            break
-    return 2 * r + 1
+    """Side of the smallest square around the middle that holds this share of a map."""
+    size = len(found)
+    for side in range(2 - size % 2, size + 1, 2):
+        edge = (size - side) // 2
+        if found[edge : edge + side, edge : edge + side].sum() >= share * found.sum():
+            return side
 
 
 def mean_map(make, size=65, draws=10):
@@ -387,8 +396,8 @@ if ready("Q00a") and ready("Q00b"):
     fields = [receptive_field([3] * depth, [1] * depth) for depth in depths]
     maps = [mean_map(lambda depth=depth: stack(depth)) for depth in depths]
     looks = [square_holding(found) for found in maps]
-    titled = {f"{d} layers" if d > 1 else "1 layer": row for d, *row in zip(depths, maps, fields, looks, strict=True)}
-    show_fields(titled)
+    rows = zip(maps, fields, looks, strict=True)
+    show_fields({f"{depth} layer{'s' * (depth > 1)}": row for depth, row in zip(depths, rows, strict=True)})
 
 # %% [markdown]
 # Solid: what theory allows. Dashed: where 90 % of the slope is. (Brightness is the root of the slope, or you
@@ -402,12 +411,14 @@ if ready("Q00a") and ready("Q00b"):
     ax.set_xticks(depths, depths)
     ax.set_yticks([3, 5, 10, 20, 50], [3, 5, 10, 20, 50])
     ax.minorticks_off()
-    show(fig, alt="Side of the field against layers, both axes logarithmic: theory is steeper than what is used.")
+    show(fig, alt="Field against layers on log scales: theory is steeper than what is used.")
     steep = [math.log(side[-1] / side[2]) / math.log(24 / 4) for side in (fields, looks)]
-    print(f"from 4 to 24 layers: theory grows like depth^{steep[0]:.2f}, what is used like depth^{steep[1]:.2f}")
+    print(f"from 4 to 24 layers: in theory like depth^{steep[0]:.2f}, in use like depth^{steep[1]:.2f}")
 
 # %% tags=["solution"]
-assert all(bool((found > 0).sum(1).max() <= field) for found, field in zip(maps, fields, strict=True))
+assert all(bool(found.isfinite().all()) for found in maps)
+assert [int((found > 0).sum(1).max()) for found in maps] == fields
+assert all(side <= field for side, field in zip(looks, fields, strict=True))
 assert steep[0] > 0.9 > 0.75 > steep[1]
 assert looks[-1] < 0.6 * fields[-1]
 
@@ -415,8 +426,9 @@ assert looks[-1] < 0.6 * fields[-1]
 # Theory grows with the depth, use about with its root: the way to the edge is one path among very many to the
 # middle. This is the *effective* receptive field of Luo et al. (2016).
 #
-# And with training? Our CNN, before its classifier, averaged over 64 test pictures, beside one layer of
-# PyTorch's attention in which every patch of 4 x 4 pixels is a token:
+# And with training? Our CNN, before its classifier, averaged over 64 test pictures (with a margin of 4, so that
+# its output has a middle). Beside it one layer of PyTorch's attention, in which every patch of 4 x 4 pixels is a
+# token:
 
 
 # %%
@@ -437,23 +449,24 @@ class OneAttention(nn.Module):
 # %%
 if ready("Q00a") and ready("Q00b"):
     body = cnns[0][0].eval()[:-2]  # without Flatten and Linear
-    pictures = test.images[:64].to(where)
+    pictures = F.pad(test.images[:64].to(where), (4, 4, 4, 4), mode="replicate")  # 40 x 40
     used = torch.stack([gradient_map(body, picture[None]) for picture in pictures]).mean(0)
-    everywhere = mean_map(OneAttention, size=32)
+    everywhere = mean_map(OneAttention, size=36)
     show_fields({"CNN, 5 layers": (used, receptive_field(*known["our CNN"]), square_holding(used)),
                  "attention, 1 layer": (everywhere, None, square_holding(everywhere))})  # fmt: skip
     seen = [(found > 0).float().mean().item() for found in (used, everywhere)]
-    print(f"share of the image that the centre hears of: CNN {seen[0]:.0%}, attention {seen[1]:.0%}")
+    print(f"the centre hears of: CNN {seen[0]:.0%} of the image, attention {seen[1]:.0%}")
 
 # %% tags=["solution"]
 assert seen[1] == 1
-assert seen[0] < 0.75
+assert int((used > 0).sum(1).max()) == receptive_field(*known["our CNN"]) == 22
+assert square_holding(used) < 22
 
 # %% [markdown]
 # One layer, the whole image. (*Can* see is not *will* look: what attention looks at is learned, and shown in
 # section 6.)
 #
-# **Try it.** What buys sight fastest: depth, kernels, or strides?
+# **Try it.** What buys sight faster, depth or strides? And larger kernels?
 
 
 # %%
@@ -529,36 +542,38 @@ assert right == 0.5
 
 
 # %%
-def bag_of_views(extra, w=24):
+def bag_of_views(extra, w=16):
     layers = stage(3, w, 5, 2)
     for _ in range(extra):
         layers += stage(w, w, 3)
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(w, 2))
 
 
-extras, seeds, found = [0, 1, 2, 4], (0, 1), {}
+extras, seeds, found = [0, 1, 2, 3], (0, 1), {}
 for extra in extras:
     runs = [trained(lambda e=extra: bag_of_views(e), faces, seed=s, epochs=6)[0] for s in seeds]
     found[extra] = torch.tensor([accuracy(m, faces_test.images, faces_test.labels) for m in runs])
 
 # %%
 views = [5 + 4 * extra for extra in extras]  # pixels: your receptive_field([5, 3, …], [2, 1, …])
-mean, low, high = (torch.stack([reduce(found[e]) for e in extras]) for reduce in (torch.mean, torch.min, torch.max))
+scored = torch.stack([found[extra] for extra in extras])  # extras, seeds
+mean, low, high = scored.mean(1), scored.amin(1), scored.amax(1)
 fig, ax = figure(2.6)
 curves(views, {"bag of views": mean}, xlabel="receptive field, pixels", ylabel="test accuracy, %",
        bands={"bag of views": (low, high)}, ax=ax)  # fmt: skip
 ax.axhline(50, color="#8c959f", linewidth=1, linestyle=":")
 ax.set(ylim=(40, 103), xticks=views)
-show(fig, alt="Accuracy on faces against receptive field: chance at 5 pixels, perfect from 13 on.")
+show(fig, alt="Accuracy on faces against receptive field: chance at 5 pixels, nearly perfect at 17.")
 assert mean[0] < 60
-assert min(found[4]) > 95
+assert min(found[3]) > 95
 
 # %% tags=["solution"]
 assert [receptive_field([5] + [3] * e, [2] + [1] * e) for e in extras] == views
 
 # %% [markdown]
-# At 5 pixels it is guessing; at 9 it begins to see a part *and* the hair beside it; from there on composition is
-# no riddle. A CNN with a wide view solves this, and a look at the network tells you whether it has one.
+# With a short view it does hardly better than guessing. To know a part's place, the view must hold the part *and*
+# something of what lies around it; from then on composition is no riddle. A CNN with a wide view solves this, and
+# your Q00a tells whether it has one.
 #
 # And a transformer? Here is a tiny one, from PyTorch's parts: 16 patches as tokens, a learned place for each,
 # two blocks of attention. (You will write all of it yourself, lessons 01 to 07.)
@@ -586,8 +601,8 @@ class SmallViT(nn.Module):
 
 
 # %%
-vits = [trained(lambda: SmallViT(2), faces, faces_test, seed, lr=2e-3, epochs=6) for seed in seeds]
-scores = {"bag of 5 pixels": found[0], "CNN, 21 pixels": found[4],
+vits = [trained(lambda: SmallViT(2), faces, faces_test, seed, lr=2e-3, epochs=5) for seed in seeds]
+scores = {"bag of 5 pixels": found[0], "CNN, 17 pixels": found[3],
           "small ViT": torch.tensor([100 * h.test_accuracy[-1] for _, h in vits])}  # fmt: skip
 spread = {name: (s.max() - s.min()) / 2 for name, s in scores.items()}
 bars({name: s.mean() for name, s in scores.items()}, spread, xlabel="test accuracy on faces, %", form="{:.1f}")
@@ -614,7 +629,8 @@ with torch.no_grad():
     print(f"f(shift(x)) - shift(f(x)): at most {(there - shift(here, 10)).abs().max():.0e}")
     print(f"f(shift(x)) - f(x):        at most {(there - here).abs().max():.2f}")
 assert torch.allclose(there, shift(here, 10), atol=1e-5)
-compare([("x", picture[0]), ("f(x)", here[0, 0]), ("shift(x)", shift(picture, 10)[0]), ("f(shift(x))", there[0, 0])])
+compare([("x", picture[0]), ("f(x)", here[0, 0]),
+         ("shift(x)", shift(picture, 10)[0]), ("f(shift(x))", there[0, 0])])  # fmt: skip
 
 # %% [markdown]
 # With a stride it holds only for shifts that the stride divides:
@@ -623,9 +639,9 @@ compare([("x", picture[0]), ("f(x)", here[0, 0]), ("shift(x)", shift(picture, 10
 coarse = nn.Conv2d(3, 1, 5, stride=2, padding=2, padding_mode="circular", bias=False)
 with torch.no_grad():
     for by in (1, 2):
-        moved_by = [(coarse(shift(picture, by)) - shift(coarse(picture), k)).abs().max().item() for k in (0, 1)]
-        print(f"shift by {by}: off by {min(moved_by):.0e} at best")
-        assert (min(moved_by) < 1e-5) == (by == 2)
+        off = [(coarse(shift(picture, by)) - shift(coarse(picture), k)).abs().max() for k in (0, 1)]
+        print(f"shift by {by}: off by {min(off):.0e} at best")
+        assert (min(off) < 1e-5) == (by == 2)
 
 # %% [markdown]
 # ### The gift
@@ -665,17 +681,18 @@ show_images([stripe[3] for stripe in wandering], titles=[f"at {at}" for at in pl
 # %%
 wanders = {}
 for name, make in (("CNN with a global maximum", everywhere_alike), ("ViT", stripe_vit)):
-    model, _ = trained(make, left, epochs=8)
+    model, _ = trained(make, left, epochs=6)
     wanders[name] = [accuracy(model, stripe, digits_test.labels) for stripe in wandering]
 curves(places, wanders, xlabel="where the test digit stands", ylabel="test accuracy, %")
 flat, steps = wanders.values()
 assert max(flat) - min(flat) < 1
 assert min(flat) > 85
 assert min(steps) < 40
+assert min(steps[0::2]) > max(steps[1::2])  # places 0, 4, 8, 12, 16 against the others
 
 # %% [markdown]
 # The CNN's line is flat: what it learned at the left it knows everywhere, for free. The ViT has to be shown
-# every place.
+# every place. (Its teeth: at every fourth pixel its 4 x 4 patches cut the digit just as in training.)
 #
 # ### The blindfold
 #
@@ -684,13 +701,13 @@ assert min(steps) < 40
 
 # %%
 third = torch.randint(3, (len(digits),), generator=torch.Generator().manual_seed(0))
-asks = Dataset("thirds", on_a_stripe(digits.images, (8 * third).tolist()), third, ("left", "middle", "right"), "")
+asks = Dataset("thirds", on_a_stripe(digits.images, (8 * third).tolist()), third, ("left", "mid", "right"), "")
 in_each = torch.cat([on_a_stripe(digits_test.images, [8 * k] * len(digits_test)) for k in range(3)])
 truth = torch.arange(3).repeat_interleave(len(digits_test))
 knows = {}
 for name, make in (("CNN, wraps around", lambda: everywhere_alike(3)), ("ViT", lambda: stripe_vit(3)),
                    ("CNN, pads with zeros", lambda: everywhere_alike(3, "zeros"))):  # fmt: skip
-    model, _ = trained(make, asks, epochs=6)
+    model, _ = trained(make, asks, epochs=4)
     knows[name] = accuracy(model, in_each, truth)
 bars(knows, xlabel="which third? test accuracy, %", form="{:.1f}")
 assert abs(knows["CNN, wraps around"] - 100 / 3) < 0.5
@@ -720,8 +737,10 @@ assert knows["CNN, pads with zeros"] > 60
 def mixing(layer, tokens):
     """Tokens (16, d) -> (16, 16): how strongly each output depends on each input."""
     d = tokens.shape[1]
-    flat = torch.autograd.functional.jacobian(lambda t: layer(t.mT.reshape(1, d, 4, 4)).flatten(2)[0].mT, tokens)
-    return flat.pow(2).sum((1, 3)).sqrt()  # n d n d -> n n
+    on_grid = lambda t: layer(t.mT.reshape(1, d, 4, 4)).flatten(2)[0].mT  # noqa: E731
+    slopes = torch.autograd.functional.jacobian(on_grid, tokens)  # n d n d
+    strength = slopes.pow(2).sum((1, 3)).sqrt()  # n n
+    return strength / strength.sum(1, keepdim=True)  # shares of what is heard
 
 
 vit = vits[0][0].cpu().eval()
@@ -744,7 +763,7 @@ def listens(vit, images):
 
 attention_a, attention_b = listens(vit, torch.stack([whole, scrambled]))
 compare([("conv, face A", conv_a), ("conv, face B", conv_b), ("attention, A", attention_a),
-         ("attention, B", attention_b)], shared=False)  # fmt: skip
+         ("attention, B", attention_b)])  # fmt: skip
 print(f"attention, largest difference of a weight: {(attention_a - attention_b).abs().max():.2f}")
 assert torch.equal(conv_a, conv_b)
 assert (attention_a - attention_b).abs().max() > 0.05
@@ -760,13 +779,13 @@ six = faces_test.images[[int(i) for k in (0, 1) for i in (faces_test.labels == k
 weights = listens(vit, six)
 query = int(weights.std(0).sum(-1).argmax())  # the patch whose weights vary most between these faces
 show_looks(six, weights[:, query], query, titles=["whole"] * 3 + ["scrambled"] * 3)
-kernel_map = torch.stack([mixing(grid_conv, vit.tokens(image[None])[0].detach())[query] for image in six])
+kernel_map = torch.stack([mixing(grid_conv, vit.tokens(x[None])[0].detach())[query] for x in six])
 show_looks(six, kernel_map, query, titles=["a convolution"] * 6)
 
 # %%
 attention_varies = listens(vit, faces_test.images).std(0).mean().item()
 kernel_varies = kernel_map.std(0).mean().item()
-print(f"how much a weight varies from face to face: attention {attention_varies:.3f}, convolution {kernel_varies:.3f}")
+print(f"a weight varies from face to face by: attention {attention_varies:.3f}, convolution {kernel_varies:.3f}")
 print(f"(a mean attention weight is 1/16 = {1 / 16:.3f})")
 assert kernel_varies == 0 < attention_varies
 
@@ -775,10 +794,9 @@ assert kernel_varies == 0 < attention_varies
 # changes:
 
 # %%
-bend = nn.Sequential(grid_conv, nn.ReLU())
-change = (mixing(bend, a) - mixing(bend, b)).abs().max() / mixing(bend, a).max()
-print(f"convolution and ReLU: slopes change by up to {change:.0%}, on the same neighbours")
-assert ((mixing(bend, a) > 0) <= (conv_a > 0)).all()
+bent_a, bent_b = (mixing(nn.Sequential(grid_conv, nn.ReLU()), tokens) for tokens in (a, b))
+print(f"convolution and ReLU: shares change by up to {((bent_a - bent_b).abs() / conv_a.max()).max():.0%}")
+print("anybody else heard:", bool(((bent_a + bent_b > 0) & (conv_a == 0)).any()))
 
 # %% [markdown]
 # But never *who* is heard: the band stays the band.
@@ -843,8 +861,8 @@ for name, matrix in who.items():
     print(f"{name:<11} the last output hears {int((matrix[-1] > 0).sum())} of 8 tokens")
 
 # %% [markdown]
-# In blue-grey all outputs, in orange the last one. Recurrence hears everybody, by passing a message along, and
-# each step waits for the one before. Convolution waits for nobody, and hears three. Attention has both.
+# In orange: what the last output hears. Recurrence hears everybody, by passing a message along, and each step waits
+# for the one before. Convolution waits for nobody, and hears its neighbours. Attention has both.
 #
 # ### Waiting, reaching, keeping, time
 #
@@ -930,8 +948,11 @@ panels = [(short, chain, "operations in a row, one layer"), (short, reach, "laye
           (long, kept, "MiB kept for the way back"), (long, timed, "milliseconds, there and back")]  # fmt: skip
 for ax, (lengths, series, title) in zip(axes.flat, panels, strict=True):
     curves(lengths, series, title=title, xlabel="tokens", logx=True, logy=True, ax=ax, height=2.6)
-show(fig, alt="Four charts on log scales. Waiting grows for recurrence only, layers for convolution only, memory and "
-     "time steepest for attention.")  # fmt: skip
+    ticks = lengths if len(lengths) < 6 else lengths[::2]
+    ax.set_xticks(ticks, ticks)
+    ax.minorticks_off()
+show(fig, alt="Four charts on log scales. Waiting grows for recurrence only, layers for convolution "
+     "only, memory steepest for attention.")  # fmt: skip
 assert chain["recurrence"][-1] > 60
 assert chain["attention"][0] == chain["attention"][-1]
 assert chain["convolution"][0] == chain["convolution"][-1]
@@ -950,8 +971,7 @@ assert doubled["convolution"] < 2.1
 
 # %% [markdown]
 # Attention that stores its weights keeps nearly four times as much for twice the tokens: n². A fused kernel
-# avoids storing them (still, it computes all n²). And recurrence shows its waiting as time, even on one core; on
-# a parallel machine the gap is wider.
+# avoids storing them (still, it computes all n²). And recurrence shows its waiting as time, even on one core.
 #
 # ### Why the route matters
 #
@@ -963,7 +983,7 @@ n = 48
 torch.manual_seed(0)
 deep = nn.Sequential(*[nn.Sequential(Convolution(16), nn.Tanh()) for _ in range(n - 1)])
 chains = {"recurrence": Recurrence(16), f"{n - 1} convolutions": deep, "attention": Attention(16)}
-fades = {name: heard(layer.double(), n) if False else None for name, layer in chains.items()}
+fades = {}
 for name, layer in chains.items():
     x = torch.randn(1, n, 16, dtype=torch.float64, requires_grad=True)
     (slope,) = torch.autograd.grad(layer.double()(x)[0, -1].sum(), x)
@@ -1016,7 +1036,7 @@ print(f"from Transformer to ViT: {months['ViT'] - months['Transformer']} months;
 # starts each.
 
 # %%
-racers = [trained(SmallViT, train, test, seed, lr=2e-3, epochs=9) for seed in seeds]
+racers = [trained(SmallViT, train, test, seed, lr=2e-3, epochs=7) for seed in seeds]
 runs = {}
 for kind, pairs in (("CNN", cnns), ("ViT", racers)):
     for seed, (_, history) in zip(seeds, pairs, strict=True):
@@ -1034,15 +1054,19 @@ assert min(percent[-1] for name, (_, percent) in runs.items() if name[0] == "C")
 # And the first limit, the pushes?
 
 # %%
-falls = draw_pushes({"CNN": [model for model, _ in cnns], "ViT": [model for model, _ in racers]})
-for kind, rows in falls.items():
-    kept_share = {name.split(",")[0]: min(row) / max(row) for name, row in rows.items()}
-    print(kind, "keeps at worst:", ", ".join(f"{name} {share:.0%}" for name, share in kept_share.items()))
+vit_falls = under_all([model for model, _ in racers])
+draw_pushes({"CNN": cnn_falls, "ViT": vit_falls})
+for kind, falls in (("CNN", cnn_falls), ("ViT", vit_falls)):
+    means = {name.split(",")[0]: runs.mean(0) for name, runs in falls.items()}
+    left_over = {name: (mean.min() / mean.max()).item() for name, mean in means.items()}
+    print(f"{kind} keeps at worst:", ", ".join(f"{name} {share:.0%}" for name, share in left_over.items()))
+    assert max(left_over[name] for name in ("tilt", "cover", "scale")) < 0.7
 
 # %% [markdown]
-# No miracle: the ViT falls too, from lower down. What changed in 2020 wasn't robustness, it was scale: with
-# many millions of images, what a CNN is *given* matters less than what a ViT is *free* to learn (Dosovitskiy et
-# al., Figure 3). Lesson 10 measures that crossing at our size.
+# No miracle: tilt, cover and scale fell the ViT too, and it starts lower. (Blur costs it little: it has learned
+# less about fine detail.) What changed in 2020 wasn't robustness, it was scale: with many millions of images, what a
+# CNN is *given* matters less than what a ViT is *free* to learn (Dosovitskiy et al., Figure 3). Lesson 10 measures
+# that crossing at our size.
 #
 # Here is the score, from your own curves:
 #
@@ -1060,19 +1084,6 @@ for kind, rows in falls.items():
 # >   invariant; strides break it, zero padding too.
 # > - **A task that needs places behind a global mean.** Exactly chance, and no error message.
 # > - **A race by epochs.** A ViT's epoch isn't a CNN's: compare seconds, and more than one start.
-# > - **Raw pixels into a ViT.** Without batch norm nobody centres them for you (below).
-
-
-# %%
-class Raw(SmallViT):
-    def tokens(self, images):
-        return super().tokens(images / 4 + 0.5)  # undoes the centring
-
-
-raw, _ = trained(lambda: Raw(2), faces, lr=2e-3, epochs=6)
-off_centre = accuracy(raw, faces_test.images, faces_test.labels)
-print(f"faces, pixels centred: {100 * vits[0][1].test_accuracy[-1]:.0f} %, pixels 0..1: {off_centre:.0f} %")
-assert off_centre < 85
 
 # %% [markdown]
 # ## 10 · In words
@@ -1107,8 +1118,8 @@ assert off_centre < 85
 # %% [markdown] tags=["written"] question="W0b" points=2
 # (1) A CNN with a global maximum. A crack is a crack wherever it is: convolutions are equivariant, the maximum
 # makes the answer invariant, so what was learned at one place holds everywhere (the flat line on the stripes, where
-# the ViT fell to a fraction). And data are few: on 2000 images the CNN had over 90 % when the ViT had about two
-# thirds in the same seconds. (2) A ViT: the answer *is* a relation of places, over a long distance, and a global
+# the ViT fell to a fraction). And data are few: on 2000 images the CNN had over 90 % when the ViT had little
+# more than half, in the same seconds. (2) A ViT: the answer *is* a relation of places, over a long distance, and a global
 # maximum throws places away (exactly 33.3 % on thirds, exactly 50 % on shuffled tiles); attention relates any two
 # patches in one layer, and 10 million photographs are enough to learn what a CNN is given. I would change my mind
 # in (1) with a ViT pretrained on much data, or if cracks only count in certain places of the plate, or if their

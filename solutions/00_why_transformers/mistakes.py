@@ -118,9 +118,8 @@ def own_stride_counted(kernels, strides):
 )
 def strides_ignored(kernels, strides):
     field, jump = 1, 1
-    for kernel, stride in zip(kernels, strides, strict=True):
+    for kernel in kernels:
         field = field + (kernel - 1) * jump
-        jump = jump * 1
     return field
 
 
@@ -349,8 +348,7 @@ def the_whole_output_asked(model, image):
 
 @mistake(
     "Q00b",
-    hint="Your map shines in a corner: you asked the output's first row and column. Where in the output is its "
-    "middle?",
+    hint="Your map shines in a corner: you asked the output's first row and column. Where in the output is its middle?",
 )
 def the_corner_asked(model, image):
     image = image.clone().requires_grad_()
@@ -374,8 +372,8 @@ def signs_kept(model, image):
 
 @mistake(
     "Q00b",
-    hint="Never negative, but too small: the colours had cancelled each other before you took the absolute value. Which "
-    "of the two should come first?",
+    hint="Never negative, but too small: the colours had cancelled each other before you took the absolute value. "
+    "Which of the two should come first?",
 )
 def absolute_value_too_late(model, image):
     image = image.clone().requires_grad_()
@@ -491,8 +489,8 @@ def slopes_squared(model, image):
 
 @mistake(
     "Q00b",
-    hint="The brightest pixel of your map is exactly 1: you divided by the largest. Fine for a picture, but maps of two "
-    "networks can then no longer be compared. Give the slopes as they are.",
+    hint="The brightest pixel of your map is exactly 1: you divided by the largest. Fine for a picture, but maps of "
+    "two networks can then no longer be compared. Give the slopes as they are.",
 )
 def divided_by_the_largest(model, image):
     image = image.clone().requires_grad_()
