@@ -182,27 +182,24 @@ def show_looks(images, weights, query: int, titles: Sequence[str] = (), alt: str
 def show_race(runs: Mapping[str, tuple[Sequence, Sequence]], alt: str | None = None) -> None:
     """Draw accuracy against seconds, one line per run (name to (seconds, per cent)); equal first words share a colour.
 
-    Names stand once, at the end of the first run that bears them.
+    Names stand once, at the end of the longest run that bears them.
     """
     kinds = list(dict.fromkeys(name.split(",")[0] for name in runs))
     with style():
         fig, ax = figure(2.8)
-        named = set()
+        ends: dict[str, tuple[float, float]] = {}
         for name, (seconds, percent) in runs.items():
             kind = name.split(",")[0]
-            colour = COLOURS[kinds.index(kind)]
-            ax.plot(seconds, percent, color=colour, marker="o", markersize=3.5)
-            if kind not in named:
-                ax.annotate(kind, (seconds[-1], percent[-1]), xytext=(7, 0), textcoords="offset points",
-                            va="center", color=colour, fontsize=9)  # fmt: skip
-                named.add(kind)
+            ax.plot(seconds, percent, color=COLOURS[kinds.index(kind)], marker="o", markersize=3.5)
+            ends[kind] = max(ends.get(kind, (0.0, 0.0)), (seconds[-1], percent[-1]))
+        for kind, end in ends.items():
+            ax.annotate(kind, end, xytext=(7, 0), textcoords="offset points", va="center", fontsize=9,
+                        color=COLOURS[kinds.index(kind)])  # fmt: skip
         ax.set(xlabel="seconds of training", ylabel="test accuracy, %", ylim=(0, 103))
         ax.set_xlim(0, 1.12 * max(seconds[-1] for seconds, _ in runs.values()))
         ax.grid(axis="y")
-    ends = "; ".join(
-        f"{name} {percent[-1]:.0f} % after {seconds[-1]:.1f} s" for name, (seconds, percent) in runs.items()
-    )
-    show(fig, alt or f"Test accuracy against seconds of training. {ends}.")
+    told = "; ".join(f"{name} {percent[-1]:.0f} % after {s[-1]:.1f} s" for name, (s, percent) in runs.items())
+    show(fig, alt or f"Test accuracy against seconds of training. {told}.")
 
 
 def show_timeline(events: Mapping[str, tuple[float, str]], alt: str | None = None) -> None:
