@@ -1118,12 +1118,13 @@ for kind, falls in (("CNN", cnn_falls), ("ViT", vit_falls)):
 
 # %% [markdown] tags=["written"] question="W0b" points=2
 # (1) A CNN with a global maximum. A crack is a crack wherever it is: convolutions are equivariant, the maximum
-# makes the answer invariant, so what was learned at one place holds everywhere (the flat line on the stripes, where
-# the ViT fell to a fraction). And data are few: on 2000 images the CNN had over 90 % when the ViT had little
-# more than half, in the same seconds. (2) A ViT: the answer *is* a relation of places, over a long distance, and a
-# global maximum throws places away (exactly 33.3 % on thirds); attention relates any two patches in one layer, and 10 million photographs are enough to learn what a CNN is given. I would change my mind
-# in (1) with a ViT pretrained on much data, or if cracks only count in certain places of the plate, or if their
-# length over the whole plate decides.
+# makes the answer invariant, so what was learned at one place holds everywhere (the flat line on the stripes,
+# where the ViT fell to a fraction). And data are few: on 2000 images the CNN had over 90 % when the ViT had
+# little more than half, in the same seconds. (2) A ViT: the answer *is* a relation of places, over a long
+# distance, and a global maximum throws places away (exactly 33.3 % on thirds); attention relates any two patches
+# in one layer, and 10 million photographs are enough to learn what a CNN is given. I would change my mind in (1)
+# with a ViT pretrained on much data, or if cracks only count in certain places of the plate, or if their length
+# over the whole plate decides.
 
 # %% [markdown] tags=["rubric"]
 # **W0b, 2 points.**
