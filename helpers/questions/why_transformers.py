@@ -44,9 +44,9 @@ class ReceptiveField(Question):
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
-        kernels = rng.choice([2, 3, 4, 5, 6, 7, 9, 11], 3, replace=False)
-        kernels, strides = [[int(k)] for k in kernels], [[1], [2], [int(rng.integers(3, 5))]]
-        yield _stacks("one layer", "single", kernels, strides)
+        sides = rng.choice([2, 3, 4, 5, 6, 7, 9, 11], 3, replace=False).tolist()
+        strides = [[1], [2], [int(rng.integers(3, 5))]]
+        yield _stacks("one layer", "single", [[side] for side in sides], strides)
         layers = int(rng.integers(3, 6))
         drawn = [[3] * layers, *rng.choice([1, 3, 5, 7], (2, layers)).tolist()]
         yield _stacks(f"{layers} layers of stride 1", "deep", drawn, [[1] * layers] * 3)
