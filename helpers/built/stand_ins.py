@@ -76,7 +76,8 @@ class FeedForwardBlock(nn.Module):
 
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
         super().__init__()
-        self.widen, self.back = nn.Linear(emb_size, 2 * expansion * emb_size), nn.Linear(expansion * emb_size, emb_size)
+        hidden = expansion * emb_size
+        self.widen, self.back = nn.Linear(emb_size, 2 * hidden), nn.Linear(hidden, emb_size)
         self.drop_p = drop_p
 
     def forward(self, x: Tensor) -> Tensor:
