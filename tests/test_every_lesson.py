@@ -18,9 +18,21 @@ def outcomes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("every")
     for lesson in LESSONS:
         hand_in(folder / "submitted", "solved", lesson, filled(COURSE, lesson, solutions(COURSE, lesson)))
+        stripped = filled(COURSE, lesson, solutions(COURSE, lesson))
+        for number, cell in enumerate(stripped.cells):
+            cell.metadata, cell.id = {}, f"cell-{number}"
+        hand_in(folder / "submitted", "stripped", lesson, stripped)
         hand_in(folder / "submitted", "untouched", lesson, released(COURSE, lesson))
     graded = grade(COURSE, LESSONS, submissions=folder / "submitted", out=folder / "out", jobs=2)
     return {(o.student, o.lesson): o for o in graded}
+
+
+def scores(outcome) -> dict[str, float]:
+    return {q.question: q.score for q in outcome.questions if q.question.startswith("Q")}
+
+
+def points(outcome) -> dict[str, float]:
+    return {q.question: q.max for q in outcome.questions if q.question.startswith("Q")}
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -28,9 +40,12 @@ def test_a_solved_lesson_scores_full_on_cases_never_seen(outcomes, lesson: str) 
     """The parts of earlier lessons are stand-ins there, whoever was right about them."""
     outcome = outcomes["solved", lesson]
     assert (outcome.status, outcome.reason, outcome.notes, outcome.suspicious) == ("graded", "", (), ())
-    asked = [q for q in outcome.questions if q.question.startswith("Q")]
-    assert asked
-    assert {q.question: q.score for q in asked} == {q.question: q.max for q in asked}
+    assert scores(outcome) == points(outcome) != {}
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_solved_lesson_without_ids_and_metadata_scores_full_as_well(outcomes, lesson: str) -> None:
+    assert scores(outcomes["stripped", lesson]) == points(outcomes["stripped", lesson])
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
