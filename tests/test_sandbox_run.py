@@ -114,12 +114,19 @@ def test_the_notebook_has_a_time_limit_too():
 def test_an_output_bomb_is_stopped_and_does_not_fill_our_memory(source):
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak
     before = memory("VmHWM")
-    roomy = replace(SMALL, memory_mb=2048)  # a warm kernel holds torch already
+    roomy = replace(SMALL, memory_mb=2048)  # else the kernel itself drops what it cannot pack
     run = run_notebook(notebook("a = 1", source, "print(a)"), limits=roomy)
     assert kinds(run) == [(1, "output_limit")]
     assert text(run, 2) == "1"
     assert len(json.dumps(run.notebook)) < 10_000
     assert memory("VmHWM") - before < 100 * 1024
+
+
+def test_an_output_that_the_kernel_cannot_hold_itself_costs_its_cell_alone():
+    """Text of 300 MB is several times that while it is packed: ipykernel then drops the message and goes on."""
+    run = run_notebook(notebook("a = 1", cases.ONE_LARGE_OUTPUT, "print(a)"), limits=SMALL)
+    assert kinds(run) in ([], [(1, "output_limit")])
+    assert text(run, 2) == "1"
 
 
 def test_no_output_is_lost_when_we_are_slow_to_read(monkeypatch):

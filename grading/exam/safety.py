@@ -37,7 +37,9 @@ def make_safe(notebook: NotebookNode, *, max_text: int = 20_000) -> None:
         bomb = role in ("extra", "written") and _is_bomb(cell.source)
         if bomb or (cell.cell_type == "raw" and role in ("extra", "written")):
             cell.cell_type = "markdown"
-            text = _cut(cell.source, MAX_PROSE).replace("<", "&lt;") if bomb else cell.source
+            text = _cut(cell.source, MAX_PROSE) if bomb else cell.source
+            if bomb:  # nbconvert searches all prose for tags and links
+                text = text.replace("<", "&lt;").replace("[", "&#91;")
             cell.source = "\n".join("    " + line for line in text.splitlines())
         if role in ("extra", "written"):
             cell.pop("attachments", None)

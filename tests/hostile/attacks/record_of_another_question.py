@@ -1,0 +1,30 @@
+"""A submission of the hostile bank."""
+
+from __future__ import annotations
+
+from tests.hostile.attack import Attack
+
+ATTACK = Attack(
+    attempts="hands in the honest record of Q1 under Q1b",
+    must="a record names its question",
+    before="""
+import helpers.checks.check as machinery
+
+plain = machinery.encode
+kept = []
+
+
+def encode(answer):
+    if answer.question == "Q1":
+        kept.append(plain(answer))
+    if answer.question == "Q1b":
+        return plain(type(answer)("Q1", answer.cases))
+    return plain(answer)
+
+
+machinery.encode = encode
+attempt("patch encode", lambda: machinery.encode is encode)
+""",
+    done=("patch encode",),
+    reason="answer of question 'Q1' found under 'Q1b'",
+)
