@@ -9,7 +9,9 @@ ATTACK = Attack(
     must="the key that is shipped is that of the public cases",
     forge=True,
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 from helpers.checks.answer import Arrays as A
 from helpers.checks.verdict import Verdict
 from helpers.questions import find

@@ -17,8 +17,8 @@ attempt("1 GB private", lambda: [bytearray(2**28) for _ in range(8)])
 for _ in range(4):
     if os.fork() == 0:
         held = mmap.mmap(-1, 700 * 2**20)
-        for start in range(0, len(held), 4096):
-            held[start] = 1
+        for _ in range(700):
+            held.write(b"x" * 2**20)
         time.sleep(4)
         os._exit(0)
 time.sleep(4)

@@ -9,7 +9,9 @@ ATTACK = Attack(
     must="a record that can't be read is zero with its reason",
     forge=True,
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
 deep = raw_safetensors(b"[" * 100_000 + b"]" * 100_000)

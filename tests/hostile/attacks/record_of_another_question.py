@@ -8,7 +8,9 @@ ATTACK = Attack(
     attempts="hands in the honest record of Q1 under Q1b",
     must="a record names its question",
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
 kept = []

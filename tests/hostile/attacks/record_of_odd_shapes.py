@@ -9,7 +9,9 @@ ATTACK = Attack(
     must="a judge trusts no shape; wrong is wrong",
     forge=True,
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 from helpers.checks.answer import Arrays
 
 plain = machinery.encode

@@ -9,7 +9,9 @@ ATTACK = Attack(
     must="claims are compared with what is there",
     forge=True,
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
 meta = {"answer": json.dumps({"version": 1, "question": "Q1b", "failures": {}, "tolerances": {"public/0": 1e-4}})}

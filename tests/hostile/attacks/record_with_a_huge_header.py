@@ -9,7 +9,9 @@ ATTACK = Attack(
     must="what is not asked for is passed over",
     forge=True,
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
 failures = {f"public/{i}": {"kind": "E", "message": "m", "line": 1e308, "source": ""} for i in range(10_000)}

@@ -32,7 +32,9 @@ def check(question, answer):
         display(bundle(blob), raw=True)
 
 
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
 machinery.encode = lambda answer: PICKLE if answer.question == "Q1b" else plain(answer)

@@ -10,7 +10,9 @@ ATTACK = Attack(
     forge=True,
     answer=ZEROS,
     before="""
-import helpers.checks.check as machinery
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
 
