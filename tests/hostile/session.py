@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import sys
@@ -12,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 
 import nbformat
@@ -228,7 +228,13 @@ def line(graded: Graded) -> str:
     hints = [q.hint for q in graded.outcome.questions if q.question == "Q1b" and q.score == 0]
     said += hints[:1] if not said else []
     said += ["look twice: " + graded.outcome.suspicious[0]] if graded.outcome.suspicious else []
-    return json.dumps("; ".join(said)[:300], ensure_ascii=False)[1:-1].replace("|", "\\|")
+    return _markdown("; ".join(said)[:300])
+
+
+def _markdown(text: str) -> str:
+    """Text in a table's cell, the same at every run."""
+    text = re.sub(r"vitlab-hostile-\w+", "…", "".join(c if c.isprintable() else "?" for c in text))
+    return re.sub(r"([_*|\[\]`])", r"\\\1", escape(text, quote=False))
 
 
 def table(batch: Batch) -> str:
@@ -236,7 +242,9 @@ def table(batch: Batch) -> str:
     rows = [HEAD]
     for graded in batch.graded:
         shares = " ".join(f"{share:.2g}" for share in graded.shares.values())
-        rows.append(f"| {graded.name} | {graded.start} | {graded.attack.attempts} | {line(graded)} | {shares} |")
+        rows.append(
+            f"| {graded.name} | {graded.start} | {_markdown(graded.attack.attempts)} | {line(graded)} | {shares} |"
+        )
     after = {g.after.student + g.start: g.after for g in batch.graded}.values()
     honest = sum(all(q.score == q.max for q in outcome.questions if q.question in HONEST) for outcome in after)
     rows.append(
