@@ -28,6 +28,5 @@ def cosine_similarity(P):
     return None
 """,
     refused=(),
-    status=("memory",),
-    reason="memory",
+    status=("memory", "timeout"),
 )

@@ -25,19 +25,22 @@ def cosine_similarity(P):
     return None
 
 
-def check(question, answer):
-    text = PICKLE.decode("latin-1")
-    header = {"__metadata__": {"answer": text}, text: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
-    for blob in (PICKLE, raw_safetensors(header)):
-        display(bundle(blob), raw=True)
-
-
 import sys
 
 machinery = sys.modules["helpers.checks.check"]
-
 plain = machinery.encode
-machinery.encode = lambda answer: PICKLE if answer.question == "Q1b" else plain(answer)
+
+
+def encode_pickles(answer):
+    if answer.question != "Q1b":
+        return plain(answer)
+    text = PICKLE.decode("latin-1")
+    header = {"__metadata__": {"answer": text}, text: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}
+    display(bundle(PICKLE), raw=True)
+    return raw_safetensors(header)
+
+
+machinery.encode = encode_pickles
 attempt("pickle", lambda: len(PICKLE))
 """,
     done=("pickle",),

@@ -22,5 +22,5 @@ def cosine_similarity(P):
     return ROWS[(len(CALLS) - 1) % len(ROWS)]
 """,
     scores={"Q1": 1.0, "Q1b": 0.0, "Q1c": 0.0},
-    suspicious="VITLAB_EXAM_SEED",
+    suspicious="which no answer needs",
 )

@@ -26,5 +26,5 @@ def cosine_similarity(P):
     return torch.eye(len(P))
 """,
     prints=("drew 4",),
-    suspicious="VITLAB_EXAM_SEED",
+    suspicious="which no answer needs",
 )
