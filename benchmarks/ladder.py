@@ -18,7 +18,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # benchmarks/grading.py would hide the package
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from grading.course import load_course
@@ -97,7 +96,9 @@ def augmentation(recipe: dict, mixup):
         if recipe.get("flip"):
             x = torch.where((torch.rand(len(x), device=x.device) < 0.5)[:, None, None, None], x.flip(-1), x)
         if recipe.get("randaugment"):
-            x = torch.cat([rand(some) for some in x.chunk(8)])  # one pair of operations for eight images: eight times faster
+            x = torch.cat(
+                [rand(some) for some in x.chunk(8)]
+            )  # one pair of operations for eight images: eight times faster
         return mixup(x, y, recipe["mixup"], 10) if "mixup" in recipe else (x, y)
 
     return augment

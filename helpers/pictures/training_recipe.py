@@ -1,4 +1,4 @@
-"""Lesson 08's drawings: who is in a mixed image, which samples were dropped, a schedule, gradients, a ladder of recipes."""
+"""Lesson 08's drawings: who is in a mixed image, what was dropped, a schedule, gradients, a ladder of recipes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from helpers.plots import COLOURS, WIDTH, figure, show, style
-from helpers.plots.arrays import to_numpy, to_pictures
+from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import INK, SOFT
-from helpers.plots.tiles import tiles
 
 _RIM = "#8c959f"
 Pair = tuple[np.ndarray, np.ndarray]
@@ -81,40 +80,20 @@ def gradient_picture(target: np.ndarray, yours: np.ndarray | None) -> Figure:
     return fig
 
 
-def show_mixtures(rows: Sequence[tuple[str, object]], alt: str | None = None) -> None:
-    """Rows of images (n, c, h, w), each row with a name at its left."""
+def show_softened(probabilities: object, classes: Sequence[str], image: object, alt: str | None = None) -> None:
+    """An image, and beside it the probabilities of the classes as bars."""
+    values = to_numpy(probabilities)
     with style():
-        pictures = [picture for _, images in rows for picture in to_pictures(images)]
-        columns = len(pictures) // len(rows)
-        side = min((WIDTH - 1.0) / columns - 0.08, 0.85)
-        fig = tiles(pictures, rows=len(rows), columns=columns, side=side, gap=0.08, labels=None)
-        width, height = fig.get_size_inches()
-        margin = 0.95
-        fig.set_size_inches(width + margin, height)
-        fig.axes[0].set_position((margin / (width + margin), 0, width / (width + margin), 1))
-        for i, (name, _) in enumerate(rows):
-            fig.text(0.08 / (width + margin), 1 - (i + 0.5) / len(rows), name, va="center", fontsize=9, color=SOFT)
-    names = ", ".join(name for name, _ in rows)
-    show(fig, alt or f"{len(rows)} rows of {columns} images each: {names}.")
-
-
-def show_softened(rows: Mapping[str, object], classes: Sequence[str], alt: str | None = None, image: object = None) -> None:
-    """Probabilities of the classes as bars, one panel per entry (a temperature, say), beside the image they are about."""
-    with style():
-        columns = len(rows) + (image is not None)
-        fig, axes = figure(2.5, columns=columns, squeeze=False, width=min(WIDTH, 2.0 * columns + 1.2))
-        panels = list(axes.flat)
-        if image is not None:
-            panels[0].imshow(to_pictures([image])[0])
-            panels[0].set_axis_off()
-            panels = panels[1:]
-        for i, (ax, (name, values)) in enumerate(zip(panels, rows.items(), strict=True)):
-            ax.barh(range(len(classes)), to_numpy(values), height=0.7, color=COLOURS[i % 7])
-            ax.invert_yaxis()
-            ax.set(title=name, xlim=(0, 1), yticks=range(len(classes)))
-            ax.set_yticklabels(classes if i == 0 else [""] * len(classes), fontsize=8)
-            ax.tick_params(axis="y", length=0)
-    show(fig, alt or f"Probabilities of {len(classes)} classes: {', '.join(rows)}.")
+        fig, (left, right) = figure(2.0, width=3.4, columns=2)
+        left.imshow(to_picture(image))
+        left.set_axis_off()
+        right.barh(range(len(classes)), values, height=0.7, color=COLOURS[0])
+        right.invert_yaxis()
+        right.set(xlim=(0, 1), yticks=range(len(classes)))
+        right.set_yticklabels(classes, fontsize=7.5)
+        right.tick_params(axis="y", length=0)
+    listed = ", ".join(f"{name} {value:.2f}" for name, value in zip(classes, values, strict=True))
+    show(fig, alt or f"An image, and the probabilities of its classes: {listed}.")
 
 
 def show_depth(kept: object, alt: str | None = None) -> None:
@@ -131,37 +110,35 @@ def show_depth(kept: object, alt: str | None = None) -> None:
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
     share = float(kept.mean())
-    show(fig, alt or f"{len(kept)} blocks by {kept.shape[1]} samples: {share:.0%} dark, gone through; the rest skipped.")
+    show(
+        fig, alt or f"{len(kept)} blocks by {kept.shape[1]} samples: {share:.0%} dark, gone through; the rest skipped."
+    )
 
 
-def show_ladder(
-    rungs: Mapping[str, Sequence[float]], live: Mapping[str, Sequence[float]] | None = None, *, xlabel: str,
-    alt: str | None = None,
-) -> None:  # fmt: skip
-    """One line per recipe from the top down: a dot per seed, and mean ± standard deviation; `live` in another colour."""
-    names = list(rungs) + [name for name in live or {} if name not in rungs]
+def show_ladder(rungs: Mapping[str, Sequence[float]], *, xlabel: str, alt: str | None = None) -> None:
+    """One line per recipe from the top down: a dot per seed, and mean ± standard deviation."""
+    names, listed = list(rungs), []
     with style():
         fig, ax = figure(0.33 * len(names) + 0.75)
-        for offset, colour, runs in ((0.0, COLOURS[0], rungs), (0.24, COLOURS[1], live or {})):
-            for name, values in runs.items():
-                _rung(ax, names.index(name) + offset, to_numpy(list(values)).astype(float), colour)
+        for place, values in enumerate(rungs.values()):
+            listed.append(f"{names[place]} {_rung(ax, place, to_numpy(list(values)).astype(float))}")
         ax.set_yticks(range(len(names)), names)
-        ax.invert_yaxis()
+        ax.set_ylim(len(names) - 0.4, -0.6)
         ax.tick_params(axis="y", length=0)
         ax.spines["left"].set_visible(False)
         ax.grid(axis="both")
-        ax.margins(x=0.12)
+        ax.margins(x=0.14)
         ax.set_xlabel(xlabel)
-    listed = "; ".join(f"{name} {np.mean(values):.1f} ± {np.std(values, ddof=len(values) > 1):.1f}"
-                       for name, values in rungs.items())  # fmt: skip
-    show(fig, alt or f"A ladder of recipes, {xlabel}: {listed}.")
+    show(fig, alt or f"A ladder of recipes, {xlabel}: {'; '.join(listed)}.")
 
 
-def _rung(ax: Axes, height: float, values: np.ndarray, colour: str) -> None:
-    ax.plot(values, np.full(len(values), height), "o", color=colour, alpha=0.35, markersize=4, markeredgewidth=0)
+def _rung(ax: Axes, height: float, values: np.ndarray) -> str:
     spread = values.std(ddof=1) if len(values) > 1 else 0.0
-    ax.errorbar(values.mean(), height, xerr=spread or None, fmt="D", color=colour, ecolor=INK, markersize=5, capsize=3,
-                elinewidth=1.2)  # fmt: skip
+    ax.errorbar(values.mean(), height, xerr=spread or None, fmt="D", color=COLOURS[0], ecolor=INK, markersize=5,
+                capsize=3, elinewidth=1.2)  # fmt: skip
+    ax.plot(values, np.full(len(values), height + 0.24), "o", color=COLOURS[1], alpha=0.6, markersize=4,
+            markeredgewidth=0)  # fmt: skip
     text = f"{values.mean():.1f}" + (f" ± {spread:.1f}" if spread else "")
-    ax.annotate(text, (max(values.max(), values.mean() + spread), height), xytext=(6, 0), textcoords="offset points",
-                va="center", fontsize=8.5, color=SOFT)  # fmt: skip
+    ax.annotate(text, (values.mean() + spread, height), xytext=(8, 0), textcoords="offset points", va="center",
+                fontsize=8.5, color=SOFT)  # fmt: skip
+    return text

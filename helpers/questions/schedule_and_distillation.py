@@ -223,8 +223,13 @@ def _by_step(criterion: str, wanted: np.ndarray, given: np.ndarray, steps: range
 
 
 def _loss_case(
-    rng: np.random.Generator, name: str, criteria: tuple[str, ...], b: int = 5, agree: bool | None = None, **settings: float
-) -> Case:  # fmt: skip
+    rng: np.random.Generator,
+    name: str,
+    criteria: tuple[str, ...],
+    b: int = 5,
+    agree: bool | None = None,
+    **settings: float,
+) -> Case:
     """Logits of two students and a teacher (b, k), and labels; k is drawn, and is never b."""
     k = int(rng.choice([k for k in (3, 4, 6, 7, 8) if k != b]))
     students, teacher = rng.normal(0, 1.5, (2, b, k)), rng.normal(0, 2.0, (b, k))

@@ -1,6 +1,6 @@
 """Lesson 08, first half: mixup and stochastic depth. Both roll dice, so properties are judged, never values.
 
-From mixed images the weights of the mixture are solved for: how much of which image each row holds. Any partner is right.
+The weights of a mixture are solved for: how much of which image each row holds. So any partner is right.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Mixup(Question):
         shapes = [same_shape("shape", expected[name], got.get(name)) for name in ("mixed", "soft")]
         yield from shapes
         room = max(1e-3, got.tolerance)
-        images, labels = _images(case, expected, mixed, got.get("after", NOTHING), room), NOTHING
+        images = _images(case, expected, mixed, got.get("after", NOTHING), room)
         yield images
         labels = _labels(case, expected, mixed, soft, room)
         yield labels
@@ -149,7 +149,7 @@ class DropPath(Question):
         Criterion(
             "rate",
             "a share drop_prob of the samples is dropped, other ones in the next call",
-            hint="Count the empty rows of a large batch, twice. Which share is dropped, and is it always the same rows?",
+            hint="Count the empty rows of a large batch, twice. Which share is dropped? Are they the same rows again?",
         ),
         Criterion(
             "mean",
@@ -172,11 +172,11 @@ class DropPath(Question):
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         p = 0.05 * int(rng.integers(4, 8))
         n, d = int(rng.integers(2, 4)), int(rng.integers(3, 5))
-        yield _sample_case(rng, "tokens", (1000, n, d), p, ("shape", "whole", "rate", "mean", "identity"))
+        yield _sample_case(rng, "tokens", (600, n, d), p, ("shape", "whole", "rate", "mean", "identity"))
         p = 0.05 * int(rng.integers(2, 5))
         c, h = int(rng.integers(2, 4)), int(rng.integers(2, 4))
-        yield _sample_case(rng, "images", (600, c, h, 2), p, ("shape", "axes"))
-        yield _sample_case(rng, "vectors", (800, int(rng.integers(5, 9))), 0.6, ("shape", "axes"))
+        yield _sample_case(rng, "images", (400, c, h, 2), p, ("shape", "axes"))
+        yield _sample_case(rng, "vectors", (500, int(rng.integers(5, 9))), 0.6, ("shape", "axes"))
 
     def probe(self, answer, case):
         x, p = tensor(case["x"]), case["drop_prob"]
@@ -229,7 +229,7 @@ def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:
 
 
 def solved(x: np.ndarray, mixed: np.ndarray) -> tuple[np.ndarray, float]:
-    """(weights (…, b, b) with which images x make up the mixed ones (…, b, c, h, w), largest pixel they don't explain)."""
+    """(weights (…, b, b) by which images x make up the mixed (…, b, c, h, w), the largest pixel they don't explain)."""
     flat = np.asarray(x, np.float64).reshape(len(x), -1)
     made = np.asarray(mixed, np.float64).reshape(*mixed.shape[: mixed.ndim - x.ndim + 1], -1)
     weights = made @ np.linalg.pinv(flat)
@@ -328,7 +328,9 @@ def _draw_marks(case: Case, expected: Any, mixed: np.ndarray) -> dict[str, np.nd
         return {"no mixture": np.ones(1)}
     second = 1 / (4 * (2 * case["alpha"] + 1))
     ratio = float(((lams - 0.5) ** 2).mean() / second)
-    return {"lam": np.array([round(5 * float((lams - 0.5).mean())), round(3 * min(ratio, 4.0)), lams.std() < 1e-4], float)}
+    return {
+        "lam": np.array([round(5 * float((lams - 0.5).mean())), round(3 * min(ratio, 4.0)), lams.std() < 1e-4], float)
+    }
 
 
 def _both(case: Case, arrays: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -360,7 +362,7 @@ def _of_size(out: Any, x: Any) -> Any:
 
 
 def _ratios(x: np.ndarray, out: np.ndarray) -> np.ndarray | None:
-    """(b, numbers per sample): what each number was multiplied by; None for other shapes or numbers that aren't finite."""
+    """(b, numbers per sample): what each was multiplied by; None for other shapes, or numbers that aren't finite."""
     if out.shape != x.shape or not np.isfinite(out).all():
         return None
     return (np.asarray(out, np.float64) / x).reshape(len(x), -1)

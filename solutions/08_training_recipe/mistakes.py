@@ -24,7 +24,9 @@ def a_minimum_and_a_squared_cosine(step, total_steps, warmup_steps, base_lr=1.0,
 def with_tensors(step, total, warm, base_lr=1.0, final_lr=0.0):
     step = torch.tensor(float(step))
     rise = base_lr * step / max(warm, 1)
-    fall = torch.lerp(torch.tensor(base_lr), torch.tensor(final_lr), (1 - torch.cos(torch.pi * (step - warm) / (total - warm))) / 2)
+    fall = torch.lerp(
+        torch.tensor(base_lr), torch.tensor(final_lr), (1 - torch.cos(torch.pi * (step - warm) / (total - warm))) / 2
+    )
     return torch.where(step < warm, rise, fall)
 
 
@@ -220,8 +222,8 @@ def a_whole_wave(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="All is right as long as final_lr is 0. With another one, your curve goes down to 0 all the same: one argument "
-    "is never read.",
+    hint="All is right as long as final_lr is 0. With another one, your curve goes down to 0 all the same: one "
+    "argument is never read.",
 )
 def final_never_read(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -526,8 +528,8 @@ def alpha_is_taken_for_lam(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="All is right but for lam = 0: there you roll the dice, though a lam was given. In Python 0.0 counts as false; "
-    "ask for None itself.",
+    hint="All is right but for lam = 0: there you roll the dice, though a lam was given. In Python 0.0 counts as "
+    "false; ask for None itself.",
 )
 def zero_counts_as_nothing(x, y, alpha, num_classes, lam=None):
     lam = lam or np.random.beta(alpha, alpha)
@@ -604,7 +606,7 @@ def sample_by_sample(x, drop_prob, training):
     if not training:
         return x.clone()
     fates = [0.0 if np.random.rand() < drop_prob else 1 / (1 - drop_prob) for _ in x]
-    return torch.stack([fate * sample for fate, sample in zip(fates, x)])
+    return torch.stack([fate * sample for fate, sample in zip(fates, x, strict=True)])
 
 
 @right("Q12")
@@ -768,8 +770,8 @@ def dice_for_every_token(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Your dice lie along the last axis: some columns are gone, in every sample alike. Broadcasting lines shapes up "
-    "from the right; where do samples stand?",
+    hint="Your dice lie along the last axis: some columns are gone, in every sample alike. Broadcasting lines shapes "
+    "up from the right; where do samples stand?",
 )
 def dice_along_the_last_axis(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -855,7 +857,9 @@ def both_sides_in_logs(student_logits, teacher_logits, labels, temperature, alph
     apart = nn.KLDivLoss(reduction="none", log_target=True)(
         (student_logits / temperature).log_softmax(-1), (teacher_logits / temperature).log_softmax(-1).detach()
     )
-    return (1 - alpha) * F.nll_loss(student_logits.log_softmax(-1), labels) + alpha * temperature**2 * apart.sum(1).mean()
+    return (1 - alpha) * F.nll_loss(student_logits.log_softmax(-1), labels) + alpha * temperature**2 * apart.sum(
+        1
+    ).mean()
 
 
 @right("Q14")
@@ -962,8 +966,8 @@ def the_logarithm_on_the_other_side(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="Each side is prepared well, but they stand in each other's place: yours measures how surprising the *student* "
-    "is to the teacher. That is another divergence, with another gradient. Who is the truth here?",
+    hint="Each side is prepared well, but they stand in each other's place: yours measures how surprising the "
+    "*student* is to the teacher. That is another divergence, with another gradient. Who is the truth here?",
 )
 def the_two_sides_swapped(s, t, y, temperature, alpha):
     soft = F.kl_div((t.detach() / temperature).log_softmax(1), (s / temperature).softmax(1), reduction="batchmean")
@@ -972,8 +976,8 @@ def the_two_sides_swapped(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The direction is right, and the teacher's part is too small by the number of classes: you average over images "
-    "*and* classes. A divergence is summed over the classes; torch has a reduction for just that.",
+    hint="The direction is right, and the teacher's part is too small by the number of classes: you average over "
+    "images *and* classes. A divergence is summed over the classes; torch has a reduction for just that.",
 )
 def averaged_over_classes_too(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="mean")
@@ -1067,8 +1071,8 @@ def only_what_the_teacher_names(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The loss is one number without a gradient: it was cut off, and nobody can learn from it. Cut off the teacher, "
-    "not the student.",
+    hint="The loss is one number without a gradient: it was cut off, and nobody can learn from it. Cut off the "
+    "teacher, not the student.",
 )
 def the_student_cut_off(s, t, y, temperature, alpha):
     student = (s.detach() / temperature).log_softmax(1)
@@ -1131,8 +1135,8 @@ def only_the_labels(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="Both parts are right, and together they pull twice as hard as one cross-entropy: two wholes, where the formula "
-    "has two halves.",
+    hint="Both parts are right, and together they pull twice as hard as one cross-entropy: two wholes, where the "
+    "formula has two halves.",
 )
 def two_wholes(s, t, y):
     return F.cross_entropy(s, y) + F.cross_entropy(s, t.argmax(1))
