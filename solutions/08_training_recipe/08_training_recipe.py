@@ -710,10 +710,10 @@ swapped = differs["the same, upside down"].predictions[stacked] == 15 - train.la
 print(f"upside down, one shape over another is the *other* class in {100 * swapped.float().mean():.0f} %")
 
 # %% [markdown]
-# With images it knows by heart, a hard teacher is little more than a second copy of the label. It earns its keep on
-# *changed* images: it judges anew what an augmentation has left of a picture, where the label only repeats itself. And
-# upside down it is more right than the label. (DeiT also gives the teacher a token of its own, beside the class token,
-# with a head of its own.)
+# With images it knows by heart, a hard teacher is a second copy of the label. On *changed* images it speaks for itself.
+# Upside down, where the label is wrong for two classes, it sees the other class. Turned by 20° it is mostly just
+# mistaken: it was never shown black corners. A teacher is as good as what it has seen. (DeiT also gives the teacher a
+# token of its own, beside the class token, with a head of its own.)
 
 # %% [markdown]
 # ## 8 · The ladder
@@ -834,7 +834,8 @@ assert mean(rungs["flips and a soft teacher"]) < mean(base) - 2
 #   and forty epochs have nothing to spare. They were made for models many times as deep, trained many times as long.
 # - **The soft teacher** costs accuracy at T = 3 and α = 0.7. The hard one neither helps nor harms much. Both know these
 #   images by heart (section 7), so there is little in their answers that the labels don't say.
-# - Whatever lies within the seeds' spread is *not known*. Most of what one would like to say is of that kind.
+# - Whatever lies within the seeds' spread is *not known*; where there is a single dot, so is the spread. Most of what
+#   one would like to say is of that kind.
 #
 # **Try it.** Your own rung, beside the live ones. (A few seconds for each seed.)
 
