@@ -826,8 +826,8 @@ assert mean(known["+ stochastic depth"]) < mean(known["+ mixup"])
 assert mean(rungs["flips and a soft teacher"]) < mean(base) - 2
 
 # %% [markdown]
-# Above the flips the gap goes on closing, by and large, and the accuracy doesn't follow. A small gap is no aim: a model that learns nothing has
-# none. Without hope or fear, for *this* model on *these* images:
+# Above the flips the gap goes on closing, by and large, and the accuracy doesn't follow. A small gap is no aim: a model
+# that learns nothing has none. Without hope or fear, for *this* model on *these* images:
 #
 # - **Mirroring** says something true about the pictures, for nothing.
 # - **Dropout and stochastic depth** lead down, and the training accuracy falls with them (see the table). Two blocks
@@ -835,7 +835,8 @@ assert mean(rungs["flips and a soft teacher"]) < mean(base) - 2
 # - **The soft teacher** (T = 3, α = 0.7) looks costly, **the hard one** neutral. Both know these images by heart
 #   (section 7), so there is little in their answers that the labels don't say.
 # - **Not known** is whatever lies within the seeds' spread; and a recipe with a single dot doesn't even have one. Two
-#   seeds of one recipe differ by ten points here. The live runs above, on fewer images, order the recipes otherwise.
+#   seeds of one recipe differ by up to ten points here. The live runs above, on fewer images, order the recipes
+#   otherwise.
 #
 # **Try it.** Your own rung, beside the live ones. (A few seconds for each seed.)
 
