@@ -51,10 +51,16 @@ def build(
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
+    from grading.build.course_map import course_map_drift, write_course_map
     from grading.build.lesson import build_lesson, drift
 
     loaded = load_course(course)
     stale = False
+    if not check:
+        write_course_map(loaded)
+    elif problems := course_map_drift(loaded):
+        stale = True
+        typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
         if check:
             problems = drift(loaded, lesson)
