@@ -115,8 +115,8 @@ def show_stages(stages: Sequence[tuple[str, tuple[int, ...]]], title: str = "", 
             for step in (1.0, 0.0):
                 ax.add_patch(Rectangle((x + step * deep, step * deep), wide, high, facecolor=pale(np.array(k), 0.55),
                                        edgecolor="white" if step else SOFT, linewidth=1, zorder=2 - step))  # fmt: skip
-            corner = np.array([[0, 0], [deep, deep], [deep, deep + high], [0, high]]) + (x + wide, 0)
-            ax.fill(*corner.T, color=pale(np.array(k), 0.8), zorder=1.5)
+            across, up = np.array([0, deep, deep, 0]) + x + wide, np.array([0, deep, deep + high, high])
+            ax.fill(across, up, color=pale(np.array(k), 0.8), zorder=1.5)
             ax.text(x + wide / 2, high / 2, name, ha="center", va="center", fontsize=8.5, color=INK, zorder=3)
             ax.text(x + wide / 2, -0.2, f"{h} × {w} × {c}", ha="center", va="top", fontsize=8.5, color=SOFT)
             x += wide + deep + 0.45
@@ -129,8 +129,11 @@ def show_stages(stages: Sequence[tuple[str, tuple[int, ...]]], title: str = "", 
 
 def show_block(alt: str | None = None) -> None:
     """Draw the way of tokens through a Swin block."""
-    steps = [("norm", "#e6f2fb"), ("shift", "#fbe9f3"), ("cut into\nwindows", "#fdeee0"), ("attention\n+ B + mask", "#fdeee0"),
-             ("put\ntogether", "#fdeee0"), ("shift\nback", "#fbe9f3")]  # fmt: skip
+    blue, pink, sand = "#e6f2fb", "#fbe9f3", "#fdeee0"
+    steps = [
+        ("norm", blue), ("shift", pink), ("cut into\nwindows", sand), ("attention\n+ B + mask", sand),
+        ("put\ntogether", sand), ("shift\nback", pink),
+    ]  # fmt: skip
     with style():
         fig, ax = figure(1.7)
         ax.plot([0, 14.2], [0, 0], color=COLOURS[0], linewidth=4, solid_capstyle="butt")

@@ -31,7 +31,7 @@ def _shape(array: np.ndarray) -> str:
     return " × ".join(map(str, array.shape))
 
 
-def windows_picture(wanted: np.ndarray, given: np.ndarray | None, most: int = 8) -> Figure:
+def windows_picture(wanted: np.ndarray, given: np.ndarray | None, most: int = 6) -> Figure:
     """The first windows (k, m, m, c) in a row, channel 0, and below them those that were given."""
     rows = [("target", wanted)] + ([] if given is None else [("yours", given)])
     count, high = min(most, len(wanted)), float(wanted.max())

@@ -108,16 +108,18 @@ class PatchMergingQuestion(Question):
             marks["moved"] = (np.asarray(got["moved"]) > 1e-6).astype(np.float64)
         if out.shape != (*blocks.shape[:3], blocks.shape[-1] // 2):
             return marks
-        x, flat = np.asarray(case["x"]), out.reshape(-1, out.shape[-1])
-        plain = {
-            "normed": _left_over(blocks, flat),
-            "affine": _left_over(blocks, flat - flat.mean(0)),
-            "raw": _left_over(expected["raw"], flat),
-            "outer_norm": float(np.abs(out.mean(-1)).max() < 1e-3),
-            "scale": float(np.abs(x).max() > 0),
-            "rank": float(np.linalg.matrix_rank(flat - flat.mean(0), tol=1e-3)),
+        flat, raw = out.reshape(-1, out.shape[-1]), np.asarray(expected["raw"], np.float64)
+        four = raw.reshape(*raw.shape[:-1], 4, -1)
+        traits = {
+            "normed": _left_over(blocks, out),
+            "affine": _left_over(blocks, out - flat.mean(0)),
+            "raw": _left_over(raw, out),
+            "inner": _left_over(blocks[:, :-1, :-1], out[:, :-1, :-1]),
+            "mean": _left_over(_normed(four.mean(-2)), out),
+            "most": _left_over(_normed(four.max(-2)), out),
+            "norm last": float(np.abs(out.mean(-1)).max() < 1e-3),
         }
-        return marks | {"traits": np.array([float(v) for v in plain.values()])}
+        return marks | {"traits": np.array(list(traits.values()))}
 
     def picture(self, case, expected, got):
         return None
@@ -148,9 +150,15 @@ def _own_places(wanted: np.ndarray, moved: np.ndarray) -> Finding:
     return Finding("own", True)
 
 
-def _left_over(blocks: np.ndarray, flat: np.ndarray) -> float:
-    """1 where no linear map from blocks to tokens exists, 0 where one does."""
-    return float(bool(_linear(blocks.reshape(-1, blocks.shape[-1]), flat, 2e-3)))
+def _left_over(blocks: np.ndarray, out: np.ndarray) -> float:
+    """1 where no linear map from blocks to tokens exists, 0 where one does, of whatever rank."""
+    blocks, out = np.asarray(blocks, np.float64), np.asarray(out, np.float64)
+    return float("left over" in _linear(blocks.reshape(-1, blocks.shape[-1]), out.reshape(-1, out.shape[-1]), 2e-3))
+
+
+def _normed(x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(-1, keepdims=True)
+    return centred / np.sqrt(np.square(centred).mean(-1, keepdims=True) + 1e-5)
 
 
 def _linear(blocks: np.ndarray, out: np.ndarray, tolerance: float) -> str:

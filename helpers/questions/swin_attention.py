@@ -177,7 +177,7 @@ class WindowAttentionQuestion(Question):
         out = model(*given)
         record: dict[str, Any] = {"shape": out}
         if case.covers("learns"):
-            record["learned"] = _moved(model, out)
+            record["learned"], record["parts"] = _moved(model, out)
         table = _find_table(model, (2 * m - 1) ** 2, h)
         if table is None:
             return record | {"rows": 0}
@@ -210,8 +210,9 @@ class WindowAttentionQuestion(Question):
                 yield same(criterion, expected["out"], out, max(1e-3, got.tolerance), what="numbers")
 
     def features(self, case, expected, got):
-        moved = float(number_of(got, "learned") >= int(expected["learned"])) if case.covers("learns") else 0.0
-        marks = {"rows": np.array([number_of(got, "rows")]), "learned": np.array([moved])}
+        marks = {"rows": np.array([number_of(got, "rows")])}
+        if case.covers("learns") and number_of(got, "learned") < int(expected["learned"]):
+            marks["parts"] = np.asarray(got["parts"])
         if "out" not in got:
             return marks
         owner = _owners(got["steered"], case["x"][:1].mean(-1))
@@ -238,16 +239,18 @@ def _tokens(rng: np.random.Generator, windows: int, n: int, d: int) -> np.ndarra
     )
 
 
-def _moved(model: Any, out: Any) -> int:
-    """How many entries of matrices get a gradient that is not zero."""
+def _moved(model: Any, out: Any) -> tuple[int, np.ndarray]:
+    """How many entries of matrices get a gradient that is not zero, and the share of them in each third's rows."""
     import torch
 
     parameters = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
     if not parameters or not getattr(out, "requires_grad", False):
-        return 0
+        return 0, np.zeros((1, 3))
     aim = torch.linspace(0.5, 2, out.numel(), device=out.device, dtype=out.dtype).reshape(out.shape).sin()
     found = torch.autograd.grad((out * aim).sum(), parameters, allow_unused=True)
-    return sum(int((g.abs() > 1e-12).sum()) for g in found if g is not None)
+    moved = [torch.zeros_like(p) if g is None else g.abs() > 1e-12 for p, g in zip(parameters, found, strict=True)]
+    parts = [[float(third.float().mean()) for third in m.reshape(len(m), -1).tensor_split(3)] for m in moved]
+    return sum(int(m.sum()) for m in moved), np.nan_to_num(np.array(parts))
 
 
 def _find_table(model: Any, rows: int, h: int) -> Any:

@@ -179,10 +179,9 @@ class CyclicShift(Question):
         main = ("whole", "rows", "columns")
         yield Case("4 x 4 numbered tokens, shift 1", criteria=main, x=counted((1, 4, 4, 1)), shift=1)
         for _ in range(2):
-            h, w, b, c = (int(rng.integers(low, high)) for low, high in ((5, 9), (5, 9), (2, 4), (2, 4)))
-            shift = int(rng.integers(1, 5))
-            name = f"{b} images of {h} x {w} tokens, shift {shift}"
-            yield Case(name, criteria=main, x=shuffled(rng, (b, h, w, c)), shift=shift)
+            h, w, shift = int(rng.integers(5, 9)), int(rng.integers(5, 9)), int(rng.choice([1, 2, 4]))
+            name = f"3 images of {h} x {w} tokens, shift {shift}"  # a shift by 3 would leave images and channels alone
+            yield Case(name, criteria=main, x=shuffled(rng, (3, h, w, 3)), shift=shift)
         h, w, shift = int(rng.integers(5, 10)), int(rng.integers(5, 10)), -int(rng.integers(1, 4))
         x = shuffled(rng, (2, h, w, 1))
         yield Case(f"{h} x {w} tokens, shift {shift}", criteria=("back",), x=x, shift=shift)
@@ -293,9 +292,9 @@ class ShiftedWindowMask(Question):
         yours = given <= BLOCKED
         wrong = [int(k) for k in np.argwhere(yours.any((1, 2)) != blocked.any((1, 2)))[:, 0]]
         says = f"window {wrong[0]} blocks {'something' if yours[wrong[0]].any() else 'nothing'}" if wrong else ""
-        pairs = int((yours != blocked).sum())
-        part = f"{pairs} of {blocked.size} pairs, the first in window {int(np.argwhere(yours != blocked)[0][0])}"
-        any_wrong = f"wrong: {part}" if pairs else ""
+        off = np.argwhere(yours != blocked)
+        pairs = len(off)
+        any_wrong = f"{pairs} of {blocked.size} pairs are wrong, the first in window {off[0][0]}" if pairs else ""
         yield Finding("values", True)
         yield Finding("windows", not wrong, says)
         yield Finding("pairs", not pairs, any_wrong)

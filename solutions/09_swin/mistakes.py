@@ -668,8 +668,8 @@ def labels_that_collide(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="You block all pairs that come from different *unshifted* windows, in every window. But to let those meet "
-    "is what the shift is for; only the edge of the image must hold.",
+    hint="Every window wears the mask of the last one: all tokens of different *unshifted* windows are kept apart. "
+    "But to let those meet is what the shift is for; only the edges of the image must hold.",
 )
 def old_windows_kept_apart(H, W, window_size, shift):
     m = window_size
@@ -677,17 +677,6 @@ def old_windows_kept_apart(H, W, window_size, shift):
     rolled = number.roll((-shift, -shift), (0, 1))
     tiles = window_partition(rolled[None, :, :, None], window_size).flatten(1)
     return -100.0 * (tiles[:, :, None] != tiles[:, None])
-
-
-@mistake(
-    "Q16",
-    hint="Every window wears the mask of the last one. Only the last window wraps both ways; most don't wrap at all.",
-)
-def one_mask_for_all(H, W, window_size, shift):
-    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
-    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
-    mask = -100.0 * (tiles[:, :, None] != tiles[:, None])
-    return mask[-1:].expand(len(mask), -1, -1)
 
 
 @mistake(
@@ -819,13 +808,13 @@ def steps_added_up(window_size):
 
 @mistake(
     "Q17",
-    hint="You multiply the steps down by M. But a step right can take 2M - 1 values, from -(M - 1) to M - 1, so "
-    "that two rows of numbers overlap.",
+    hint="All steps are told apart, with gaps between: you count 2M per row of steps, and the last ones lie behind "
+    "the table's end. From -(M - 1) to M - 1, how many numbers are that?",
 )
-def rows_too_close(window_size):
+def rows_too_far_apart(window_size):
     m = window_size
     y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
-    return (y[:, None] - y + m - 1) * m + (x[:, None] - x + m - 1)
+    return (y[:, None] - y + m - 1) * (2 * m) + (x[:, None] - x + m - 1)
 
 
 @mistake(
@@ -851,8 +840,9 @@ def distances_instead(window_size):
 
 @mistake(
     "Q17",
-    hint="You subtract the tokens' numbers. From token 1 to token M it is one row down and one to the left, yet the "
-    "difference may be that of a step within one row. First take each number apart, into row and column.",
+    hint="You subtract the tokens' numbers (or count M per row of steps, which is the same): from token 1 to token "
+    "M it is one down and one to the left, and the difference is that of M - 1 steps within a row. How many "
+    "values can a step across take?",
 )
 def flat_numbers_subtracted(window_size):
     n = window_size**2
