@@ -107,10 +107,10 @@ def show_stages(stages: Sequence[tuple[str, tuple[int, ...]]], title: str = "", 
     """
     tallest, widest = max(s[0] for _, s in stages), max(s[-1] for _, s in stages)
     with style():
-        fig, ax = figure(2.5)
+        fig, ax = figure(2.1)
         x = 0.0
         for k, (name, (h, w, c)) in enumerate(stages):
-            high, wide = 0.35 + 1.5 * h / tallest, 0.35 + 1.5 * w / tallest
+            high, wide = 0.75 + 1.15 * h / tallest, 0.75 + 1.15 * w / tallest
             deep = 0.1 + 0.5 * c / widest
             for step in (1.0, 0.0):
                 ax.add_patch(Rectangle((x + step * deep, step * deep), wide, high, facecolor=pale(np.array(k), 0.55),
@@ -122,7 +122,7 @@ def show_stages(stages: Sequence[tuple[str, tuple[int, ...]]], title: str = "", 
             x += wide + deep + 0.45
             if k + 1 < len(stages):
                 ax.annotate("", (x - 0.08, 0.25), (x - 0.4, 0.25), arrowprops={"arrowstyle": "-|>", "color": SOFT})
-        ax.set(xlim=(-0.1, x), ylim=(-0.55, 2.5), aspect="equal", title=title)
+        ax.set(xlim=(-0.1, x), ylim=(-0.5, 2.2), aspect="equal", title=title)
         ax.set_axis_off()
     show(fig, alt or "Stages: " + ", ".join(f"{name} {' by '.join(map(str, shape))}" for name, shape in stages) + ".")
 

@@ -18,7 +18,7 @@ _UNKNOWN = (0.85, 0.85, 0.85, 1)
 def pale(index: np.ndarray, strength: float = 0.45) -> np.ndarray:
     """One pale colour per whole number: (…) -> (…, 4)."""
     index = np.asarray(index, int)
-    hue = colormaps["tab20"]((2 * index + index // 10) % 20)
+    hue = np.asarray(colormaps["tab20"]((2 * index + index // 10) % 20))
     return np.concatenate([1 - strength * (1 - hue[..., :3]), np.ones((*hue.shape[:-1], 1))], -1)
 
 
