@@ -181,17 +181,17 @@ def attend(x):
     return F.softmax(x @ x.mT / math.sqrt(x.shape[-1]), dim=-1) @ x  # windows n d
 
 
-def milliseconds(work, repeats=4):
+def milliseconds(work, repeats=3):
     def once():
-        start = time.perf_counter()
+        start = time.process_time()  # stands still while other programs have the processor
         work()
-        return 1000 * (time.perf_counter() - start)
+        return 1000 * (time.process_time() - start)
 
     return min(once() for _ in range(repeats))  # the least disturbed one
 
 
 # %%
-sides = [8, 16, 24, 32, 40, 48, 56, 64]
+sides = [8, 16, 24, 32, 40, 48, 56]
 tokens = [side * side for side in sides]
 if ready("Q15"):
     spent = {"all tokens": [], "windows": []}
@@ -207,8 +207,8 @@ if ready("Q15"):
 
 # %%
 def slope(times):
-    """Of the straight line through the last five points on logarithmic axes: the power of growth."""
-    x, y = torch.tensor(tokens[-5:]).log(), torch.tensor(times[-5:]).log()
+    """Of the straight line through the last four points on logarithmic axes: the power of growth."""
+    x, y = torch.tensor(tokens[-4:]).log(), torch.tensor(times[-4:]).log()
     x, y = x - x.mean(), y - y.mean()
     return ((x * y).sum() / (x * x).sum()).item()
 
@@ -929,9 +929,9 @@ def tiny_vit():
 
 def small_cnn():
     layers = []
-    for into, out in ((3, 16), (16, 40), (40, 76)):
-        layers += [nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(76, 10))
+    for into, out in ((3, 24), (24, 48), (48, 44)):
+        layers += [nn.Conv2d(into, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(44 * 16, 10))
 
 
 def warm_up_and_cosine(step, total):
@@ -941,25 +941,51 @@ def warm_up_and_cosine(step, total):
     return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / (total - warm))
 
 
-def trained(make, seed, epochs=3):
+def trained(make, seed, epochs=2):
+    start = time.process_time()
     torch.manual_seed(seed)
     history = fit(make(), train, test, epochs=epochs, batch_size=32, lr=4e-3, weight_decay=0.01,
                   schedule=warm_up_and_cosine, seed=seed, progress=False)  # fmt: skip
-    return 100 * history.test_accuracy[-1], history.seconds[-1]
+    return 100 * history.test_accuracy[-1], time.process_time() - start
 
 
 # %%
+means, spreads = {}, {}
+
+
+def contest(name, make):
+    runs = torch.tensor([trained(make, seed) for seed in range(3)])  # accuracy, seconds
+    label = f"{name}, {count(make()) / 1000:.1f} k parameters"
+    means[label], spreads[label] = runs[:, 0].mean().item(), runs[:, 0].std().item()
+    listed = ", ".join(f"{accuracy:.1f}" for accuracy in runs[:, 0])
+    print(f"{label}: {listed} %, {runs[:, 1].mean():.1f} s of the processor each")
+
+
 if everything:
-    means, spreads = {}, {}
-    for name, make in (("Swin", tiny_swin), ("ViT", tiny_vit), ("CNN", small_cnn)):
-        runs = torch.tensor([trained(make, seed) for seed in range(3)])  # accuracy, seconds
-        label = f"{name}, {count(make()) / 1000:.1f} k parameters"
-        means[label], spreads[label] = runs[:, 0].mean().item(), runs[:, 0].std().item()
-        print(f"{label}: {', '.join(f'{r:.1f}' for r in runs[:, 0])} %, {runs[:, 1].mean():.1f} s each")
-    bars(means, spreads, xlabel="test accuracy after three epochs, %", form="{:.1f}")
+    contest("Swin", tiny_swin)
+
+# %%
+if everything:
+    contest("ViT", tiny_vit)
+
+# %%
+if everything:
+    contest("CNN", small_cnn)
+    bars(means, spreads, xlabel="test accuracy after two epochs, %", form="{:.1f}")
+
+# %% tags=["solution"]
+swin, vit, cnn = means.values()
+assert cnn > swin + 15
+assert swin > vit
 
 # %% [markdown]
-# RESULT
+# Read it honestly:
+#
+# - at equal parameters Swin is ahead of the ViT, and its runs are shorter: half of its blocks work on a quarter of the
+#   tokens. Three seeds on one small set are a hint, no more;
+# - both are far behind the CNN. It knows from the start that neighbours belong together and that a shape is the same
+#   shape elsewhere; on 2000 images nobody learns that in two epochs;
+# - what windows are for, large images, doesn't come up at 32 x 32.
 #
 # **Try it.** More epochs, no shifted block (`depths=(1, 1)`), smaller windows: what matters here?
 
@@ -969,7 +995,7 @@ seed, epochs = 1, 1  # change me
 if everything:
     torch.manual_seed(seed)
     accuracy, seconds = trained(lambda: Swin(16, (1, 1), (2, 4), 4, 10), seed, epochs)
-    print(f"{accuracy:.1f} % after {epochs} epoch(s), {seconds:.1f} s")
+    print(f"{accuracy:.1f} % after {epochs} epoch(s), {seconds:.0f} s of the processor")
 
 # %% [markdown]
 # ## 12 · What came after
