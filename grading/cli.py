@@ -13,6 +13,7 @@ import typer
 
 from grading.build.source import LessonError
 from grading.course import Course, CourseError, load_course
+from grading.lms.commands import collect, export
 
 app = typer.Typer(
     name="vitlab",
@@ -51,10 +52,16 @@ def build(
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
+    from grading.build.course_map import course_map_drift, write_course_map
     from grading.build.lesson import build_lesson, drift
 
     loaded = load_course(course)
     stale = False
+    if not check:
+        write_course_map(loaded)
+    elif problems := course_map_drift(loaded):
+        stale = True
+        typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
         if check:
             problems = drift(loaded, lesson)
@@ -149,6 +156,10 @@ def demo(
     from grading.demo.show import run_demo
 
     run_demo(load_course(course), out, sandbox=sandbox.value)
+
+
+app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
+app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
 
 
 def main() -> None:
