@@ -109,8 +109,10 @@ class TrainStep(Question):
         if case.covers("walks"):
             shapes = same_shape("walks", wanted, walked)
             yield _walked("walks", case["weight"], wanted[0], walked[0]) if shapes.ok else shapes
-            yield same("again", wanted[1:], walked[1:], 1e-3, what="weights") if shapes.ok else same_shape(
-                "again", wanted, walked
+            yield (
+                same("again", wanted[1:], walked[1:], 1e-3, what="weights")
+                if shapes.ok
+                else same_shape("again", wanted, walked)
             )
         if case.covers("returns"):
             yield _returned(expected, got)
