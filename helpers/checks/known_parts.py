@@ -81,8 +81,8 @@ def _parts() -> dict[str, Any]:
             self.number = len(self.log)
             self.log.append(("block", (emb_size, num_heads, expansion, drop_p, forward_drop_p)))
             self.talk = nn.MultiheadAttention(emb_size, num_heads, batch_first=True)
-            self.wide = nn.Linear(emb_size, expansion * emb_size)
-            self.narrow = nn.Linear(expansion * emb_size, emb_size)
+            broad = expansion * emb_size
+            self.wide, self.narrow = nn.Linear(emb_size, broad), nn.Linear(broad, emb_size)
             self.rates = drop_p, forward_drop_p
 
         def forward(self, x, **_: Any):

@@ -232,12 +232,13 @@ def show_confusion(counts: object, classes: Sequence[str], alt: str | None = Non
 
 
 def show_study(
-    results: dict[str, tuple[Sequence, np.ndarray]], base: float, ylabel: str, alt: str | None = None
+    results: dict[str, tuple[Sequence, Sequence]], base: float, ylabel: str, alt: str | None = None
 ) -> None:
     """Draw panels, one per entry (values, scores (values, seeds)): each seed a dot, the mean a line."""
     with style():
         fig, axes = figure(2.3, columns=len(results), sharey=True, squeeze=False)
         for ax, (name, (values, scores)) in zip(axes.flat, results.items(), strict=True):
+            scores = np.asarray(scores, float)
             places = np.arange(len(values))
             ax.axhline(base, color=_FAINT, linewidth=1, zorder=0)
             ax.plot(places, scores.mean(1), color=COLOURS[0])
@@ -249,7 +250,7 @@ def show_study(
             ax.margins(x=0.15)
         axes.flat[0].set_ylabel(ylabel)
     told = "; ".join(
-        f"{name} " + ", ".join(f"{v}: {s.mean():.0f}" for v, s in zip(values, scores, strict=True))
+        f"{name} " + ", ".join(f"{v}: {np.mean(s):.0f}" for v, s in zip(values, scores, strict=True))
         for name, (values, scores) in results.items()
     )
     show(fig, alt or f"{ylabel}. {told}.")
