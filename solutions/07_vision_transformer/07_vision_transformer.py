@@ -600,10 +600,11 @@ if ready("Q8") and ready("Q9"):
 bars(scores, xlabel=f"test accuracy, % (weights: CNN {count(cnn):,}, ViT {sum(envelope.values()):,})", form="{:.0f}")
 
 # %% [markdown]
-# An honest result: on small data the CNN wins, in less time, with far fewer weights. A ViT's price is paid in
-# data: with Dosovitskiy et al. it overtakes when trained on 300 million images (their Figure 3). Lesson 08 shows
-# what to do with fewer: show every image in many disguises (augmentation, mixup), forget on purpose (stochastic
-# depth), learn slowly at both ends (warm-up, cosine), and ask a CNN for help (distillation).
+# An honest result: with few images the CNN is far ahead, with all of them it arrives in half the time, and both
+# with far fewer weights. A ViT's price is paid in data: with Dosovitskiy et al. it overtakes when trained on 300
+# million images (their Figure 3). Lesson 08 shows what to do with fewer: show every image in many disguises
+# (augmentation, mixup), forget on purpose (stochastic depth), learn slowly at both ends (warm-up, cosine), and ask
+# a CNN for help (distillation).
 
 # %% [markdown]
 # ## 6 · Q10: what the class token looks at
