@@ -231,9 +231,7 @@ def show_confusion(counts: object, classes: Sequence[str], alt: str | None = Non
     show(fig, alt or f"Confusion matrix of {len(classes)} classes; {np.trace(share) / len(share):.0%} on the diagonal.")
 
 
-def show_study(
-    results: dict[str, tuple[Sequence, Sequence]], base: float, ylabel: str, alt: str | None = None
-) -> None:
+def show_study(results: dict[str, tuple[Sequence, Sequence]], base: float, ylabel: str, alt: str | None = None) -> None:
     """Draw panels, one per entry (values, scores (values, seeds)): each seed a dot, the mean a line."""
     with style():
         fig, axes = figure(2.3, columns=len(results), sharey=True, squeeze=False)
