@@ -27,11 +27,10 @@ def assembly_picture(image: np.ndarray, patch: int, heard: Sequence[bool] | None
         draw_image(left, to_picture(shown))
         deaf = 0
         for place in range(side**2):
-            known = heard is not None and len(heard) > place
             row, column = divmod(place, side)
             corner = (column * patch - 0.5, row * patch - 0.5)
             left.add_patch(Rectangle(corner, patch, patch, fill=False, edgecolor="white", linewidth=1))
-            if known and not heard[place]:
+            if heard is not None and len(heard) > place and not heard[place]:
                 deaf += 1
                 left.add_patch(Rectangle(corner, patch, patch, facecolor="white", alpha=0.8, edgecolor="white"))
                 left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=_INK)
@@ -236,11 +235,11 @@ def show_study(results: dict[str, tuple[Sequence, Sequence]], base: float, ylabe
     with style():
         fig, axes = figure(2.3, columns=len(results), sharey=True, squeeze=False)
         for ax, (name, (values, scores)) in zip(axes.flat, results.items(), strict=True):
-            scores = np.asarray(scores, float)
+            rows = np.asarray(scores, float)
             places = np.arange(len(values))
             ax.axhline(base, color=_FAINT, linewidth=1, zorder=0)
-            ax.plot(places, scores.mean(1), color=COLOURS[0])
-            for seed in scores.T:
+            ax.plot(places, rows.mean(1), color=COLOURS[0])
+            for seed in rows.T:
                 ax.plot(places, seed, "o", color=COLOURS[0], markersize=4, alpha=0.55)
             ax.set_xticks(places, values)
             ax.set(xlabel=name)

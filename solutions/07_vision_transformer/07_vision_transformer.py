@@ -96,7 +96,7 @@ def normalised(data):
 
 
 train, test = normalised(raw), normalised(raw_test)
-_, channels, height, _ = train.images.shape
+channels, height = train.images.shape[1:3]
 patch = {32: 8, 28: 7, 8: 2}[height]
 sizes = {"in_channels": channels, "patch_size": patch, "img_size": height, "n_classes": len(train.classes)}
 print(f"mean {train.images.mean():.3f}, spread {train.images.std():.3f}; {(height // patch) ** 2} patches per image")
@@ -844,12 +844,12 @@ assert means["depth", 1] + 5 < means["depth", 2] > means["depth", 4] - 1
 # **Try it.** One run of *your* model on the same digits, with any sizes you like:
 
 # %%
-emb_size, depth, patch_size, seed = 32, 2, 4, 0  # change me
+chosen, seed = {"emb_size": 32, "depth": 2, "patch_size": 4}, 0  # change me
 
 if ready("Q8"):
     digits, unseen = (replace(s, images=(s.images - 0.3) / 0.4) for s in (load("digits"), load("digits", "test")))
     torch.manual_seed(seed)
-    small = ViT(in_channels=1, img_size=8, emb_size=emb_size, depth=depth, patch_size=patch_size)
+    small = ViT(in_channels=1, img_size=8, **chosen)
     print(fit(small, digits, unseen, epochs=12, lr=2e-3, seed=seed, progress=False))
 
 # %% [markdown]
