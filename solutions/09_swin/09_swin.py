@@ -299,7 +299,7 @@ if ready("Q15") and ready("Q15b"):
 #
 # ## 5 · Q16a: shift
 #
-# The idea that gave Swin its name (**S**hifted **win**dows): every second block cuts the grid elsewhere, half a
+# The idea that gave Swin its name (*Shifted windows*): every second block cuts the grid elsewhere, half a
 # window further. What was a border is now the middle of a window.
 #
 # Cutting elsewhere leaves small windows at the edges. In a grid of `r x r` windows there would be `r + 1` by `r + 1`:
@@ -670,7 +670,8 @@ class SwinBlock(nn.Module):
 # Do two images in a batch disturb each other? Alone and together must agree, or the masks are in the wrong order:
 
 # %%
-if ready("Q16") and ready("Q17b"):
+block_works = all(ready(q) for q in ("Q15", "Q15b", "Q16a", "Q16", "Q17", "Q17b"))
+if block_works:
     torch.manual_seed(0)
     block, pair = SwinBlock(32, 4, 4, shift=2), torch.randn(2, 12, 8, 32)
     alone = torch.cat([block(one) for one in pair.split(1)])
@@ -680,7 +681,7 @@ if ready("Q16") and ready("Q17b"):
 # And is the edge really an edge? Change the last row; does the first row hear of it in a shifted block?
 
 # %%
-if ready("Q16") and ready("Q17b"):
+if block_works:
     nudged, moves = pair.clone(), {}
     nudged[:, -1] *= -1
     for name, masks in (("with your mask", {}), ("without", {(12, 8): None})):
@@ -906,8 +907,8 @@ if everything:
 assert int(moved.sum()) == 100 - 49  # all but the one whole window
 
 # %% [markdown]
-# It does no harm that anybody measured, since training sees the same zeros. But an image's answer depends a little
-# on how its size divides.
+# Training sees the same zeros, so a network can get used to them. But an image's answer depends a little on how its
+# size divides.
 
 # %% [markdown]
 # ## 11 · Does it learn?
@@ -982,7 +983,7 @@ assert swin > vit
 # Read it honestly:
 #
 # - at equal parameters Swin is ahead of the ViT, and its runs are shorter: half of its blocks work on a quarter of the
-#   tokens. Three seeds on one small set are a hint, no more;
+#   tokens. Their spreads touch, and three seeds on one small set are a hint, no more;
 # - both are far behind the CNN. It knows from the start that neighbours belong together and that a shape is the same
 #   shape elsewhere; on 2000 images nobody learns that in two epochs;
 # - what windows are for, large images, doesn't come up at 32 x 32.
