@@ -13,6 +13,7 @@ import typer
 
 from grading.build.source import LessonError
 from grading.course import Course, CourseError, load_course
+from grading.lms.commands import collect, export
 
 app = typer.Typer(
     name="vitlab",
@@ -155,6 +156,27 @@ def demo(
     from grading.demo.show import run_demo
 
     run_demo(load_course(course), out, sandbox=sandbox.value)
+
+
+@app.command(epilog='Example: vitlab init ../vision-2027 --title "Vision, spring 2027"')
+def init(
+    folder: Annotated[Path, typer.Argument(help="the new course's folder; it must not exist yet")],
+    title: Annotated[str, typer.Option(help="as students see it")],
+    course_id: Annotated[str | None, typer.Option("--id", help="short name; default: the folder's")] = None,
+    lesson: Annotated[list[str] | None, typer.Option(help="only these lessons; default: all")] = None,
+    course: CourseOption = None,
+) -> None:
+    """Make a course folder of your own: lessons, grading, settings, and a roster to fill in."""
+    from grading.new_course import make_course
+
+    made = make_course(
+        load_course(course), folder, course_id=course_id or folder.resolve().name, title=title, lessons=lesson or ()
+    )
+    typer.echo(f"{made}: set due dates in course.toml, list your students in roster.csv, then run `make lab` there")
+
+
+app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
+app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
 
 
 def main() -> None:

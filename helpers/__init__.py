@@ -8,9 +8,12 @@ from helpers.checks import check, ready
 from helpers.checks.blanks import install as _install_blanks
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.portfolio import HandIn
     from helpers.portfolio.course_map import Progress
 
-__all__ = ["check", "progress", "ready"]
+__all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
 
@@ -20,3 +23,10 @@ def progress() -> Progress:
     from helpers.portfolio.course_map import progress as course_map
 
     return course_map()
+
+
+def submit(lesson: str, notebook: str | Path | None = None) -> HandIn:
+    """Look a lesson's notebook through, say what is still blank, and make the file to hand in."""
+    from helpers.portfolio import submit as hand_in
+
+    return hand_in(lesson, notebook)

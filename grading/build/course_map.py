@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from grading.build.source import read_source
 from grading.course import Course
 
 _HEAD = "# The course's lessons in order. Written by `vitlab build` from course.toml: change that one.\n"
@@ -17,9 +18,16 @@ def course_map_file(course: Course) -> Path:
 def course_map_text(course: Course) -> str:
     lessons = (
         f"\n[[lessons]]\nid = {json.dumps(one.id)}\ntitle = {json.dumps(one.title)}\nminutes = {one.minutes}\n"
+        f"questions = {json.dumps(_questions(course, one.id))}\n"
         for one in course.lessons
     )
     return _HEAD + "".join(lessons)
+
+
+def _questions(course: Course, lesson_id: str) -> list[str]:
+    """In the order in which the lesson asks them."""
+    source = course.source(lesson_id)
+    return list(read_source(source).checks()) if source.is_file() else []
 
 
 def write_course_map(course: Course) -> None:

@@ -22,7 +22,7 @@ from grading.course import Lesson
 from grading.late import LatePenalties
 
 
-def _commands_on_path() -> None:
+def commands_on_path() -> None:
     """nbgrader calls the `alembic` command by name: make this environment's commands found, activated or not."""
     here = str(Path(sys.executable).parent)
     if shutil.which("alembic") is None:
@@ -38,7 +38,7 @@ class Register:
     """
 
     def __init__(self, db_url: str, config: Config) -> None:
-        _commands_on_path()
+        commands_on_path()
         # nbgrader adds a submission before its session knows it, and SQLAlchemy says so each time
         warnings.filterwarnings("ignore", category=SAWarning, module=r"nbgrader\.")
         self.db_url = db_url

@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from helpers.checks import expectations
 from helpers.portfolio import record
@@ -103,25 +104,31 @@ class Progress:
         )
 
 
+def lessons() -> list[dict[str, Any]]:
+    """The course's lessons in order: id, title, minutes, questions."""
+    return tomllib.loads(_LESSONS.read_text("utf-8"))["lessons"]
+
+
 def progress() -> Progress:
     """The course map: each lesson with its questions, and which of their checks have passed in any notebook so far."""
     place = folder()
     seen = record.read(place)
     titles = every_question()
-    lessons = []
-    for entry in tomllib.loads(_LESSONS.read_text("utf-8"))["lessons"]:
+    found = []
+    for entry in lessons():
         path = expectations.FOLDER / f"{entry['id']}.safetensors"
         steps = []
-        for question, expected in (expectations.read(path) if path.is_file() else {}).items():
-            known = seen.get(question)
+        built = expectations.read(path) if path.is_file() else {}
+        for question in (one for one in entry["questions"] if one in built):
+            known, expected = seen.get(question), built[question]
             steps.append(
                 Step(
                     question, titles[question].title, expected.points,
                     known.score if known else 0.0, known.tries if known else 0,
                 )
             )  # fmt: skip
-        lessons.append(LessonProgress(entry["id"], entry["title"], entry["minutes"], tuple(steps)))
-    return Progress(tuple(lessons), str(place) if place is not None else "no folder: keeping is switched off")
+        found.append(LessonProgress(entry["id"], entry["title"], entry["minutes"], tuple(steps)))
+    return Progress(tuple(found), str(place) if place is not None else "no folder: keeping is switched off")
 
 
 def _badge(step: Step) -> str:
