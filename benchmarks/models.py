@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # benchmarks/grading.py would hide the package
@@ -92,18 +93,23 @@ def torch_block(emb_size: int, num_heads: int, expansion: int) -> nn.Module:
     )
 
 
-def lesson_part(name: str, question: str, lesson: str) -> type[nn.Module] | None:
-    """The solution's answer to a question; None while its lesson isn't written."""
+def solution(question: str, lesson: str) -> type[nn.Module]:
+    """The lessons' own answer to a question."""
     course = load_course(ROOT)
-    source = course.source(lesson)
-    return load_reference(source, course.bank(lesson)).answers[question] if source.is_file() else None
+    return load_reference(course.source(lesson), course.bank(lesson)).answers[question]
+
+
+def by_hand_vit(block: type[nn.Module], s: Shape, options: dict[str, Any]) -> nn.Module:
+    """Lesson 07's, on lesson 04's tokens; while one of them isn't written, what can be put together of the others."""
+    course = load_course(ROOT)
+    if all(course.source(lesson).is_file() for lesson in ("04_class_token", "07_vision_transformer")):
+        return solution("Q8", "07_vision_transformer")(**options)
+    return ByHandViT(block, s)
 
 
 def contestants(s: Shape) -> dict[str, dict[str, nn.Module]]:
     """Kind -> name -> module."""
-    attention = lesson_part("MultiHeadAttention", "Q5", "05_attention")
-    block = lesson_part("TransformerEncoderBlock", "Q7b", "06_encoder_block")
-    vit = lesson_part("ViT", "Q8", "07_vision_transformer")
+    attention, block = solution("Q5", "05_attention"), solution("Q7b", "06_encoder_block")
     options = {
         "patch_size": s.patch_size, "emb_size": s.emb_size, "img_size": s.img_size, "depth": s.depth,
         "num_heads": s.num_heads, "expansion": s.expansion, "n_classes": CLASSES, "drop_p": 0.0,
@@ -120,7 +126,7 @@ def contestants(s: Shape) -> dict[str, dict[str, nn.Module]]:
             "torch.nn": torch_block(s.emb_size, s.num_heads, s.expansion),
         },
         "ViT": {
-            "by hand": vit(**options) if vit else ByHandViT(block, s),
+            "by hand": by_hand_vit(block, s, options),
             "fused": FusedViT(**options, lean=False),
             "fused, lean": FusedViT(**options),
             "torch.nn": ByHandViT(torch_block, s),
