@@ -7,9 +7,12 @@
 Without the real data the embedded sets serve, which shows that the script runs and nothing more. Every epoch is saved
 in `--out` (and a checkpoint beside it): a run that was stopped goes on, finished runs are not done again, and several
 parts or seeds may be run one after the other into the same file (at the same time: into several, then `--merge` them).
-`--show` only prints the table of a file. Seconds
-are processor seconds of training, one thread; on a machine with other work on it wall time says nothing. FLOPs are
-counted by torch (forward and backward, two for a multiply-add), not guessed. The last line is JSON.
+`--show` only prints the table of a file; `benchmarks/results/accuracy.json` is what was measured.
+
+Seconds are processor seconds of training on one thread: wall time says nothing on a machine with other work on it.
+FLOPs are counted by torch (forward and backward, two for a multiply-add). Accuracy is the last epoch's, on the whole
+test set; "best" is the best epoch's, chosen with the test set's help and so too kind. The settings of b are the better
+of two that were tried for one epoch each. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -94,7 +97,8 @@ RECIPES = {
         "the lecture's ViT", "cifar10", "shapes", 100, 64,
         lambda channels, side, classes: LectureViT(channels, img_size=side, n_classes=classes),
         lambda model: torch.optim.Adam(model.parameters(), lr=1e-3, fused=True),
-        "nn.TransformerEncoder, 8x8 patches, width 64, 2 heads, 2 layers, mlp 128, dropout 0.1; Adam 1e-3, batch 64",
+        "nn.TransformerEncoder, 8x8 patches, width 64, 2 heads, 2 layers, mlp 128, dropout 0.1; Adam 1e-3, batch 64, "
+        "no augmentation",
     ),
     "b": Recipe(
         "lesson 08's recipe", "cifar10", "shapes", 6, 128, cifar_model, partial(adamw, lr=2e-3, weight_decay=0.05),
