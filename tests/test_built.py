@@ -140,6 +140,10 @@ def test_stand_ins_do_the_job(name, monkeypatch):
         for size, patch in ((32, 8), (28, 4), (8, 2), (6, 3)):
             tokens = part(in_channels=1, patch_size=patch, emb_size=12, img_size=size)(torch.randn(2, 1, size, size))
             assert tokens.shape == (2, 1 + (size // patch) ** 2, 12)
+    elif name == "PatchProjection":
+        for size, patch in ((32, 8), (8, 2), (6, 3), (4, 1)):
+            tokens = part(in_channels=1, patch_size=patch, emb_size=12, img_size=size)(torch.randn(2, 1, size, size))
+            assert tokens.shape == (2, (size // patch) ** 2, 12)
     elif name == "ViT":
         assert part(in_channels=1, patch_size=4, img_size=8, n_classes=3)(torch.randn(2, 1, 8, 8)).shape == (2, 3)
     elif name == "ResidualAdd":

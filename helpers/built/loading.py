@@ -38,10 +38,9 @@ def solution(part: Part) -> Callable[..., Any] | None:
     path = _SOLUTIONS / part.lesson / f"{part.lesson}.py"
     if not path.is_file():
         return None
-    text = with_all_it_needs([path.read_text("utf-8")], part.name)
-    return (
-        None if text is None else _run(text, f"<{part.lesson}: {part.name}>", f"{part.lesson}.{part.name}", part.name)
-    )
+    name = part.called or part.name
+    text = with_all_it_needs([path.read_text("utf-8")], name)
+    return None if text is None else _run(text, f"<{part.lesson}: {name}>", f"{part.lesson}.{part.name}", name)
 
 
 def _run(text: str, file: str, module_name: str, name: str) -> Callable[..., Any]:

@@ -18,6 +18,18 @@ def getPositionEncoding(seq_len: int, d: int, n: float = 10000) -> Tensor:
     return math.sqrt(2) * torch.cos(math.pi / max(seq_len, d) * positions * torch.arange(d))
 
 
+class PatchProjection(nn.Sequential):
+    """(b, c, h, w) -> (b, patches, emb_size): a small stem: patches overlap, and are bent before they are mixed."""
+
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        margin = 1 + patch_size // 8
+        look = nn.Conv2d(in_channels, emb_size, patch_size + 2 * margin, patch_size, margin)
+        super().__init__(look, nn.Flatten(2), nn.GELU(), nn.Conv1d(emb_size, emb_size, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).mT
+
+
 class PatchEmbedding(nn.Module):
     """(b, c, h, w) -> (b, 1 + patches, emb_size): patches that overlap, and before them a summary of the image.
 
@@ -64,7 +76,8 @@ class FeedForwardBlock(nn.Module):
 
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
         super().__init__()
-        self.widen, self.back = nn.Linear(emb_size, 2 * expansion * emb_size), nn.Linear(expansion * emb_size, emb_size)
+        hidden = expansion * emb_size
+        self.widen, self.back = nn.Linear(emb_size, 2 * hidden), nn.Linear(hidden, emb_size)
         self.drop_p = drop_p
 
     def forward(self, x: Tensor) -> Tensor:
