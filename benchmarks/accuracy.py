@@ -180,8 +180,9 @@ def training_flops(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 def write(path: Path, results: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    results = {"torch": torch.__version__, "cores": os.cpu_count(), "runs": dict(sorted(results["runs"].items()))}
-    part.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    runs = ",\n".join(f"{json.dumps(key)}: {json.dumps(entry)}" for key, entry in sorted(results["runs"].items()))
+    machine = f'"torch": "{torch.__version__}", "cores": {os.cpu_count()}'
+    part.write_text(f'{{{machine}, "runs": {{\n{runs}\n}}}}\n', encoding="utf-8")
     os.replace(part, path)
 
 
