@@ -92,7 +92,8 @@ def reach_figure(panels: Sequence[tuple[str, object, int]], window_size: int, to
         for ax, (title, reach, shift) in zip(axes.flat, panels, strict=True):
             grid = to_numpy(reach).astype(float)
             ax.imshow(np.where(grid[..., None] > 0, (0.34, 0.71, 0.91), (0.93, 0.94, 0.96)))
-            _lines(ax, *grid.shape, window_size, shift)
+            h, w = grid.shape
+            _lines(ax, h, w, window_size, shift)
             ax.add_patch(Rectangle((token[1] - 0.5, token[0] - 0.5), 1, 1, facecolor=COLOURS[1]))
             bare(ax)
             ax.set_title(f"{title}: {int((grid > 0).sum())}", fontsize=8.5)

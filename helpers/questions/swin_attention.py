@@ -189,8 +189,7 @@ class WindowAttentionQuestion(Question):
             for row in range((2 * m - 1) ** 2):
                 put(table, _as_laid_out(_one_row(row, (2 * m - 1) ** 2, h), table))
                 steered.append(_alone(model, x[:1]))
-            steered = np.stack(steered)
-            step = _steps(_owners(steered, case["x"][:1].mean(-1)), m)
+            step = _steps(_owners(np.stack(steered), case["x"][:1].mean(-1)), m)
             biases = case["biases"][np.where(step >= 0, step, 0)] * (step >= 0)[:, None]
             put(table, _as_laid_out(biases, table))
             record |= {"out": model(*given), "steered": steered, "rows": len(steered) - 1}
