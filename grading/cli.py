@@ -88,19 +88,34 @@ def grade(
         Sandbox, typer.Option(help="none runs student code unprotected: only where bubblewrap can't be had")
     ] = Sandbox.bubblewrap,
     cold: Annotated[bool, typer.Option("--cold", help="start each kernel anew: slower, same results")] = False,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="grade submissions again that have not changed since they were graded")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one line per student and question, nothing else")] = False,
     course: CourseOption = None,
 ) -> None:
-    """Grade a class: every submission of the lessons, in the sandbox, into nbgrader's gradebook."""
+    """Grade a class: every submission of the lessons, in the sandbox, into nbgrader's gradebook.
+
+    What was graded before and has not changed is not graded again. Stop with Ctrl-C; the same command goes on.
+    """
+    from grading.engine.grade import Interrupted
     from grading.engine.grade import grade as grade_class
     from grading.engine.progress import Bar, Silent
     from grading.engine.summary import print_summary
 
     loaded = load_course(course)
-    outcomes = grade_class(
-        loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
-        sandbox=sandbox.value, warm=not cold, progress=Silent() if as_json else Bar(),
-    )  # fmt: skip
+    try:
+        outcomes = grade_class(
+            loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
+            sandbox=sandbox.value, warm=not cold, regrade=regrade, progress=Silent() if as_json else Bar(),
+        )  # fmt: skip
+    except Interrupted as stopped:
+        again = "the same command without --regrade" if regrade else "the same command"
+        typer.echo(f"vitlab: {stopped}; {again} goes on from there", err=True)
+        raise typer.Exit(130) from None
+    except KeyboardInterrupt:
+        typer.echo("vitlab: stopped; what was graded is kept, the same command goes on from there", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         for outcome in outcomes:
             for line in outcome.lines():

@@ -25,7 +25,16 @@ MESSAGE_CHARACTERS = 300
 _HARMLESS = frozenset({"error", "bad_output"})
 SandboxUnavailable = bubblewrap.SandboxUnavailable
 
-__all__ = ["Event", "KernelStartError", "Limits", "Run", "SandboxUnavailable", "WarmPool", "run_notebook"]
+__all__ = [
+    "Event",
+    "KernelStartError",
+    "Limits",
+    "Run",
+    "SandboxUnavailable",
+    "WarmPool",
+    "run_notebook",
+    "stop_running",
+]
 
 
 class Event(NamedTuple):
@@ -116,7 +125,7 @@ def run_notebook(
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(plan.carry_out())
+            return asyncio.run(_stoppable(plan))
         return _in_a_thread(plan)
 
     if warm is None or sandbox == "none":
@@ -132,6 +141,29 @@ def run_notebook(
     return run
 
 
+_running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Run]]] = set()
+_changing = threading.Lock()
+
+
+def stop_running() -> None:
+    """Ends every `run_notebook` of this process, from another thread: each raises asyncio's `CancelledError`."""
+    with _changing:
+        for loop, task in _running:
+            loop.call_soon_threadsafe(task.cancel)
+        _running.clear()
+
+
+async def _stoppable(plan: _Plan) -> Run:
+    entry = (asyncio.get_running_loop(), asyncio.current_task())
+    with _changing:
+        _running.add(entry)  # type: ignore[arg-type]
+    try:
+        return await plan.carry_out()
+    finally:
+        with _changing:
+            _running.discard(entry)  # type: ignore[arg-type]
+
+
 def _in_a_thread(plan: _Plan) -> Run:
     """For callers inside an event loop (formgrader): a loop cannot be run within a loop."""
     results: list[Run] = []
@@ -139,7 +171,7 @@ def _in_a_thread(plan: _Plan) -> Run:
 
     def work() -> None:
         try:
-            results.append(asyncio.run(plan.carry_out()))
+            results.append(asyncio.run(_stoppable(plan)))
         except BaseException as error:
             errors.append(error)
 
