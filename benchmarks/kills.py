@@ -1,9 +1,9 @@
 """Kills grading runs at random moments and takes them up again: `python benchmarks/kills.py [--trials 30]`.
 
 Each trial grades a class of its own, killed with SIGKILL time and again (`--kills`) before a last run may finish.
-Counted are submissions lost, submissions executed though they were on record, and executions that a kill cut off or that had
-ended without being on record; the gradebook is compared with an uninterrupted run's. With `--stub` the execute stage
-gives back what an earlier run of it gave, which is quicker: everything else is real. The last line is JSON.
+Counted are submissions lost, submissions executed though they were on record, and executions that a kill cut off or
+that had ended without being on record; the gradebook is compared with an uninterrupted run's. With `--stub` the execute
+stage gives back what an earlier run of it gave, which is quicker: everything else is real. The last line is JSON.
 """
 
 from __future__ import annotations

@@ -199,8 +199,8 @@ class WarmProcess(SandboxedProcess):
         return self._status
 
     def kill(self) -> None:
-        self._channel.close()
         super().kill()
+        self._channel.close()  # last: process 1 ends at once when it is closed
 
 
 def _received(channel: socket.socket) -> bytes:
