@@ -69,6 +69,6 @@ class Threads:
             close_shared_pool()
 
 
-def start_zygote_early() -> None:
+def start_zygote_early(gpu_share: float | None = None) -> None:
     """In the background: what comes before the first submission takes as long as the zygote's imports."""
-    shared_pool().start_early()
+    shared_pool(gpu_share).start_early()

@@ -16,6 +16,7 @@ from grading.exam.safety import make_safe
 from grading.exam.selection import cells_to_run
 from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
+from grading.sandbox import gpu
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, run_notebook
 from grading.sandbox.session import SandboxKind
@@ -86,7 +87,7 @@ def execute(job: Job, released: Mapping[str, str]) -> Executed:
         return Executed(None, "unreadable", str(error), job.notes)
     notes = (*job.notes, *read.notes, *moved.notes)
     intake = time.perf_counter() - start
-    warm = shared_pool() if job.warm and job.sandbox != "none" else None
+    warm = shared_pool(job.limits.gpu_share) if job.warm and job.sandbox != "none" else None
     run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox, warm=warm)
     return finished(run, notes=notes, intake=intake)
 
@@ -112,7 +113,8 @@ def run_prepared(
     chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
     return run_notebook(
-        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), env={EXAM_SEED: str(seed)},
+        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox),
+        env={EXAM_SEED: str(seed), **gpu.environment(limits.gpu_share)},
         should_run=lambda cell: positions.get(cell.id, True), warm=warm,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from grading.course import Course
+from grading.course import Course, CourseError
 from grading.engine.brake import Brake
 from grading.engine.crew import Crew, Threads, start_zygote_early
 from grading.engine.desk import Desk, Room, prepare
@@ -26,10 +26,12 @@ from grading.engine.progress import Silent, Watcher
 from grading.exam.judging import fresh_seed
 from grading.intake.find import Submission, find_submissions
 from grading.nbgrader_config import configure
+from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits
 
 TICK_SECONDS = 0.2
+GPU_MEMORY = 0.9  # of each GPU, for all submissions at once
 
 
 class Interrupted(Exception):
@@ -52,6 +54,7 @@ def grade(
     sandbox: str = "bubblewrap",
     warm: bool = True,
     regrade: bool = False,
+    device: str = "cpu",
     progress: Watcher | None = None,
     crew: Crew | None = None,
 ) -> list[SubmissionOutcome]:
@@ -61,18 +64,22 @@ def grade(
     into `out`. Secret cases come from `seed`, by default a fresh one. With `warm`, kernels in the sandbox are forked
     from one that has imported what lessons need, else each is started anew; results are the same. What was graded
     before and has not changed since is not graded again, unless `regrade`; its outcome is returned all the same.
+    With the device "cuda", sandboxes see the GPUs, and `jobs` of them share the memory.
 
     Raises:
         SandboxUnavailable: no working bubblewrap, and `sandbox` is not "none".
-        CourseError: a lesson hasn't been built, or another run is writing into `out`.
+        CourseError: a lesson hasn't been built, another run is writing into `out`, or there is no such device.
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
     if sandbox != "none":
         require_bubblewrap()
     warm = warm and sandbox != "none"
+    gpu_share = GPU_MEMORY / max(1, jobs) if device == "cuda" else None
+    if gpu_share and crew is None and not gpu.device_nodes():
+        raise CourseError("--device cuda: this machine shows no NVIDIA GPU (no /dev/nvidia0)")
     if warm and crew is None:
-        start_zygote_early()
+        start_zygote_early(gpu_share)
     progress = progress or Silent()
     out = Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
@@ -81,7 +88,7 @@ def grade(
         with only_run(out):
             config = configure(Config(), course.root, out, db_url=db_url, course=course)
             with Register(config.CourseDirectory.db_url, config) as register:
-                run = _Run(course, lessons, register, config, out, seed, sandbox, progress)
+                run = _Run(course, lessons, register, config, out, seed, sandbox, progress, gpu_share)
                 return run.grade(Path(submissions), crew, warm=warm, regrade=regrade)
     finally:
         crew.close()
@@ -92,10 +99,10 @@ class _Run:
 
     def __init__(
         self, course: Course, lessons: Sequence[str], register: Register, config: Config, out: Path,
-        seed: int | None, sandbox: str, progress: Watcher,
+        seed: int | None, sandbox: str, progress: Watcher, gpu_share: float | None = None,
     ) -> None:  # fmt: skip
         self._course, self._lessons, self._register = course, list(lessons), register
-        self._sandbox, self._progress, self._asked_seed = sandbox, progress, seed
+        self._sandbox, self._progress, self._asked_seed, self._gpu_share = sandbox, progress, seed, gpu_share
         self._seed = fresh_seed() if seed is None else seed
         self._journal = Journal(out)
         self._db_url = config.CourseDirectory.db_url
@@ -130,7 +137,7 @@ class _Run:
         for submission in submissions:
             key = submission_key(
                 submission, versions[submission.lesson], limits=self._course.limits.model_dump(),
-                seed=self._asked_seed, sandbox=self._sandbox,
+                seed=self._asked_seed, sandbox=self._sandbox, device="cuda" if self._gpu_share else "cpu",
             )  # fmt: skip
             found[submission] = key, mark_of(key, submission, self._course, self._db_url)
         return found
@@ -160,7 +167,7 @@ class _Run:
         self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], crew: Crew, desk: Desk,
         brake: Brake, warm: bool,
     ) -> None:  # fmt: skip
-        limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}))
+        limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
         waiting = iter(todo)
         at_work: dict[Future[Executed], Submission] = {}
         done = 0

@@ -24,11 +24,11 @@ def lesson_version(course: Course, lesson: str) -> str:
     questions = [
         course.student_notebook(lesson), course.source(lesson), course.bank(lesson), course.expectations(lesson),
     ]  # fmt: skip
-    return _hash(_engine_version(), lesson, [_content(path) for path in questions])
+    return _hash(engine_version(), lesson, [_content(path) for path in questions])
 
 
 @cache
-def _engine_version() -> str:
+def engine_version() -> str:
     """Hash of the code that runs and judges, and of the libraries' versions; looked at once per process."""
     helpers = sorted((_HERE.parent / "helpers").rglob("*.py"))
     engine = [_HERE / name for name in _ENGINE]
