@@ -112,12 +112,16 @@ def grade(
 
     What was graded before and has not changed is not graded again. Stop with Ctrl-C; the same command goes on.
     """
+    loaded = load_course(course)
+    if sandbox is Sandbox.bubblewrap and device is Device.cpu and not (cold or dask):
+        from grading.sandbox.warm import shared_pool
+
+        shared_pool().start_early()  # its imports and ours take as long
     from grading.engine.grade import Interrupted
     from grading.engine.grade import grade as grade_class
     from grading.engine.progress import Bar, Silent
     from grading.engine.summary import print_summary
 
-    loaded = load_course(course)
     crew = _cluster(dask, sandbox.value) if dask else None
     try:
         outcomes = grade_class(

@@ -72,7 +72,7 @@ def grade(
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
-    if sandbox != "none":
+    if sandbox != "none" and crew is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"
     gpu_share = GPU_MEMORY / max(1, jobs) if device == "cuda" else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
+from grading.copying import copied
 from grading.sandbox import bubblewrap
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.outputs import fit_to_save, note
@@ -197,7 +197,7 @@ class _Plan:
         warm: WarmPool | None,
     ) -> None:
         self.warm = warm
-        self.notebook = copy.deepcopy(nb)
+        self.notebook = copied(nb)
         self.limits, self.sandbox, self.env, self.read_only = limits, sandbox, env, read_only
         self.run = Run(self.notebook)
         self.todo: list[int] = []
@@ -284,7 +284,7 @@ class _Plan:
             if self._left() <= 0:
                 self._event(index, "total_timeout", self._out_of_time("re-running this cell after a restart"))
                 return False
-            scratch = copy.deepcopy(self.notebook.cells[index])
+            scratch = copied(self.notebook.cells[index])
             stop = await self._timed_cell(session, scratch, index, number)
             if stop is not None:
                 self._event(index, stop.kind, f"while re-running this cell after a restart: {stop.message}")
