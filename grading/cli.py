@@ -13,6 +13,7 @@ import typer
 
 from grading.build.source import LessonError
 from grading.course import Course, CourseError, load_course
+from grading.lms.commands import collect, export
 
 if TYPE_CHECKING:
     from grading.engine.crew import Crew
@@ -61,10 +62,16 @@ def build(
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
+    from grading.build.course_map import course_map_drift, write_course_map
     from grading.build.lesson import build_lesson, drift
 
     loaded = load_course(course)
     stale = False
+    if not check:
+        write_course_map(loaded)
+    elif problems := course_map_drift(loaded):
+        stale = True
+        typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
         if check:
             problems = drift(loaded, lesson)
@@ -194,6 +201,27 @@ def demo(
     run_demo(load_course(course), out, sandbox=sandbox.value)
 
 
+@app.command(epilog='Example: vitlab init ../vision-2027 --title "Vision, spring 2027"')
+def init(
+    folder: Annotated[Path, typer.Argument(help="the new course's folder; it must not exist yet")],
+    title: Annotated[str, typer.Option(help="as students see it")],
+    course_id: Annotated[str | None, typer.Option("--id", help="short name; default: the folder's")] = None,
+    lesson: Annotated[list[str] | None, typer.Option(help="only these lessons; default: all")] = None,
+    course: CourseOption = None,
+) -> None:
+    """Make a course folder of your own: lessons, grading, settings, and a roster to fill in."""
+    from grading.new_course import make_course
+
+    made = make_course(
+        load_course(course), folder, course_id=course_id or folder.resolve().name, title=title, lessons=lesson or ()
+    )
+    typer.echo(f"{made}: set due dates in course.toml, list your students in roster.csv, then run `make lab` there")
+
+
+app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
+app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
+
+
 def main() -> None:
     """Entry point: our own errors are one clear message and exit code 2, never a traceback."""
     from grading.intake.find import FindError
@@ -204,3 +232,7 @@ def main() -> None:
     except (CourseError, LessonError, FindError, SandboxUnavailable) as error:
         typer.echo(f"vitlab: {error}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,32 @@
 """What a student's notebook imports: checks, data, pictures. Nothing in here answers a question."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from helpers.checks import check, ready
 from helpers.checks.blanks import install as _install_blanks
 
-__all__ = ["check", "ready"]
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from helpers.portfolio import HandIn
+    from helpers.portfolio.course_map import Progress
+
+__all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
+
+
+def progress() -> Progress:
+    """The course map: every lesson with its questions, and which of them are done, over all notebooks so far."""
+    from helpers.portfolio.course_map import progress as course_map
+
+    return course_map()
+
+
+def submit(lesson: str, notebook: str | Path | None = None) -> HandIn:
+    """Look a lesson's notebook through, say what is still blank, and make the file to hand in."""
+    from helpers.portfolio import submit as hand_in
+
+    return hand_in(lesson, notebook)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -120,7 +121,7 @@ def _execute(notebook: NotebookNode, path: Path) -> float:
         extra_arguments=["--log-level=ERROR"],
     )  # fmt: skip
     try:
-        client.execute()
+        client.execute(env={**os.environ, "VITLAB_WORK": "off"})  # a build is nobody's progress
     except CellExecutionError as error:
         raise LessonError(f"{path}: a cell of the solution fails:\n{error}") from None
     notebook.metadata["language_info"] = {"name": "python"}

@@ -7,6 +7,9 @@ commits wait for the end of a batch, and what a preprocessor looks up cell by ce
 from __future__ import annotations
 
 import logging
+import os
+import shutil
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -67,6 +70,13 @@ class Standing:
         """Score (None while it waits for a person) and points of written questions."""
         found = {cell: self.scores[cell] for cell in cells}
         return {cell: (None if cell in self.waiting else score, points) for cell, (score, points) in found.items()}
+
+
+def commands_on_path() -> None:
+    """nbgrader calls the `alembic` command by name: make this environment's commands found, activated or not."""
+    here = str(Path(sys.executable).parent)
+    if shutil.which("alembic") is None:
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
 
 
 class Register:

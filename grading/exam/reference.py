@@ -60,14 +60,13 @@ class Reference:
 def _load(path: Path, bank: Path, stamp: tuple[float, float]) -> Reference:
     lesson = read_source(path)
     namespace: dict[str, Any] = {"__name__": "__main__"}
+    checks, answers = lesson.checks(), {}
     for cell in lesson.cells:
         if cell.role in ("setup", "answer"):
             _run(cell.source, f"<answer {cell.question or 'setup'} of {lesson.id}>", namespace)
-    checks = lesson.checks()
-    answers = {
-        qid: eval(compile(ast.Expression(expression), f"<check {qid}>", "eval"), namespace)
-        for qid, (_, expression) in checks.items()
-    }
+        elif cell.role == "check":  # here and now: a later answer may define the same name again, as in lesson 04
+            expression = ast.Expression(checks[cell.question][1])
+            answers[cell.question] = eval(compile(expression, f"<check {cell.question}>", "eval"), namespace)
     return Reference(lesson, answers, {qid: cell.points for qid, (cell, _) in checks.items()}, load_bank(bank))
 
 

@@ -117,6 +117,12 @@ def _unusable(name: str) -> str:
     return ""
 
 
+def usable_name(name: str) -> str:
+    """The same name with everything taken out that can't stand in a path or on a page; "" when nothing is left."""
+    kept = "".join("-" if c in "/\\" else c for c in name if c not in _BIDI and unicodedata.category(c) != "Cc")
+    return kept.encode("utf-8", "ignore").decode().strip(" .")[:MAX_NAME]
+
+
 def _by_student(
     folders: list[Path], lessons: Sequence[str], known: set[str], nested: bool, one: str, notes: list[str]
 ) -> list[Submission]:

@@ -48,8 +48,18 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
         raise KeyError(f"no expected arrays for {question.id!r}: run `vitlab build` first")
     verdict = judge_answer(question, _answer(question, recorded), public=(public, known[question.id]))
     _status[question.id] = verdict.status
+    _remember(question.id, answer, verdict)
     picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))
     return Result(verdict, picture)
+
+
+def _remember(question_id: str, answer: Any, verdict: Verdict) -> None:
+    """Into the student's portfolio, unless nothing was answered yet."""
+    if verdict.status == "not started":
+        return
+    from helpers.portfolio.keeping import keep
+
+    keep(question_id, answer, verdict.score, verdict.points)
 
 
 def ready(question_id: str) -> bool:

@@ -1,0 +1,42 @@
+"""The lessons as the students' package knows them: `helpers/portfolio/lessons.toml`, from course.toml."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from grading.build.source import read_source
+from grading.course import Course
+
+_HEAD = "# The course's lessons in order. Written by `vitlab build` from course.toml: change that one.\n"
+
+
+def course_map_file(course: Course) -> Path:
+    return course.root / "helpers" / "portfolio" / "lessons.toml"
+
+
+def course_map_text(course: Course) -> str:
+    lessons = (
+        f"\n[[lessons]]\nid = {json.dumps(one.id)}\ntitle = {json.dumps(one.title)}\nminutes = {one.minutes}\n"
+        f"questions = {json.dumps(_questions(course, one.id))}\n"
+        for one in course.lessons
+    )
+    return _HEAD + "".join(lessons)
+
+
+def _questions(course: Course, lesson_id: str) -> list[str]:
+    """In the order in which the lesson asks them."""
+    source = course.source(lesson_id)
+    return list(read_source(source).checks()) if source.is_file() else []
+
+
+def write_course_map(course: Course) -> None:
+    course_map_file(course).parent.mkdir(parents=True, exist_ok=True)
+    course_map_file(course).write_text(course_map_text(course), "utf-8")
+
+
+def course_map_drift(course: Course) -> list[str]:
+    """Empty when the file says what course.toml says."""
+    path = course_map_file(course)
+    same = path.is_file() and path.read_text("utf-8") == course_map_text(course)
+    return [] if same else [f"{path.relative_to(course.root)} differs from course.toml"]

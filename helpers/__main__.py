@@ -1,0 +1,31 @@
+"""`python -m helpers progress` and `python -m helpers submit 05_attention`, in the course's folder."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m helpers", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("progress", help="the course map, with what is done")
+    hand_in = commands.add_parser("submit", help="look a lesson through and make the file to hand in")
+    hand_in.add_argument("lesson", help="its id or its number: 05_attention, or 05")
+    hand_in.add_argument("notebook", nargs="?", help="the notebook, when it lies elsewhere or has another name")
+    given = parser.parse_args(arguments)
+    from helpers.portfolio import HandInError, progress, submit
+
+    if given.command == "progress":
+        print(progress())
+        return 0
+    try:
+        print(submit(given.lesson, given.notebook))
+    except HandInError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

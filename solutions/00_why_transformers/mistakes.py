@@ -1,0 +1,547 @@
+"""Lesson 00: what students really write, right in unusual ways and wrong in usual ones."""
+
+import torch
+
+from grading.exam.bank import mistake, right
+
+# --- Q00a, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q00a")
+def backwards_from_the_output(kernels, strides):
+    side = 1
+    for k, s in zip(reversed(kernels), reversed(strides), strict=True):
+        side = (side - 1) * s + k
+    return side
+
+
+@right("Q00a")
+def closed_formula_with_cumprod(kernels, strides):
+    import numpy as np
+
+    before = np.cumprod([1, *strides[:-1]])
+    return 1 + ((np.array(kernels) - 1) * before).sum()
+
+
+@right("Q00a")
+def two_nested_loops(kernels, strides):
+    total = 1
+    for i in range(len(kernels)):
+        step = 1
+        for j in range(i):
+            step *= strides[j]
+        total += kernels[i] * step - step
+    return float(total)
+
+
+@right("Q00a")
+def recursion_on_the_first_layer(kernels, strides):
+    if not kernels:
+        return 1
+    rest = recursion_on_the_first_layer(kernels[1:], strides[1:])
+    return (rest - 1) * strides[0] + kernels[0]
+
+
+@right("Q00a")
+def a_set_of_pixels(kernels, strides):
+    seen = {0}
+    for k, s in list(zip(kernels, strides, strict=True))[::-1]:
+        seen = {s * place + offset for place in seen for offset in range(k)}
+    return max(seen) - min(seen) + 1
+
+
+@right("Q00a")
+def by_the_gradient_of_ones(kernels, strides):
+    import torch.nn.functional as F
+
+    with torch.enable_grad():
+        line = torch.ones(1, 1, 4096, dtype=torch.float64, requires_grad=True)
+        out = line
+        for k, s in zip(kernels, strides, strict=True):
+            out = F.conv1d(out, torch.ones(1, 1, k, dtype=torch.float64) / k, stride=s)
+        out[0, 0, 0].backward()
+    places = line.grad[0, 0].nonzero()
+    return places.max() - places.min() + 1
+
+
+@right("Q00a")
+def first_and_last_pixel_as_a_tensor(kernels, strides):
+    first, last = torch.tensor(0), torch.tensor(0)
+    for layer in range(len(kernels) - 1, -1, -1):
+        first = first * strides[layer]
+        last = last * strides[layer] + kernels[layer] - 1
+    return last - first + 1
+
+
+@right("Q00a")
+def with_accumulate_and_sum(kernels, strides):
+    from itertools import accumulate
+    from operator import mul
+
+    jumps = [1, *accumulate(strides, mul)]
+    return 1 + sum(jump * (kernel - 1) for jump, kernel in zip(jumps, kernels, strict=False))
+
+
+# --- Q00a, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q00a",
+    hint="Three layers of kernel 3 see 7 pixels, and you say 10: each layer adds its whole kernel. Put a ruler of 3 "
+    "on one pixel that you already have. How many pixels are new?",
+)
+def whole_kernels_added(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + kernel * jump
+        jump = jump * stride
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="A single layer of stride 2 already comes out too large: its stride has been counted for itself. A stride "
+    "moves the *next* layer's pixels apart. In which order do your two lines stand?",
+)
+def own_stride_counted(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        jump = jump * stride
+        field = field + (kernel - 1) * jump
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="Right as long as every stride is 1; behind a stride your layers see too little. Two neighbours of a map made "
+    "with stride 2 lie how many pixels of the image apart?",
+)
+def strides_ignored(kernels, strides):
+    field, jump = 1, 1
+    for kernel in kernels:
+        field = field + (kernel - 1) * jump
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="One stride is right, two are not: you let the distances of strides add up. Behind a stride of 2, a pixel is "
+    "2 wide; after another stride of 2, two of *those* wide. And that is?",
+)
+def strides_added(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + (kernel - 1) * jump
+        jump = jump + stride - 1
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="Only the stride of the layer just before counts in your result; the ones before that are forgotten. What "
+    "happens to the old `jump` in your line?",
+)
+def only_the_last_stride(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + (kernel - 1) * jump
+        jump = stride
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="Everything that was seen so far is stretched by each stride. But what lies *before* a stride is not moved "
+    "apart by it. (Your rule is the right one for walking from the last layer back to the first.)",
+)
+def recursion_in_the_wrong_direction(kernels, strides):
+    field = 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = (field - 1) * stride + kernel
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="One layer is right, and every further layer of kernel 3 makes yours three times as large. Two layers of 3 on "
+    "a line: count on paper how many pixels they see. It is not 9.",
+)
+def kernels_multiplied(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field * (1 + (kernel - 1) * jump)
+        jump = jump * stride
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="Always one pixel too few. Before the first layer, how many pixels does a pixel see?",
+)
+def started_with_nothing(kernels, strides):
+    field, jump = 0, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + (kernel - 1) * jump
+        jump = jump * stride
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="However deep the stack, your answer is that of its first layer. Look at where the `return` stands: under the "
+    "`for`, or inside of it?",
+)
+def returned_inside_the_loop(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + (kernel - 1) * jump
+        jump = jump * stride
+        return field
+
+
+@mistake(
+    "Q00a",
+    hint="You measure from the middle to one edge: 1 plus half of each kernel. The field has two sides (and an even "
+    "kernel has two unequal halves).",
+)
+def one_side_only(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + (kernel // 2) * jump
+        jump = jump * stride
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="Your layers all use the same step, that of the whole stack: the first layer already sees through strides "
+    "that come after it. The step must grow on the way.",
+)
+def every_stride_for_every_layer(kernels, strides):
+    import math
+
+    field = 1
+    for kernel in kernels:
+        field = field + (kernel - 1) * math.prod(strides)
+    return field
+
+
+@mistake(
+    "Q00a",
+    hint="Your field grows by the stride itself: kernel minus stride, as if windows were to overlap less. That counts "
+    "outputs, not what one output sees.",
+)
+def kernel_minus_stride(kernels, strides):
+    field, jump = 1, 1
+    for kernel, stride in zip(kernels, strides, strict=True):
+        field = field + (kernel - stride) * jump
+        jump = jump * stride
+    return field
+
+
+# --- Q00b, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q00b")
+def with_backward_and_a_leaf(model, image):
+    leaf = image.detach().clone().requires_grad_(True)
+    out = model(leaf)
+    middle = out[:, :, out.shape[2] // 2, out.shape[3] // 2]
+    middle.sum().backward()
+    return leaf.grad.abs().sum(1).squeeze(0)
+
+
+@right("Q00b")
+def with_a_one_sent_backwards(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    wish = torch.zeros_like(out)
+    wish[0, :, (out.size(-2) - 1) // 2, (out.size(-1) - 1) // 2] = 1
+    out.backward(wish)
+    total = 0
+    for colour in image.grad[0]:
+        total = total + torch.maximum(colour, -colour)
+    return total
+
+
+@right("Q00b")
+def with_torch_func(model, image):
+    def centre(x):
+        out = model(x)
+        return out[0, :, out.shape[-2] // 2, out.shape[-1] // 2].sum()
+
+    return torch.func.grad(centre)(image).abs().sum((0, 1))
+
+
+@right("Q00b")
+def with_a_jacobian(model, image):
+    def centre(x):
+        out = model(x)
+        return out[0, :, out.shape[-2] // 2, out.shape[-1] // 2]
+
+    slopes = torch.autograd.functional.jacobian(centre, image)  # k 1 c h w
+    return torch.einsum("kbchw -> bchw", slopes)[0].norm(p=1, dim=0)
+
+
+@right("Q00b")
+def one_pixel_after_the_other_in_float64(model, image):
+    import copy
+
+    exact, x = copy.deepcopy(model).double(), image.double()
+    c, h, w = x.shape[1:]
+    eps = 1e-5
+    nudges = eps * torch.eye(c * h * w, dtype=torch.float64, device=x.device).view(-1, c, h, w)
+    with torch.no_grad():
+        there = torch.cat([exact(x + part) for part in nudges.split(64)])
+        back = torch.cat([exact(x - part) for part in nudges.split(64)])
+    slope = (there - back).sum(1)[:, there.shape[2] // 2, there.shape[3] // 2] / (2 * eps)
+    return slope.view(c, h, w).abs().sum(0)
+
+
+@right("Q00b")
+def in_numpy_at_the_end(model, image):
+    import numpy as np
+
+    x = image.clone().requires_grad_()
+    y = model(x)
+    y[..., y.shape[-2] // 2, y.shape[-1] // 2].sum().backward()
+    return np.abs(x.grad.cpu().numpy()[0]).sum(axis=0)
+
+
+@right("Q00b")
+def with_a_hook_on_the_image(model, image):
+    caught = []
+    x = image.clone().requires_grad_()
+    x.register_hook(caught.append)
+    with torch.enable_grad():
+        y = model(x)
+        sum(y[0, k, y.shape[2] // 2, y.shape[3] // 2] for k in range(y.shape[1])).backward()
+    return caught[0].squeeze(0).abs().sum(dim=0).detach()
+
+
+@right("Q00b")
+def the_image_given_back_clean(model, image):
+    image.requires_grad_()
+    image.grad = None
+    y = model(image)
+    y[0, :, y.shape[2] // 2, y.shape[3] // 2].sum().backward()
+    found = image.grad[0].abs().sum(0)
+    image.grad = None
+    image.requires_grad_(False)
+    return found
+
+
+# --- Q00b, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q00b",
+    hint="Every pixel of the image lights up: you asked the whole output, and the whole output sees everything. Ask "
+    "one place of it.",
+)
+def the_whole_output_asked(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    (gradient,) = torch.autograd.grad(out.sum(), image)
+    return gradient[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="Your map shines in a corner: you asked the output's first row and column. Where in the output is its middle?",
+)
+def the_corner_asked(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    (gradient,) = torch.autograd.grad(out[0, :, 0, 0].sum(), image)
+    return gradient[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="The right pixels, but some of your numbers are negative: red and blue have cancelled each other. To *hear* "
+    "of a pixel, in which direction doesn't matter.",
+)
+def signs_kept(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="Never negative, but too small: the colours had cancelled each other before you took the absolute value. "
+    "Which of the two should come first?",
+)
+def absolute_value_too_late(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].sum(dim=0).abs()
+
+
+@mistake(
+    "Q00b",
+    hint="You asked one channel of the output only. What do the others hear? Add up the centre's channels before you "
+    "ask for the gradient.",
+)
+def one_output_channel(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, 0, out.shape[2] // 2, out.shape[3] // 2]
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="Only the red of each pixel is counted. Index 0 of the gradient is the image in the batch; what is the next "
+    "axis, and how should it disappear?",
+)
+def red_only(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0, 0].abs()
+
+
+@mistake(
+    "Q00b",
+    hint="All your numbers are a third of the target's, and there are three colours. Added up, it says.",
+)
+def colours_averaged(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs().mean(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="For each pixel you keep its strongest colour and drop the other two. They should be added up.",
+)
+def strongest_colour(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs().amax(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="Height and width have changed places where you pick the centre: it works on square images only. Which of the "
+    "output's last two axes is the height?",
+)
+def height_and_width_exchanged(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    h, w = out.shape[-2:]
+    centre = out[0, :, w // 2, h // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="Right where the output is as large as the image; without padding, or behind a stride, it isn't. You took "
+    "the middle of the image: take the middle of the *output*.",
+)
+def the_middle_of_the_image(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    h, w = image.shape[-2:]
+    centre = out[0, :, h // 2, w // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="You multiplied the slopes by the image: dark pixels vanish from your map, however much the output depends on "
+    "them. Here the slope alone is asked for.",
+)
+def gradient_times_image(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return (gradient * image)[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="Positive, and large where it should be large, but large numbers are too large and small ones too small: "
+    "yours are squared.",
+)
+def slopes_squared(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].pow(2).sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="The brightest pixel of your map is exactly 1: you divided by the largest. Fine for a picture, but maps of "
+    "two networks can then no longer be compared. Give the slopes as they are.",
+)
+def divided_by_the_largest(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    found = gradient[0].abs().sum(dim=0)
+    return found / found.max()
+
+
+@mistake(
+    "Q00b",
+    hint="Right the first time, twice as much the second: `backward` *adds* to the gradient that the image still "
+    "carries from the last call. Work on a copy of the image.",
+)
+def gradients_pile_up(model, image):
+    image.requires_grad_()
+    out = model(image)
+    out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum().backward()
+    return image.grad[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="A map has two axes, yours has three: the colours are still there. How should three slopes of one pixel "
+    "become one number?",
+)
+def colours_left_standing(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs()
+
+
+@mistake(
+    "Q00b",
+    hint="The batch axis is still there: (1, h, w). There is one image in the batch, take it out.",
+)
+def batch_left_standing(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient.abs().sum(dim=1)
+
+
+@mistake(
+    "Q00b",
+    hint="This is the image itself, its colours added up: nothing of the model is in it. The question is how the "
+    "centre of the output changes when a pixel does.",
+)
+def the_image_itself(model, image):
+    return image[0].abs().sum(dim=0)
