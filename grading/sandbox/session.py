@@ -174,7 +174,12 @@ class Session:
         work = asyncio.ensure_future(runner.async_execute_cell(cell, index, execution_count=number))
         ends: set[asyncio.Future[Any]] = {work, self._lost, runner.failed}
         out_of_time = False
-        done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the whole run is stopped
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            raise
         if not done and runner.answered:  # it is we who are behind
             done, _ = await asyncio.wait(ends, timeout=READ_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not done:
