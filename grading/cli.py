@@ -189,3 +189,7 @@ def main() -> None:
     except (CourseError, LessonError, FindError, SandboxUnavailable) as error:
         typer.echo(f"vitlab: {error}", err=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

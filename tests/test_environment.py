@@ -116,7 +116,8 @@ def imports(folder: str) -> set[tuple[str, Path]]:
         ("helpers", ["student"], {"helpers"}),
         ("grading", ["student", "instructor"], {"helpers", "grading"}),
         ("solutions", ["student"], {"helpers", "grading"}),
-        ("tests", list(EXTRAS), {"helpers", "grading", "tests"}),
+        ("benchmarks", list(EXTRAS), {"helpers", "grading", "benchmarks"}),
+        ("tests", list(EXTRAS), {"helpers", "grading", "tests", "benchmarks"}),
     ],
 )
 def test_every_import_is_declared_where_it_is_used(folder, extras, ours):

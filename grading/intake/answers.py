@@ -73,6 +73,9 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
         if (how := _signal(piece, slot, others, homes)) and piece.place not in homes.home:
             signs.append((piece, how))
     found = [(_fitness(piece, slot, how), piece, how) for piece, how in signs[-MAX_VERSIONS:]]
+    if any(level > UNTOUCHED and how != "name" for level, _, how in found):
+        rivals = [t for t in targets if t.at != slot.at and t.names & slot.names]
+        found = [(f, p, how) for f, p, how in found if how != "name" or not _speaks_for(p, rivals, homes)]
     if not found:
         answers.choices[slot.question] = Choice(slot.source, "missing", sure=False)
         return
@@ -94,6 +97,12 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
             answers.dropped.add(other.place)
         elif other.binds & slot.names and (level < top or not checks or other.place <= last):
             answers.early[other.place] = slot.at
+
+
+def _speaks_for(piece: Piece, rivals: list[Slot], homes: Homes) -> bool:
+    """Whether a piece is, by its id or marker, the answer of another question that asks for the same name."""
+    claimed, _ = homes.claimed.get(piece.place, (None, ""))
+    return any(claimed is rival or rival.question in piece.markers for rival in rivals)
 
 
 def _without_stubs(piece: Piece, targets: list[Slot]) -> Piece:

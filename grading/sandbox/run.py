@@ -32,7 +32,7 @@ class Event(NamedTuple):
     """Something that happened in a cell.
 
     kind: "error" (the cell raised, which is no concern of the sandbox), "timeout", "total_timeout", "died",
-    "memory", "processes", "output_limit", "protocol" (a message that cannot be read), or "bad_output"
+    "memory", "processes", "files", "output_limit", "protocol" (a message that cannot be read), or "bad_output"
     (outputs that no notebook may hold were left out).
     """
 
