@@ -46,7 +46,7 @@ def ours(lesson, theirs):
     return model
 
 
-@pytest.mark.parametrize("size", [(224, 224), (90, 110), (64, 200)])
+@pytest.mark.parametrize("size", [(224, 224), (90, 110), (64, 64)])
 def test_the_logits_are_torchvisions(ours, theirs, size: tuple[int, int]) -> None:
     import torch
 
@@ -56,6 +56,16 @@ def test_the_logits_are_torchvisions(ours, theirs, size: tuple[int, int]) -> Non
         wanted, given = theirs(images), ours(images)
     assert (wanted - given).abs().max() < 1e-4
     assert wanted.std() > 1e-2, "the logits differ from each other, so that agreement means something"
+
+
+def test_a_long_narrow_image_is_where_they_differ(ours, theirs) -> None:
+    """One window high, several wide: torchvision shifts along the width, ours (as the paper) not."""
+    import torch
+
+    torch.manual_seed(1)
+    images = torch.rand(1, 3, 64, 200)
+    with torch.no_grad():
+        assert (ours(images) - theirs(images)).abs().max() > 1e-3
 
 
 def test_the_index_is_torchvisions(lesson, theirs) -> None:

@@ -1056,8 +1056,9 @@ assert (n * n // 16, n * 49) == (614_656, 153_664)
 # > - **No mask, or a mask for the other direction.** Nothing raises. Edges of the image hear each other.
 # > - **Masks in the wrong order.** Right at batch size 1, wrong at 2 (below).
 # > - **Labels that collide** in the corner window: 0 + 1 is 1 + 0.
-# > - **A shift when the grid is one window.** Then everything is masked from everything: Swin's last stage doesn't
-# >   shift.
+# > - **A shift when the grid is one window.** Then the mask cuts it into four for nothing: Swin's last stage doesn't
+# >   shift. (If only one side is down to one window, the paper's code and ours don't shift at all; torchvision still
+# >   shifts the other side. On long, narrow images the two give different logits.)
 # > - **Weights for another window size.** The table has (2M - 1)² rows; another M needs another table, or an
 # >   interpolated one.
 
