@@ -31,9 +31,13 @@ class Crew(Protocol):
 
 
 class Threads:
-    """A thread for each of `jobs` sandboxes; the student's code runs in processes of its own anyway."""
+    """A thread for each of `jobs` sandboxes; the student's code runs in processes of its own anyway.
 
-    def __init__(self, jobs: int) -> None:
+    keep_zygote: leave it running when closed, for another class.
+    """
+
+    def __init__(self, jobs: int, *, keep_zygote: bool = False) -> None:
+        self._keep = keep_zygote
         self._jobs = max(1, jobs)
         self._pool = ThreadPoolExecutor(max_workers=self._jobs, thread_name_prefix="vitlab-grade")
         self._stopping = threading.Event()
@@ -65,7 +69,7 @@ class Threads:
 
     def close(self) -> None:
         self._pool.shutdown()
-        if self._warm:
+        if self._warm and not self._keep:
             close_shared_pool()
 
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -19,6 +18,7 @@ import nbformat
 
 from grading.course import Course
 from grading.demo.desk import set_desk
+from grading.engine.crew import Threads
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent
@@ -112,11 +112,10 @@ def run(root: Path, course: Course, only: str = "", *, loud: bool = False) -> Ba
             batch.expected += len(mine) + len(_honest(len(mine)))
             seconds = {"cell_seconds": COLD_SECONDS, "total_seconds": 2 * COLD_SECONDS} if start == COLD else {}
             own = course.model_copy(update={"limits": course.limits.model_copy(update=seconds)})
-            with ThreadPoolExecutor(JOBS) as executor:
-                outcomes = grade(
-                    own, [LESSON], submissions=given, out=out, warm=start == WARM, executor=executor,
-                    progress=_Watcher() if loud else None,
-                )  # fmt: skip
+            outcomes = grade(
+                own, [LESSON], submissions=given, out=out, warm=start == WARM, progress=_Watcher() if loud else None,
+                crew=Threads(JOBS, keep_zygote=True),
+            )  # fmt: skip
             if start == WARM:
                 _look_into_the_zygote(batch)
             batch.outcomes += len(outcomes)
