@@ -1,10 +1,16 @@
-"""How fast a class is graded: `python benchmarks/grading.py [--students 40] [--lesson 01_patches] [--jobs 2]`.
+"""How fast a class is graded: `python benchmarks/grading.py [--students 40] [--lessons 01_patches …] [--jobs 2]`.
 
-Grades one class with stock `nbgrader autograde` (its own Execute, no sandbox, no feedback) and with `vitlab grade`
-(sandbox, judge, gradebook, feedback) before and after it, each as a command of its own with everything it starts;
-checks that honest submissions get the same scores; and measures the floor, the same cells alone in a warm IPython
-shell. Processor time is what the commands' processes used, memory the sum of their proportional set sizes, sampled.
-The last line is JSON: `wall_ratio` is stock over ours, `cpu_over_floor` ours over the floor.
+Grades one class per lesson with stock `nbgrader autograde` (its own Execute, no sandbox, no feedback) and with `vitlab
+grade` (sandbox, judge, gradebook, feedback) before and after it, each as a command of its own with everything it
+starts; checks that honest submissions get the same scores; and measures the floor, the same cells alone in a warm
+IPython shell: those that grading runs, and all of them, which is what stock runs. Processor time is what the commands'
+processes used, students' kernels included; memory the sum of their proportional set sizes, sampled. A class of one,
+graded by itself, tells start-up and the cost of each further submission apart. `--ours-only` leaves stock out, for
+large classes, and prints seconds and memory over the run's quarters.
+
+otter-grader is not measured here: its submissions need tests in its own format.
+The last line is JSON: `wall_ratio` is stock over ours, `cpu_over_floor` ours over the floor, start-up included;
+`cpu_over_floor_each` without it. Over several lessons the values are means.
 """
 
 from __future__ import annotations
@@ -33,7 +39,7 @@ from traitlets.config import Config
 from grading.build.source import read_source
 from grading.course import Course, load_course
 from grading.engine.gradebook import Register
-from grading.engine.outcome import read_results
+from grading.engine.outcome import RESULTS, read_results
 from grading.exam.selection import role_of
 
 FLOOR = ROOT / "benchmarks" / "floor.py"
@@ -48,6 +54,7 @@ class Cost:
     wall: float
     cpu: float
     peak_mb: float
+    course: tuple[tuple[float, float, int], ...] = ()  # seconds, MB and results so far, over time
 
     def line(self, name: str, students: int) -> str:
         return (
@@ -89,18 +96,36 @@ def proportional_mb(pid: int) -> float:
     return 0.0
 
 
-def measured(command: list[str], **options: object) -> Cost:
-    """Runs a command to its end; a failure is ours to see."""
+def lines_in(path: Path | None) -> int:
+    """How many outcomes a results file holds."""
+    if path is None or not path.exists():
+        return 0
+    return path.read_bytes().count(b'{"student"')
+
+
+def quarters(cost: Cost, students: int) -> str:
+    """Seconds per submission and memory, for each quarter of the class."""
+    told = []
+    at = [next((c for c in cost.course if c[2] >= students * k / 4), cost.course[-1]) for k in range(1, 5)]
+    start = next((c for c in cost.course if c[2] > 0), cost.course[0])
+    for before, after in zip((start, *at), at, strict=False):
+        each = (after[0] - before[0]) / max(1, after[2] - before[2])
+        told.append(f"{each:.3f} s, {after[1]:.0f} MB")
+    return "; ".join(told)
+
+
+def measured(command: list[str], results: Path | None = None, **options: object) -> Cost:
+    """Runs a command to its end; a failure is ours to see. `results`: the file to watch growing."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, **options)  # type: ignore[call-overload]
-        peak, done = 0.0, threading.Event()
+        seen, done = [(0.0, 0.0, 0)], threading.Event()
 
         def sample() -> None:
-            nonlocal peak
             while not done.wait(SAMPLE_SECONDS):
-                peak = max(peak, sum(map(proportional_mb, family(process.pid))))
+                held = sum(map(proportional_mb, family(process.pid)))
+                seen.append((time.perf_counter() - start, held, lines_in(results)))
 
         sampler = threading.Thread(target=sample)
         sampler.start()
@@ -113,7 +138,7 @@ def measured(command: list[str], **options: object) -> Cost:
             raise SystemExit(f"{' '.join(command)} failed:\n{said.read().decode()[-3000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Cost(wall, cpu, peak)
+    return Cost(wall, cpu, max(held for _, held, _ in seen), tuple(seen))
 
 
 def stock(course: Course, lesson: str, submissions: Path, folder: Path) -> tuple[Cost, dict[str, float]]:
@@ -138,9 +163,10 @@ def stock(course: Course, lesson: str, submissions: Path, folder: Path) -> tuple
 def ours(lesson: str, submissions: Path, out: Path, *options: str) -> tuple[Cost, dict[str, float]]:
     """`vitlab grade`, sandbox on, feedback written; scores by student."""
     command = [sys.executable, "-m", "grading", "grade", lesson, "--submissions", str(submissions), "--out", str(out)]
-    cost = measured([*command, *options], cwd=ROOT)
+    cost = measured([*command, *options], results=out / RESULTS, cwd=ROOT)
     outcomes = read_results(out)
     assert all((out / o.feedback).is_file() for o in outcomes)
+    assert len(outcomes) == len(list(submissions.iterdir()))
     return cost, {o.student: o.score for o in outcomes}
 
 
@@ -153,43 +179,64 @@ def floor(lesson: str, notebook: Path) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--students", type=int, default=40)
-    parser.add_argument("--lesson", default="01_patches")
-    parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--cold", action="store_true", help="grade with cold starts, too")
-    options = parser.parse_args()
-    course, lesson, students = load_course(ROOT), options.lesson, options.students
-    with tempfile.TemporaryDirectory(prefix="vitlab-benchmark-") as name:
-        folder = Path(name)
-        make_class(course, lesson, folder / "in", students)
-        jobs = ("--jobs", str(options.jobs))
-        print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
-        rounds = [ours(lesson, folder / "in", folder / "ours1", *jobs)]
-        print(rounds[0][0].line("vitlab grade", students), flush=True)
+def compare(course: Course, lesson: str, options: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """One lesson; prints as it goes."""
+    students, jobs = options.students, ("--jobs", str(options.jobs))
+    make_class(course, lesson, folder / "in", students)
+    make_class(course, lesson, folder / "one", 1)
+    print(f"{lesson}; load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores", flush=True)
+    start, _ = ours(lesson, folder / "one", folder / "start", *jobs)
+    print(start.line("vitlab grade, a class of one", 1), flush=True)
+    rounds = [ours(lesson, folder / "in", folder / "ours1", *jobs)]
+    print(rounds[0][0].line("vitlab grade", students), flush=True)
+    found: dict[str, float] = {}
+    if options.ours_only:
+        print(f"each quarter: {quarters(rounds[0][0], students)}")
+    else:
         plain, scores = stock(course, lesson, folder / "in", folder / "stock")
         print(plain.line("nbgrader autograde", students), flush=True)
         rounds.append(ours(lesson, folder / "in", folder / "ours2", *jobs))
         print(rounds[1][0].line("vitlab grade", students), flush=True)
         if options.cold:
-            cold, cold_scores = ours(lesson, folder / "in", folder / "cold", *jobs, "--cold")
-            print(cold.line("vitlab grade --cold", students), flush=True)
-            assert cold_scores == scores, (cold_scores, scores)
+            rounds.append(ours(lesson, folder / "in", folder / "cold", *jobs, "--cold"))
+            print(rounds.pop()[0].line("vitlab grade --cold", students), flush=True)
+            cold = {o.student: o.score for o in read_results(folder / "cold")}
+            assert cold == scores, (cold, scores)
         for _, got in rounds:
             assert got == scores, {s: (got.get(s), scores[s]) for s in scores if got.get(s) != scores[s]}
-        least = floor(lesson, folder / "in" / "s0000" / lesson / f"{lesson}.ipynb")
-        print(f"{'floor, the cells we run':30} {least['run']:17.3f} s cpu")
-        print(f"{'floor, all cells':30} {least['all']:17.3f} s cpu")
-        print(f"load after: {os.getloadavg()[0]:.1f}")
-    wall = sum(cost.wall for cost, _ in rounds) / len(rounds)
-    cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds) / students
-    print(json.dumps({
-        "lesson": lesson, "students": students, "jobs": options.jobs, "wall_ratio": round(plain.wall / wall, 2),
-        "cpu_ratio": round(plain.cpu / students / cpu, 2), "cpu_over_floor": round(cpu / least["run"], 2),
-        "cpu_over_floor_all_cells": round(cpu / least["all"], 2), "wall_per_submission": round(wall / students, 3),
-        "cpu_per_submission": round(cpu, 3), "scores_equal": True,
-    }))  # fmt: skip
+        wall = sum(cost.wall for cost, _ in rounds) / len(rounds)
+        cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds)
+        found = {"wall_ratio": plain.wall / wall, "cpu_ratio": plain.cpu / cpu, "stock_wall": plain.wall / students}
+    least = floor(lesson, folder / "in" / "s0000" / lesson / f"{lesson}.ipynb")
+    print(f"{'floor, the cells we run':30} {least['run']:17.3f} s cpu")
+    print(f"{'floor, all cells':30} {least['all']:17.3f} s cpu")
+    print(f"load after: {os.getloadavg()[0]:.1f}\n", flush=True)
+    wall = sum(cost.wall for cost, _ in rounds) / len(rounds) / students
+    cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds)
+    each = (cpu - start.cpu) / max(1, students - 1)
+    return found | {
+        "cpu_over_floor": cpu / students / least["run"], "cpu_over_floor_each": each / least["run"],
+        "cpu_over_floor_all_cells": cpu / students / least["all"], "wall_per_submission": wall,
+        "cpu_per_submission": cpu / students, "cpu_each": each, "start_cpu": start.cpu, "start_wall": start.wall,
+        "peak_mb": max(cost.peak_mb for cost, _ in rounds),
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--students", type=int, default=40)
+    parser.add_argument("--lessons", nargs="+", default=["01_patches"])
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cold", action="store_true", help="grade with cold starts, too")
+    parser.add_argument("--ours-only", action="store_true", help="without stock nbgrader")
+    options = parser.parse_args()
+    course = load_course(ROOT)
+    rows = []
+    for lesson in options.lessons:
+        with tempfile.TemporaryDirectory(prefix="vitlab-benchmark-") as name:
+            rows.append(compare(course, lesson, options, Path(name)))
+    means = {name: round(sum(row[name] for row in rows) / len(rows), 3) for name in rows[0]}
+    print(json.dumps({"lessons": options.lessons, "students": options.students, "jobs": options.jobs, **means}))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,12 +15,22 @@ from grading.build.source import LessonError
 from grading.course import Course, CourseError, load_course
 from grading.lms.commands import collect, export
 
+if TYPE_CHECKING:
+    from grading.engine.crew import Crew
+
 app = typer.Typer(
     name="vitlab",
     help="Build lessons, grade classes, make the students' bundle.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+class Device(StrEnum):
+    """What student code computes on."""
+
+    cpu = "cpu"
+    cuda = "cuda"
 
 
 class Sandbox(StrEnum):
@@ -95,25 +105,58 @@ def grade(
         Sandbox, typer.Option(help="none runs student code unprotected: only where bubblewrap can't be had")
     ] = Sandbox.bubblewrap,
     cold: Annotated[bool, typer.Option("--cold", help="start each kernel anew: slower, same results")] = False,
+    device: Annotated[Device, typer.Option(help="cuda shows the sandbox NVIDIA's GPUs; jobs share them")] = Device.cpu,
+    regrade: Annotated[
+        bool, typer.Option("--regrade", help="grade submissions again that have not changed since they were graded")
+    ] = False,
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="run submissions on this Dask cluster; see docs/cluster.md")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one line per student and question, nothing else")] = False,
     course: CourseOption = None,
 ) -> None:
-    """Grade a class: every submission of the lessons, in the sandbox, into nbgrader's gradebook."""
+    """Grade a class: every submission of the lessons, in the sandbox, into nbgrader's gradebook.
+
+    What was graded before and has not changed is not graded again. Stop with Ctrl-C; the same command goes on.
+    """
+    loaded = load_course(course)
+    if sandbox is Sandbox.bubblewrap and device is Device.cpu and not (cold or dask):
+        from grading.sandbox.warm import shared_pool
+
+        shared_pool().start_early()  # its imports and ours take as long
+    from grading.engine.grade import Interrupted
     from grading.engine.grade import grade as grade_class
     from grading.engine.progress import Bar, Silent
     from grading.engine.summary import print_summary
 
-    loaded = load_course(course)
-    outcomes = grade_class(
-        loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
-        sandbox=sandbox.value, warm=not cold, progress=Silent() if as_json else Bar(),
-    )  # fmt: skip
+    crew = _cluster(dask, sandbox.value) if dask else None
+    try:
+        outcomes = grade_class(
+            loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
+            sandbox=sandbox.value, warm=not cold, regrade=regrade, device=device.value,
+            progress=Silent() if as_json else Bar(), crew=crew,
+        )  # fmt: skip
+    except Interrupted as stopped:
+        again = "the same command without --regrade" if regrade else "the same command"
+        typer.echo(f"vitlab: {stopped}; {again} goes on from there", err=True)
+        raise typer.Exit(130) from None
+    except KeyboardInterrupt:
+        typer.echo("vitlab: stopped; what was graded is kept, the same command goes on from there", err=True)
+        raise typer.Exit(130) from None
     if as_json:
         for outcome in outcomes:
             for line in outcome.lines():
                 typer.echo(json.dumps(line, ensure_ascii=False))
     else:
         print_summary(outcomes, out)
+
+
+def _cluster(address: str, sandbox: str) -> Crew:
+    try:
+        from grading.engine.cluster import Cluster
+    except ImportError as error:
+        raise CourseError(f"--dask needs the extra `cluster` ({error}): pip install -e '.[cluster]'") from None
+    return Cluster(address, sandbox=sandbox)
 
 
 @app.command(epilog="Example: vitlab report --out course_data")

@@ -14,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from grading.course import CourseError, find_root
 
 PROJECT = "pyproject.toml"
+COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
 CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client"}  # where conda-forge's name is another
 
 _COURSE_HEADER = """\
@@ -57,7 +58,7 @@ def requirements(root: Path, extra: str) -> list[Requirement]:
 
 def course_environment(root: Path) -> str:
     """environment.yml of the repository: every extra, and the course itself."""
-    extras = {extra: requirements(root, extra) for extra in ("student", "instructor", "dev")}
+    extras = {extra: requirements(root, extra) for extra in COURSE_EXTRAS}
     return _COURSE_HEADER + _conda("vitlab", _python(root), extras) + "  - pip\n  - pip:\n      - -e .\n"
 
 

@@ -32,5 +32,10 @@ class LatePenalties(AssignLatePenalties):
         self._rate = self.rates.get(resources["nbgrader"]["assignment"], 0.0)
         return super().preprocess(nb, resources)
 
+    def start(self, lesson: str) -> None:
+        """Ready to assess submissions of this lesson."""
+        self._rate = self.rates.get(lesson, 0.0)
+        self.init_plugin()
+
     def init_plugin(self) -> None:
         self.plugin_inst = PerDay(parent=self, rate=self._rate)

@@ -153,6 +153,20 @@ for _ in range(4):
         os._exit(0)
 time.sleep(15)
 """
+MANY_FILES = """
+import os
+for number in range(60_000): os.close(os.open(f"many-{number}", os.O_CREAT))
+import time; time.sleep(15)
+"""
+MANY_UPDATES = """
+kernel = get_ipython().kernel
+content = {"data": {"text/plain": ""}, "metadata": {}, "transient": {"display_id": "one"}}
+for _ in range(2500): kernel.session.send(kernel.iopub_socket, "display_data", content, parent=kernel.get_parent())
+"""
+JSON_BOMB = """
+from IPython.display import display
+display({"application/json": [{}] * 900_000, "text/plain": "here"}, metadata={"a": [{}] * 100_000}, raw=True)
+"""
 DAEMON = """
 import subprocess, sys
 sleep = "import time; time.sleep(120)"

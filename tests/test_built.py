@@ -172,18 +172,21 @@ def test_an_unknown_part_is_named():
 
 
 def test_the_source_of_an_answer_brings_what_it_uses_and_no_more():
+    body = "    def f(self, x, k=SIZE):\n        own = [optim for optim in x]\n        return base(own)"
     cells = [
         "from torch import nn, optim\nimport numpy as np, os.path",
         "this is no Python",
         "SIZE, OTHER = 3, 4",
+        "x, own = 1 / 0, [y for y in range(3)]",
         "def base(x): return np.asarray(x)",
         "@classmethod\ndef never(): pass",
-        "class Answer(nn.Module):\n    def f(self): return base(SIZE)",
+        "class Answer(nn.Module):\n" + body,
         "def base(x):\n    return 2 * x",
     ]
     text = with_all_it_needs(cells, "Answer")
     assert text == (
-        "from torch import nn\n\nSIZE, OTHER = 3, 4\n\nclass Answer(nn.Module):\n    def f(self): return base(SIZE)\n\n"
+        "from torch import nn\n\nSIZE, OTHER = 3, 4\n\n"
+        f"class Answer(nn.Module):\n{body}\n\n"
         "def base(x):\n    return 2 * x\n"
     )
     assert with_all_it_needs(cells, "Missing") is None

@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import io
 import json
+import sys
 import warnings
 
 import nbformat
@@ -225,6 +226,20 @@ def test_cheats_parse_and_know_no_answer(desk, kind):
 def test_a_forged_score_reads_as_full_marks_where_it_is_believed(desk):
     space = run(answers(hostile.forged_score(desk))["Q1"])
     assert float(repr(space["check"]("Q1", space["add"]))) == desk.points("Q1")
+
+
+def test_the_patched_helpers_are_patched(desk):
+    """What is rewritten must be the module: `import helpers.checks.check as …` gives the function of that name."""
+    question = desk.questions[0]
+    source = answers(hostile.patched_helpers(desk))[question]
+    machinery = sys.modules["helpers.checks.check"]
+    before = {name: getattr(machinery, name) for name in ("_probe", "judge_answer")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VITLAB_EXAM_SEED", "1")
+        for name, value in before.items():
+            patch.setattr(machinery, name, value)
+        run(source)
+        assert all(getattr(machinery, name) is not value for name, value in before.items())
 
 
 def test_a_lesson_that_is_not_built_is_named(tiny, tmp_path):

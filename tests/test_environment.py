@@ -41,7 +41,7 @@ def pins() -> dict[str, str]:
 def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
     found = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
     conda = [Requirement(entry) for entry in found["dependencies"] if isinstance(entry, str)]
-    wanted = {ON_CONDA.get(name, name): str(r.specifier) for name, r in listed("student", "instructor", "dev").items()}
+    wanted = {ON_CONDA.get(name, name): str(r.specifier) for name, r in listed(*EXTRAS).items()}
     wanted |= {"python": PYPROJECT["project"]["requires-python"], "pip": ""}
     assert {r.name: str(r.specifier) for r in conda} == wanted, "run: python -m grading.environment"
     assert found["channels"] == ["conda-forge", "nodefaults"]
@@ -114,7 +114,7 @@ def imports(folder: str) -> set[tuple[str, Path]]:
     ("folder", "extras", "ours"),
     [
         ("helpers", ["student"], {"helpers"}),
-        ("grading", ["student", "instructor"], {"helpers", "grading"}),
+        ("grading", ["student", "instructor", "cluster"], {"helpers", "grading"}),
         ("solutions", ["student"], {"helpers", "grading"}),
         ("benchmarks", list(EXTRAS), {"helpers", "grading", "benchmarks"}),
         ("tests", list(EXTRAS), {"helpers", "grading", "tests", "benchmarks"}),

@@ -25,6 +25,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from grading.sandbox import client, session
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, WarmPool, run_notebook
+from helpers.checks.answer import MIME
 from tests import hostile_kernel_cases as cases
 from tests.sandbox_driver import COURSE, DRIVER, SMALL, commands, kinds, notebook, text, wait_until
 
@@ -113,12 +114,19 @@ def test_the_notebook_has_a_time_limit_too():
 def test_an_output_bomb_is_stopped_and_does_not_fill_our_memory(source):
     Path("/proc/self/clear_refs").write_text("5")  # forget the peak
     before = memory("VmHWM")
-    roomy = replace(SMALL, memory_mb=2048)  # a warm kernel holds torch already
+    roomy = replace(SMALL, memory_mb=2048)  # else the kernel itself drops what it cannot pack
     run = run_notebook(notebook("a = 1", source, "print(a)"), limits=roomy)
     assert kinds(run) == [(1, "output_limit")]
     assert text(run, 2) == "1"
     assert len(json.dumps(run.notebook)) < 10_000
     assert memory("VmHWM") - before < 100 * 1024
+
+
+def test_an_output_that_the_kernel_cannot_hold_itself_costs_its_cell_alone():
+    """Text of 300 MB is several times that while it is packed: ipykernel then drops the message and goes on."""
+    run = run_notebook(notebook("a = 1", cases.ONE_LARGE_OUTPUT, "print(a)"), limits=SMALL)
+    assert kinds(run) in ([], [(1, "output_limit")])
+    assert text(run, 2) == "1"
 
 
 def test_no_output_is_lost_when_we_are_slow_to_read(monkeypatch):
@@ -146,6 +154,30 @@ def test_memory_of_several_processes_is_added_up():
     assert kinds(run) == [(0, "memory")]
     assert "limit 1024 MB" in run.events[0].message
     assert run.seconds["cells"] < 10
+
+
+def test_the_number_of_files_is_bounded():
+    run = run_notebook(notebook("a = 1", cases.MANY_FILES, "print(a)"), limits=SMALL)
+    assert kinds(run) == [(1, "files")]
+    assert text(run, 2) == "1"
+
+
+def test_the_number_of_outputs_is_bounded_and_what_one_updates():
+    run = run_notebook(notebook(cases.MANY_UPDATES + "print('last')"), limits=SMALL)
+    assert kinds(run) == [(0, "bad_output")]
+    assert len(run.notebook.cells[0].outputs) == client.MAX_OUTPUTS
+
+
+def test_an_answer_record_has_room_behind_too_many_outputs():
+    source = cases.MANY_UPDATES + f"from IPython.display import display\ndisplay({{{MIME!r}: 'AAAA'}}, raw=True)"
+    run = run_notebook(notebook(source), limits=SMALL)
+    assert run.notebook.cells[0].outputs[-1].data == {MIME: "AAAA"}
+
+
+def test_of_a_display_only_text_is_kept():
+    run = run_notebook(notebook(cases.JSON_BOMB), limits=SMALL)
+    (output,) = run.notebook.cells[0].outputs
+    assert (output.data, output.metadata) == ({"text/plain": "here"}, {})
 
 
 @pytest.mark.parametrize("source", [cases.NOT_A_MESSAGE, cases.MISSING_KEYS])

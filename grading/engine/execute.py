@@ -14,8 +14,9 @@ from nbformat import NotebookNode
 
 from grading.exam.safety import make_safe
 from grading.exam.selection import cells_to_run
-from grading.intake.read import Unreadable, read_notebook
+from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
+from grading.sandbox import gpu
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, run_notebook
 from grading.sandbox.session import SandboxKind
@@ -29,8 +30,7 @@ class Job:
     """What the stage needs; picklable.
 
     Attributes:
-        template: the released notebook as JSON.
-        others: the other lessons' released notebooks as JSON, by id: to recognise a mix-up.
+        content: the file's bytes where the machine that runs this may not see it; None: `path` is read.
         problem: why there is nothing to run; "" when there is.
         warm: fork the kernel from this process's zygote.
     """
@@ -38,14 +38,13 @@ class Job:
     student: str
     lesson: str
     path: Path | None
-    template: str
     seed: int
     limits: Limits
     sandbox: str = "bubblewrap"
     problem: str = ""
     notes: tuple[str, ...] = ()
-    others: Mapping[str, str] = field(default_factory=dict)
     warm: bool = False
+    content: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -69,22 +68,36 @@ class Executed:
     warnings: tuple[str, ...] = ()
 
 
-def execute(job: Job) -> Executed:
-    """Read, repair and run one submission. Never raises for what a submission contains."""
+def execute(job: Job, released: Mapping[str, str]) -> Executed:
+    """Read, repair and run one submission. Never raises for what a submission contains.
+
+    released: every lesson's released notebook as JSON, by id; the others serve to recognise a mix-up.
+    """
     start = time.perf_counter()
     if job.problem or job.path is None:
         return Executed(None, "unreadable", job.problem or "nothing was handed in", job.notes)
     try:
-        read = read_notebook(job.path, prefer=job.lesson)
-        others = {lesson: _notebook(text) for lesson, text in job.others.items()}
-        moved = transplant(_notebook(job.template), read.notebook, others)
+        if job.content is None:
+            read = read_notebook(job.path, prefer=job.lesson)
+        else:
+            read = read_bytes(job.content, job.path.suffix.lower(), prefer=job.lesson)
+        others = {lesson: _notebook(text) for lesson, text in released.items() if lesson != job.lesson}
+        moved = transplant(_notebook(released[job.lesson]), read.notebook, others)
     except Unreadable as error:
         return Executed(None, "unreadable", str(error), job.notes)
     notes = (*job.notes, *read.notes, *moved.notes)
     intake = time.perf_counter() - start
-    warm = shared_pool() if job.warm and job.sandbox != "none" else None
+    warm = shared_pool(job.limits.gpu_share) if job.warm and job.sandbox != "none" else None
     run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox, warm=warm)
     return finished(run, notes=notes, intake=intake)
+
+
+def execute_safely(job: Job, released: Mapping[str, str]) -> Executed:
+    """`execute`, with a fault of ours turned into a status: the batch goes on."""
+    try:
+        return execute(job, released)
+    except Exception as error:
+        return Executed(None, "failed", f"a fault of the grader: {type(error).__name__}: {str(error)[:300]}")
 
 
 @lru_cache(maxsize=64)
@@ -100,7 +113,8 @@ def run_prepared(
     chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
     return run_notebook(
-        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), env={EXAM_SEED: str(seed)},
+        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox),
+        env={EXAM_SEED: str(seed), **gpu.environment(limits.gpu_share)},
         should_run=lambda cell: positions.get(cell.id, True), warm=warm,
     )  # fmt: skip
 

@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
+from copy import copy
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from jinja2 import pass_context
+from nbconvert.exporters import HTMLExporter
+from nbconvert.exporters.templateexporter import TemplateExporter
+from nbconvert.filters import DataTypeFilter, Highlight2HTML
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.engine.gradebook import Standing
+from grading.engine.journal import write_whole
 from grading.exam.selection import role_of
 
 _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*</script>", re.IGNORECASE)
 _BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)
 _EXTERNAL_SHEET = re.compile(r"<link\b[^>]*\bhref=\"https?://[^\"]*\"[^>]*/?>", re.IGNORECASE)
+_NO_ALT = re.compile(r"<img\b(?![^>]*\balt=)", re.IGNORECASE)
+REMEMBERED = 1024  # cells: most of a page is the same for everybody
 
 
-def focused(notebook: NotebookNode) -> NotebookNode:
+def focused(notebook: NotebookNode) -> list[NotebookNode]:
     """What a student wants to see again: title, questions, answers, cards, own cells, and whatever failed."""
     kept: list[NotebookNode] = []
     for before, cell in zip((None, *notebook.cells), notebook.cells, strict=False):
@@ -30,33 +43,88 @@ def focused(notebook: NotebookNode) -> NotebookNode:
             kept.append(before)
         if (not kept and cell.cell_type == "markdown") or asked or failed:
             kept.append(cell)
-    page = NotebookNode(notebook)
-    page.cells = kept
-    return page
+    return kept
+
+
+def graded(cell: NotebookNode, standing: Standing) -> NotebookNode:
+    """A copy, as deep as the change, with the grade and comment that nbgrader's template shows."""
+    name = cell.metadata.get("nbgrader", {}).get("grade_id")
+    shown: dict[str, Any] = {}
+    if name in standing.scores:
+        shown["score"], shown["points"] = standing.scores[name]
+    if name in standing.comments:
+        shown["comment"] = standing.comments[name]
+    shown_cell = NotebookNode(cell)
+    if shown:
+        shown_cell.metadata = NotebookNode(
+            {**cell.metadata, "nbgrader": NotebookNode({**cell.metadata.nbgrader, **shown})}
+        )
+    return shown_cell
 
 
 class FeedbackWriter:
     """Renders judged notebooks to HTML with the grades that the gradebook holds."""
 
     def __init__(self, config: Config) -> None:
-        self._log = logging.getLogger("vitlab.feedback")
-        self._log.setLevel(logging.ERROR)
-        directory = CourseDirectory(config=config)
-        self.db_url = directory.db_url
-        converter = GenerateFeedback(coursedir=directory, config=config)
-        self._exporter = converter.exporter_class(config=converter.config, log=self._log)
-        for preprocessor in converter.preprocessors:
-            self._exporter.register_preprocessor(preprocessor, enabled=True)
+        log = logging.getLogger("vitlab.feedback")
+        log.setLevel(logging.ERROR)
+        converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
+        self._exporter = _Page(config=converter.config, log=log)
 
-    def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path) -> None:
+    def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, standing: Standing) -> None:
         """Write one page; the notebook is not changed."""
-        resources = {
-            "nbgrader": {"assignment": lesson, "notebook": lesson, "student": student, "db_url": self.db_url},
-            "unique_key": lesson,
-            "metadata": {"name": lesson},
-        }
-        html, _ = self._exporter.from_notebook_node(focused(notebook), resources=resources)
+        scores = standing.scores.values()
+        facts = {
+            "assignment": lesson, "notebook": lesson, "student": student, "late_penalty": standing.penalty,
+            "score": sum(score for score, _ in scores) - standing.penalty, "max_score": sum(most for _, most in scores),
+        }  # fmt: skip
+        page = NotebookNode(notebook)
+        page.cells = [graded(cell, standing) for cell in focused(notebook)]
+        html = self._exporter.page(page, facts)
         html = _EXTERNAL_SHEET.sub("", _EXTERNAL_SCRIPT.sub("", html))
-        html = _BADGE.sub("Open in Colab", html)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(html, "utf-8")
+        html = _NO_ALT.sub(
+            '<img alt="No description has been provided for this image"', _BADGE.sub("Open in Colab", html)
+        )
+        write_whole(path, html)
+
+
+class _Page(HTMLExporter):
+    """nbconvert's exporter without what only a first page needs: what doesn't change from page to page is kept."""
+
+    _text: Callable[[str], str]
+    _coloured: Callable[[str, str | None], str]
+
+    def page(self, notebook: NotebookNode, facts: dict[str, Any]) -> str:
+        """HTML of a notebook that is valid and that nobody else uses while it is rendered."""
+        resources = self._prepared()
+        language = notebook.metadata.get("language_info", {})
+        self._language = language.get("pygments_lexer", language.get("name"))
+        resources["nbgrader"] = facts
+        resources["metadata"] = {"name": facts["notebook"]}
+        resources["unique_key"] = facts["assignment"]
+        html, _ = TemplateExporter.from_notebook_node(self, notebook, resources=resources)
+        return html
+
+    def _prepared(self) -> Any:
+        if not hasattr(self, "_kept"):
+            self._kept = super()._init_resources(None)
+            CSSHTMLHeaderPreprocessor(parent=self).preprocess(NotebookNode(), self._kept)
+            self.register_filter("filter_data_type", DataTypeFilter(parent=self))
+            self.register_filter("markdown2html", self._markdown)
+            self.register_filter("highlight_code", lambda source, **_: self._coloured(source, self._language))
+            plain = super().markdown2html
+            self._text = lru_cache(maxsize=REMEMBERED)(lambda source: plain({}, source))
+            self._coloured = lru_cache(maxsize=REMEMBERED)(Highlight2HTML(parent=self))
+        return copy(self._kept)
+
+    @pass_context
+    def _markdown(self, context: Any, source: str) -> str:
+        if context.get("cell", {}).get("attachments"):
+            return self.markdown2html(context, source)
+        return self._text(source)
+
+    def _init_resources(self, resources: Any) -> Any:
+        return resources
+
+    def _preprocess(self, nb: NotebookNode, resources: Any) -> tuple[NotebookNode, Any]:
+        return nb, resources

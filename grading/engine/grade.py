@@ -1,39 +1,45 @@
-"""Grades a class: the slow stage over an executor, then judge, gradebook and feedback as results come in."""
+"""Grades a class: the slow stage over a crew, then judge, gradebook and feedback as results come in.
+
+Each result is on disk (`journal`) before anything else happens with it, and gradebook and pages are made from what is
+on disk: a run that was killed is taken up by the next without executing anything twice.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
 from pathlib import Path
 
-import nbformat
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.execute import Executed, Job, clean, execute
-from grading.engine.feedback import FeedbackWriter
+from grading.engine.brake import Brake
+from grading.engine.crew import Crew, Threads, start_zygote_early
+from grading.engine.desk import Desk, Room, prepare
+from grading.engine.execute import Executed, Job
 from grading.engine.gradebook import Register
-from grading.engine.outcome import RESULTS, QuestionOutcome, SubmissionOutcome
+from grading.engine.journal import Journal, only_run
+from grading.engine.keys import lesson_version, mark_of, submission_key
+from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
-from grading.exam.judging import Judge, fresh_seed, judge_of
-from grading.exam.selection import role_of
+from grading.exam.judging import fresh_seed
 from grading.intake.find import Submission, find_submissions
 from grading.nbgrader_config import configure
+from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits
-from grading.sandbox.warm import close_shared_pool, shared_pool
-from helpers.checks.verdict import Verdict
+
+TICK_SECONDS = 0.2
+GPU_MEMORY = 0.9  # of each GPU, for all submissions at once
 
 
-@dataclass(frozen=True)
-class _Room:
-    """What is prepared once per lesson."""
+class Interrupted(Exception):
+    """Somebody stopped the run; `done` of `total` submissions are graded and saved."""
 
-    template: str
-    judge: Judge
-    written: tuple[str, ...]
+    def __init__(self, done: int, total: int) -> None:
+        super().__init__(f"stopped: {done} of {total} submissions are graded and saved")
+        self.done, self.total = done, total
 
 
 def grade(
@@ -47,185 +53,172 @@ def grade(
     seed: int | None = None,
     sandbox: str = "bubblewrap",
     warm: bool = True,
+    regrade: bool = False,
+    device: str = "cpu",
     progress: Watcher | None = None,
-    executor: Executor | None = None,
+    crew: Crew | None = None,
 ) -> list[SubmissionOutcome]:
     """Grade every submission of `lessons` found under `submissions`.
 
     Writes ``autograded/``, ``feedback/``, ``results.jsonl`` and, unless `db_url` says otherwise, ``gradebook.db``
     into `out`. Secret cases come from `seed`, by default a fresh one. With `warm`, kernels in the sandbox are forked
-    from one that has imported what lessons need, else each is started anew; results are the same.
+    from one that has imported what lessons need, else each is started anew; results are the same. What was graded
+    before and has not changed since is not graded again, unless `regrade`; its outcome is returned all the same.
+    With the device "cuda", sandboxes see the GPUs, and `jobs` of them share the memory.
 
     Raises:
         SandboxUnavailable: no working bubblewrap, and `sandbox` is not "none".
-        CourseError: a lesson hasn't been built.
+        CourseError: a lesson hasn't been built, another run is writing into `out`, or there is no such device.
         FindError: the submissions folder isn't there, or leaves the lesson open.
+        Interrupted: Ctrl-C; the next call goes on from there.
     """
-    if sandbox != "none":
+    if sandbox != "none" and crew is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"
-    if warm and executor is None:
-        shared_pool().start_early()
+    gpu_share = GPU_MEMORY / max(1, jobs) if device == "cuda" else None
+    if gpu_share and crew is None and not gpu.device_nodes():
+        raise CourseError("--device cuda: this machine shows no NVIDIA GPU (no /dev/nvidia0)")
+    if warm and crew is None:
+        start_zygote_early(gpu_share)
     progress = progress or Silent()
-    seed = fresh_seed() if seed is None else seed
     out = Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    config = configure(Config(), course.root, out, db_url=db_url, course=course)
-    register = Register(config.CourseDirectory.db_url, config)
-    rooms = {lesson: _prepare(course, lesson, seed, register) for lesson in lessons}
-    found = find_submissions(Path(submissions), list(lessons), [lesson.id for lesson in course.lessons])
-    for text in found.notes:
-        progress.note(text)
-    released = _released(course)
-    feedback = FeedbackWriter(config)
-    limits = Limits(**course.limits.model_dump(exclude={"answer_mb"}))
-    desk = _Desk(course, rooms, register, feedback, out)
-    pool = executor or ThreadPoolExecutor(max_workers=max(1, jobs))
-    outcomes = []
-    progress.start(len(found.submissions))
+    crew = crew or Threads(jobs)
     try:
-        work = {
-            pool.submit(_timed, _job(s, rooms[s.lesson].template, released, seed, limits, sandbox, warm)): s
-            for s in found.submissions
-        }
-        told: set[str] = set()
-        for submission, executed in _as_they_come(work):
-            for warning in set(executed.warnings) - told:
-                told.add(warning)
-                progress.note(warning)
-            outcome = desk.finish(submission, executed)
-            outcomes.append(outcome)
-            progress.advance(outcome)
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+        with only_run(out):
+            config = configure(Config(), course.root, out, db_url=db_url, course=course)
+            with Register(config.CourseDirectory.db_url, config) as register:
+                run = _Run(course, lessons, register, config, out, seed, sandbox, progress, gpu_share)
+                return run.grade(Path(submissions), crew, warm=warm, regrade=regrade)
     finally:
-        progress.stop()
-    if executor is None:
-        pool.shutdown()
-        close_shared_pool()
-    return sorted(outcomes, key=lambda o: (o.student, o.lesson))
+        crew.close()
 
 
-class _Desk:
-    """Where executed submissions become outcomes, one after the other."""
+class _Run:
+    """One call of `grade`."""
 
     def __init__(
-        self, course: Course, rooms: dict[str, _Room], register: Register, feedback: FeedbackWriter, out: Path
-    ) -> None:
-        self._course, self._rooms, self._register, self._feedback, self._out = (
-            course,
-            rooms,
-            register,
-            feedback,
-            out,
-        )
+        self, course: Course, lessons: Sequence[str], register: Register, config: Config, out: Path,
+        seed: int | None, sandbox: str, progress: Watcher, gpu_share: float | None = None,
+    ) -> None:  # fmt: skip
+        self._course, self._lessons, self._register = course, list(lessons), register
+        self._sandbox, self._progress, self._asked_seed, self._gpu_share = sandbox, progress, seed, gpu_share
+        self._seed = fresh_seed() if seed is None else seed
+        self._journal = Journal(out)
+        self._db_url = config.CourseDirectory.db_url
+        self._config, self._out = config, out
+        self._told: set[str] = set()
 
-    def finish(self, submission: Submission, executed: Executed) -> SubmissionOutcome:
-        """Judge, save, write; a fault of ours in one submission is recorded and stays with it."""
+    def grade(self, submissions: Path, crew: Crew, *, warm: bool, regrade: bool) -> list[SubmissionOutcome]:
+        found = find_submissions(submissions, self._lessons, [lesson.id for lesson in self._course.lessons])
+        for text in found.notes:
+            self._progress.note(text)
+        rooms = {lesson: prepare(self._course, lesson, self._seed, self._register) for lesson in self._lessons}
+        desk = Desk(self._course, rooms, self._register, self._journal, self._config, self._out)
+        keys = self._keys(found.submissions)
+        if regrade:
+            self._journal.grade_again((s.student, s.lesson) for s in found.submissions)
+        todo = self._what_is_new(found.submissions, keys, desk, rooms)
+        if kept := len(found.submissions) - len(todo):
+            self._progress.note(f"{kept} submissions were graded before and have not changed (--regrade grades them).")
+        with Brake() as brake:
+            self._progress.start(len(todo))
+            try:
+                crew.start(_released(self._course), warm=warm)
+                self._execute(todo, keys, crew, desk, brake, warm)
+            finally:
+                self._progress.stop()
+        return [self._journal.latest[s.student, s.lesson] for s in found.submissions]
+
+    def _keys(self, submissions: Sequence[Submission]) -> dict[Submission, tuple[str, str]]:
+        """Key and mark of each."""
+        versions = {lesson: lesson_version(self._course, lesson) for lesson in self._lessons}
+        found = {}
+        for submission in submissions:
+            key = submission_key(
+                submission, versions[submission.lesson], limits=self._course.limits.model_dump(),
+                seed=self._asked_seed, sandbox=self._sandbox, device="cuda" if self._gpu_share else "cpu",
+            )  # fmt: skip
+            found[submission] = key, mark_of(key, submission, self._course, self._db_url)
+        return found
+
+    def _what_is_new(
+        self, submissions: Sequence[Submission], keys: dict[Submission, tuple[str, str]], desk: Desk,
+        rooms: dict[str, Room],
+    ) -> list[Submission]:  # fmt: skip
+        """What has to be executed; the rest is looked after: a killed run may not have saved it."""
+        todo: list[Submission] = []
+        kept: list[Submission] = []
+        for submission in submissions:
+            place = submission.student, submission.lesson
+            known = self._journal.latest.get(place)
+            same = known is not None and known.key == keys[submission][0] and place not in self._journal.due
+            (kept if same else todo).append(submission)
+        for lesson in rooms:
+            group = [s for s in kept if s.lesson == lesson]
+            held = self._register.standing(lesson, [s.student for s in group])
+            for submission in group:
+                if not desk.keep(submission, *keys[submission], held.get(submission.student)):
+                    todo.append(submission)
+        desk.settle()
+        return sorted(todo, key=lambda s: (s.student, s.lesson))
+
+    def _execute(
+        self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], crew: Crew, desk: Desk,
+        brake: Brake, warm: bool,
+    ) -> None:  # fmt: skip
+        limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
+        waiting = iter(todo)
+        at_work: dict[Future[Executed], Submission] = {}
+        done = 0
         try:
-            outcome = self._finish(submission, executed)
-        except Exception as error:
-            outcome = self._failed(submission, f"a fault of the grader: {type(error).__name__}: {error}")
-        with (self._out / RESULTS).open("a", encoding="utf-8") as file:
-            file.write(outcome.to_json() + "\n")
-        return outcome
+            while not brake.pulled:
+                while len(at_work) < crew.room() and (submission := next(waiting, None)) is not None:
+                    job = Job(
+                        submission.student, submission.lesson, submission.path, self._seed, limits, self._sandbox,
+                        submission.problem, submission.notes, warm,
+                    )  # fmt: skip
+                    at_work[crew.submit(job)] = submission
+                if not at_work:
+                    break
+                ended, _ = wait(at_work, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+                done += self._take(ended, at_work, keys, desk)
+                desk.settle_when_due()
+        except BaseException:
+            crew.stop()
+            raise
+        if brake.pulled and (at_work or next(waiting, None) is not None):
+            self._progress.note("stopping")
+            crew.stop()
+            done += self._take([future for future in at_work if future.done()], at_work, keys, desk)
+            desk.settle()
+            raise Interrupted(done, len(todo))
+        desk.settle()
 
-    def _finish(self, submission: Submission, executed: Executed) -> SubmissionOutcome:
-        room = self._rooms[submission.lesson]
-        seconds = dict(executed.seconds)
-        if executed.notebook is None:
-            self._register.save_zero(submission.student, submission.lesson, submission.timestamp)
-            return self._zero(submission, executed.status, executed.reason, executed.notes)
-        notebook = executed.notebook
-        start = time.perf_counter()
-        clean(notebook)
-        verdicts, suspicious = room.judge.judge_notebook(notebook, executed.stopped)
-        seconds["judge"] = time.perf_counter() - start
-        start = time.perf_counter()
-        notebook.metadata["vitlab"] = {"lesson": submission.lesson, "intake": list(executed.notes)}
-        path = self._out / "autograded" / submission.student / submission.lesson / f"{submission.lesson}.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._register.save(submission.student, submission.lesson, notebook, submission.timestamp)
-        path.write_text(nbformat.writes(notebook), "utf-8")
-        written = self._register.written(submission.student, submission.lesson, room.written)
-        seconds["save"] = time.perf_counter() - start
-        start = time.perf_counter()
-        page = self._out / "feedback" / submission.student / submission.lesson / f"{submission.lesson}.html"
-        self._feedback.write(submission.student, submission.lesson, notebook, page)
-        seconds["feedback"] = time.perf_counter() - start
-        return SubmissionOutcome(
-            submission.student, submission.lesson, executed.status, executed.reason,
-            (*map(_question, verdicts), *(_written(cell, *row) for cell, row in written.items())),
-            executed.notes, (*executed.suspicious, *suspicious), seconds,
-            str(page.relative_to(self._out)), str(submission.path or ""),
-        )  # fmt: skip
-
-    def _zero(self, submission: Submission, status: str, reason: str, notes: Sequence[str] = ()) -> SubmissionOutcome:
-        room = self._rooms[submission.lesson]
-        points = room.judge.reference.points
-        titles = {qid: room.judge.title(qid) for qid in points}
-        questions = [QuestionOutcome(qid, titles[qid], 0.0, p, "no answer", reason) for qid, p in points.items()]
-        for cell in room.judge.reference.lesson.of("written"):
-            questions.append(QuestionOutcome(cell.question, "Written", 0.0, cell.points, "no answer", reason))
-        return SubmissionOutcome(
-            submission.student, submission.lesson, status, reason, tuple(questions), tuple(notes),
-            source=str(submission.path or ""),
-        )  # fmt: skip
-
-    def _failed(self, submission: Submission, reason: str) -> SubmissionOutcome:
-        return self._zero(submission, "failed", reason)
-
-
-def _prepare(course: Course, lesson: str, seed: int, register: Register) -> _Room:
-    released, expectations = course.student_notebook(lesson), course.expectations(lesson)
-    for path in (released, expectations):
-        if not path.exists():
-            raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
-    template = nbformat.read(released, as_version=4)
-    written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
-    register.register_lesson(course.lesson(lesson), released)
-    judge = judge_of(course, lesson, seed)
-    return _Room(nbformat.writes(template), judge, written)
+    def _take(
+        self, ended: Sequence[Future[Executed]] | set[Future[Executed]], at_work: dict[Future[Executed], Submission],
+        keys: dict[Submission, tuple[str, str]], desk: Desk,
+    ) -> int:  # fmt: skip
+        """Hands what came back to the desk; returns how many submissions that were."""
+        taken = 0
+        for future in ended:
+            submission = at_work.pop(future)
+            try:
+                executed = future.result()
+            except (CancelledError, asyncio.CancelledError):
+                continue
+            except Exception as error:
+                reason = f"the worker was lost: {type(error).__name__}: {str(error)[:300]}"
+                executed = Executed(None, "failed", reason)
+            for warning in set(executed.warnings) - self._told:
+                self._told.add(warning)
+                self._progress.note(warning)
+            self._progress.advance(desk.record(submission, executed, *keys[submission]))
+            taken += 1
+        return taken
 
 
 def _released(course: Course) -> dict[str, str]:
     """Every lesson's released notebook as JSON, by id."""
     paths = {lesson.id: course.student_notebook(lesson.id) for lesson in course.lessons}
     return {lesson: path.read_text("utf-8") for lesson, path in paths.items() if path.exists()}
-
-
-def _job(
-    s: Submission, template: str, released: dict[str, str], seed: int, limits: Limits, sandbox: str, warm: bool
-) -> Job:
-    others = {lesson: text for lesson, text in released.items() if lesson != s.lesson}
-    return Job(s.student, s.lesson, s.path, template, seed, limits, sandbox, s.problem, s.notes, others, warm)
-
-
-def _timed(job: Job) -> Executed:
-    """`execute`, with a fault of ours turned into a status: the batch goes on."""
-    try:
-        return execute(job)
-    except Exception as error:
-        return Executed(None, "failed", f"a fault of the grader: {type(error).__name__}: {str(error)[:300]}")
-
-
-def _as_they_come(work: dict[Future[Executed], Submission]) -> Iterator[tuple[Submission, Executed]]:
-    for future in as_completed(work):
-        try:
-            yield work[future], future.result()
-        except Exception as error:
-            reason = f"the worker was lost: {type(error).__name__}: {str(error)[:300]}"
-            yield work[future], Executed(None, "failed", reason)
-
-
-def _question(verdict: Verdict) -> QuestionOutcome:
-    return QuestionOutcome(
-        verdict.question, verdict.title, verdict.score, verdict.points, verdict.status, verdict.hint,
-        verdict.known_mistake,
-    )  # fmt: skip
-
-
-def _written(cell: str, score: float | None, points: float) -> QuestionOutcome:
-    status = "needs grading" if score is None else ("graded by hand" if score else "not started")
-    return QuestionOutcome(cell, "Written", score, points, status)

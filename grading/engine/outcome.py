@@ -1,9 +1,9 @@
-"""What grading one submission gave: plain data, one JSON line each in ``results.jsonl``."""
+"""What grading one submission gave: plain data, one JSON line each in ``results.jsonl`` (see `journal`)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ class SubmissionOutcome:
         suspicious: reasons to look twice.
         seconds: by stage: intake, wait, kernel_start, cells, shutdown, judge, save, feedback.
         feedback: path of the feedback page relative to the output folder; "" when there is none.
+        key: hash of all that this came from (`keys`); "" where it must be graded again in any case.
     """
 
     student: str
@@ -57,6 +58,7 @@ class SubmissionOutcome:
     seconds: dict[str, float] = field(default_factory=dict)
     feedback: str = ""
     source: str = ""
+    key: str = ""
 
     @property
     def score(self) -> float:
@@ -78,8 +80,8 @@ class SubmissionOutcome:
         return json.dumps(asdict(self), ensure_ascii=False)
 
     @classmethod
-    def from_json(cls, text: str) -> SubmissionOutcome:
-        raw = json.loads(text)
+    def from_dict(cls, values: Mapping[str, Any]) -> SubmissionOutcome:
+        raw = dict(values)
         raw["questions"] = tuple(QuestionOutcome(**q) for q in raw["questions"])
         raw["notes"], raw["suspicious"] = tuple(raw["notes"]), tuple(raw["suspicious"])
         return cls(**raw)
@@ -90,13 +92,7 @@ def read_results(folder: Path) -> list[SubmissionOutcome]:
 
     A line cut off by a crash is passed over: its submission counts as not graded.
     """
-    path = folder / RESULTS
-    latest: dict[tuple[str, str], SubmissionOutcome] = {}
-    if path.exists():
-        for line in path.read_text("utf-8").splitlines():
-            try:
-                outcome = SubmissionOutcome.from_json(line)
-            except (ValueError, TypeError, KeyError):
-                continue
-            latest[outcome.student, outcome.lesson] = outcome
+    from grading.engine.journal import Journal
+
+    latest = Journal(folder).latest
     return [latest[key] for key in sorted(latest)]

@@ -10,7 +10,7 @@ from grading.intake.archive import notebook_in_zip
 from grading.intake.decode import Unreadable, decode, load_json
 from grading.intake.normal import Reading, normalise
 
-__all__ = ["Reading", "Unreadable", "read_bytes", "read_notebook"]
+__all__ = ["Reading", "Unreadable", "file_bytes", "read_bytes", "read_notebook"]
 
 
 def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "") -> Reading:
@@ -24,7 +24,7 @@ def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "") -> Reading:
     Raises:
         Unreadable: one sentence for a person.
     """
-    return read_bytes(_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer)
+    return read_bytes(file_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer)
 
 
 def read_bytes(data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer: str = "") -> Reading:
@@ -66,7 +66,12 @@ def _script(data: bytes, notes: list[str]) -> Reading:
     return normalise(notebook, notes)
 
 
-def _bytes(path: Path, max_mb: int) -> bytes:
+def file_bytes(path: Path, max_mb: int = 64) -> bytes:
+    """A file's content; links are not followed.
+
+    Raises:
+        Unreadable: one sentence for a person.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:

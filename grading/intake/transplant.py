@@ -6,12 +6,12 @@ answers. Nothing is guessed silently: what could not be placed for sure is in `T
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
 
+from grading.copying import copied
 from grading.intake.answers import Answers, choose_answers
 from grading.intake.extras import Layout, lay_out
 from grading.intake.homes import Homes, find_homes
@@ -118,7 +118,7 @@ def _sources(slots: list[Slot], answers: Answers, kept: Mapping[int, tuple[int, 
 def _build(
     template: NotebookNode, sources: Mapping[int, str], prose: Mapping[int, Prose], layout: Layout
 ) -> NotebookNode:
-    notebook = copy.deepcopy(template)
+    notebook = copied(template)
     ids = {cell.get("id") for cell in notebook.cells}
     for at, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
@@ -126,7 +126,7 @@ def _build(
         if at in prose:
             cell.source = prose[at].source
             if prose[at].attachments:
-                cell["attachments"] = copy.deepcopy(prose[at].attachments)
+                cell["attachments"] = copied(prose[at].attachments)
         elif sources.get(at, cell.source) != cell.source:
             cell.source = sources[at]
             if cell.cell_type != "code":  # the student's words now, to be shown as such
@@ -151,5 +151,5 @@ def _extra(piece: Piece, name: str) -> NotebookNode:
     if piece.kind == "code":
         cell.outputs, cell.execution_count = [], None
     elif piece.attachments:
-        cell["attachments"] = copy.deepcopy(piece.attachments)
+        cell["attachments"] = copied(piece.attachments)
     return cell

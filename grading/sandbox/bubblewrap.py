@@ -11,6 +11,7 @@ import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from grading.sandbox import gpu
 from grading.sandbox.identity import is_real_root
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.seccomp import seccomp_filter
@@ -119,6 +120,8 @@ def bwrap_command(
     if seccomp_fd is not None:
         command += ["--seccomp", str(seccomp_fd)]
     command += [*_system(), "--proc", "/proc", "--dev", "/dev"]
+    if limits.gpu_share is not None:
+        command += gpu.bound()
     command += ["--perms", "1777", "--size", str(SHARED_MEMORY_MB * MB), "--tmpfs", "/dev/shm"]
     command += ["--remount-ro", "/dev"]
     command += ["--perms", "1777", "--size", str(limits.disk_mb * MB), "--tmpfs", "/tmp"]

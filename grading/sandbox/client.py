@@ -1,7 +1,8 @@
-"""nbclient's NotebookClient, less what a hostile kernel could use: four methods differ.
+"""nbclient's NotebookClient, less what a hostile kernel could use: five methods differ.
 
-What a kernel sends is the student's to choose: states of execution, malformed messages, messages of widgets.
-Time and death are watched by `session`, from outside, so the stock timers are off.
+What a kernel sends is the student's to choose: states of execution, malformed messages, messages of widgets, outputs
+without number. Time and death are watched by `session`, from outside, so the stock timers are off. What an output may
+cost us beyond its bytes is bounded here: how many there are, how many one message updates, what they hold.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbclient.client import NotebookClient
 from nbformat import NotebookNode, ValidationError
 
+from helpers.checks.answer import MIME
+
 SILENT = logging.getLogger("vitlab.sandbox.kernel")  # its messages would quote the student's
 SILENT.setLevel(logging.CRITICAL + 1)
+MAX_OUTPUTS = 1000  # of one cell
+MAX_PLACES = 50  # of one display id
+MAX_PIECE = 1 << 16  # characters, up to which pieces of a stream are joined
+MAX_TRACEBACK = 100  # lines
+_SHOWN = frozenset({"display_data", "execute_result", "update_display_data"})
 
 
 class CellRunner(NotebookClient):
@@ -69,14 +77,48 @@ class CellRunner(NotebookClient):
                 self.failed.set_result(error)
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Stock, without widgets (nothing here answers comm messages) and past outputs that are none."""
-        if str(msg["msg_type"]).startswith("comm"):
+        """Stock, without widgets (nothing here answers comm messages) and past outputs that are none or too many."""
+        kind, content = str(msg["msg_type"]), msg["content"]
+        if kind.startswith("comm") or (kind == "stream" and self._joined(cell, content)):
+            return None
+        if kind in _SHOWN:
+            content["data"] = _texts(content["data"])
+            content["metadata"] = {}
+        elif kind == "error" and isinstance(content["traceback"], list):
+            del content["traceback"][MAX_TRACEBACK:]
+        room = MAX_OUTPUTS * (2 if MIME in content.get("data", ()) else 1)  # records keep theirs
+        if len(cell.outputs) >= room and kind in _SHOWN | {"stream", "error"}:
+            self.left_out += 1
             return None
         try:
             return super().process_message(msg, cell, cell_index)
         except ValidationError:
             self.left_out += 1
             return None
+
+    def _joined(self, cell: NotebookNode, content: dict[str, Any]) -> bool:
+        """Whether the text could be put to the end of the cell's last output."""
+        last = cell.outputs[-1] if cell.outputs and not self.clear_before_next_output else {}
+        text = content.get("text")
+        if last.get("output_type") != "stream" or last["name"] != content.get("name") or not isinstance(text, str):
+            return False
+        if len(last["text"]) + len(text) > MAX_PIECE:
+            return False
+        last["text"] += text
+        return True
+
+    def _update_display_id(self, display_id: str, msg: dict[str, Any]) -> None:
+        """Stock, but a display id that stands in very many places stays as it is."""
+        places = self._display_id_map.get(display_id, {})
+        if sum(map(len, places.values())) > MAX_PLACES:
+            self.left_out += 1
+            return
+        super()._update_display_id(display_id, msg)
+
+
+def _texts(data: object) -> object:
+    """A display's forms that are text, as images and records are; JSON takes many times its length in memory."""
+    return {kind: form for kind, form in data.items() if isinstance(form, str)} if isinstance(data, dict) else data
 
 
 def connect(context: zmq.asyncio.Context, connection: dict[str, Any], address: str) -> AsyncKernelClient:

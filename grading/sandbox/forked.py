@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from grading.sandbox import bubblewrap
+from grading.sandbox import bubblewrap, gpu
 from grading.sandbox.identity import Identity, take_identity
 from grading.sandbox.limits import Limits
 from grading.sandbox.process import ErrorPipe, KernelStartError, WarmFailure, kernel_environment
@@ -38,7 +38,7 @@ MESSAGE = 1 << 20
 class Zygote:
     """The process in its sandbox; ready when the constructor returns."""
 
-    def __init__(self, read_only: Mapping[str, str]) -> None:
+    def __init__(self, read_only: Mapping[str, str], *, gpu_share: float | None = None) -> None:
         bubblewrap.require_bubblewrap()
         self._identity = take_identity()
         self._errors = ErrorPipe()
@@ -53,14 +53,16 @@ class Zygote:
                     stdin=theirs.fileno(),
                     errors=self._errors,
                     filtered=False,
-                    limits=Limits(),
+                    limits=Limits(gpu_share=gpu_share),
                     uid=self._identity.uid,
                     read_only=read_only,
                     zygote=True,
                 )
             with contextlib.suppress(ProcessLookupError):
                 self._first = os.pidfd_open(self.pid)
-            environment = kernel_environment(HOME, {}, packages=bubblewrap.PACKAGES)
+            environment = kernel_environment(
+                HOME, gpu.COUNT_WITHOUT_CUDA if gpu_share else {}, packages=bubblewrap.PACKAGES
+            )
             spec = {
                 "uid": self._identity.uid, "env": environment, "cwd": WORK,
                 "folders": [HOME, WORK, f"{HOME}/.matplotlib"], "files": {},
@@ -199,8 +201,8 @@ class WarmProcess(SandboxedProcess):
         return self._status
 
     def kill(self) -> None:
-        self._channel.close()
         super().kill()
+        self._channel.close()  # last: process 1 ends at once when it is closed
 
 
 def _received(channel: socket.socket) -> bytes:

@@ -4,6 +4,7 @@ Stock, its queue for iopub holds 1000 messages and forgets the rest when the rea
 many notebooks are graded at once; an answer could be among them. The memory limit bounds what may queue up.
 """
 
+import os
 import sys
 
 import zmq
@@ -16,6 +17,13 @@ class GradingKernelApp(IPKernelApp):
     def init_iopub(self, context):
         context.setsockopt(zmq.SNDHWM, 0)  # the default of sockets made from here on
         super().init_iopub(context)
+
+    def initialize(self, argv=None):
+        super().initialize(argv)
+        if share := os.environ.get("VITLAB_GPU_SHARE"):
+            import torch
+
+            torch.cuda.set_per_process_memory_fraction(float(share))  # starts CUDA, here and not before the fork
 
 
 if __name__ == "__main__":

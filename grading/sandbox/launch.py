@@ -36,6 +36,8 @@ def set_limits(limits):
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MSGQUEUE: 0,
     }
+    if limits.get("gpu_share") is not None:
+        del wanted[resource.RLIMIT_AS]  # CUDA reserves address space by the terabyte; RLIMIT_DATA stays
     if limits["processes"] is not None:
         wanted[resource.RLIMIT_NPROC] = limits["processes"]
     for name, value in wanted.items():

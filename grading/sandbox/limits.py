@@ -22,6 +22,7 @@ class Limits:
     disk_mb: MiB of the writable memory disk (/tmp, home and work folder) and of the largest single file.
         /dev/shm has 64 MiB of its own.
     output_mb: MiB of kernel messages of one notebook, every byte on the wire counted.
+    gpu_share: share of each GPU's memory, for torch in one process; None: the sandbox shows no GPU.
     """
 
     cell_seconds: float = 30
@@ -31,11 +32,14 @@ class Limits:
     open_files: int = 512
     disk_mb: int = 256
     output_mb: int = 16
+    gpu_share: float | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            whole = not field.name.endswith("_seconds")
+            if value is None and field.default is None:
+                continue
+            whole = not field.name.endswith(("_seconds", "_share"))
             kinds = (int,) if whole else (int, float)
             if isinstance(value, bool) or not isinstance(value, kinds):
                 raise TypeError(

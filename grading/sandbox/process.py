@@ -24,10 +24,11 @@ class WarmFailure(RuntimeError):
 
 @dataclass(frozen=True)
 class Usage:
-    """What all processes of a kernel hold together: resident bytes, and number of processes."""
+    """What all processes of a kernel hold together: resident bytes, processes, files on the memory disks."""
 
     bytes: int = 0
     processes: int = 0
+    files: int = 0
 
 
 class KernelProcess(Protocol):

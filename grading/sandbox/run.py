@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
+from grading.copying import copied
 from grading.sandbox import bubblewrap
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.outputs import fit_to_save, note
@@ -25,14 +25,23 @@ MESSAGE_CHARACTERS = 300
 _HARMLESS = frozenset({"error", "bad_output"})
 SandboxUnavailable = bubblewrap.SandboxUnavailable
 
-__all__ = ["Event", "KernelStartError", "Limits", "Run", "SandboxUnavailable", "WarmPool", "run_notebook"]
+__all__ = [
+    "Event",
+    "KernelStartError",
+    "Limits",
+    "Run",
+    "SandboxUnavailable",
+    "WarmPool",
+    "run_notebook",
+    "stop_running",
+]
 
 
 class Event(NamedTuple):
     """Something that happened in a cell.
 
     kind: "error" (the cell raised, which is no concern of the sandbox), "timeout", "total_timeout", "died",
-    "memory", "processes", "output_limit", "protocol" (a message that cannot be read), or "bad_output"
+    "memory", "processes", "files", "output_limit", "protocol" (a message that cannot be read), or "bad_output"
     (outputs that no notebook may hold were left out).
     """
 
@@ -116,7 +125,7 @@ def run_notebook(
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(plan.carry_out())
+            return asyncio.run(_stoppable(plan))
         return _in_a_thread(plan)
 
     if warm is None or sandbox == "none":
@@ -132,6 +141,29 @@ def run_notebook(
     return run
 
 
+_running: set[tuple[asyncio.AbstractEventLoop, asyncio.Task[Run]]] = set()
+_changing = threading.Lock()
+
+
+def stop_running() -> None:
+    """Ends every `run_notebook` of this process, from another thread: each raises asyncio's `CancelledError`."""
+    with _changing:
+        for loop, task in _running:
+            loop.call_soon_threadsafe(task.cancel)
+        _running.clear()
+
+
+async def _stoppable(plan: _Plan) -> Run:
+    entry = (asyncio.get_running_loop(), asyncio.current_task())
+    with _changing:
+        _running.add(entry)  # type: ignore[arg-type]
+    try:
+        return await plan.carry_out()
+    finally:
+        with _changing:
+            _running.discard(entry)  # type: ignore[arg-type]
+
+
 def _in_a_thread(plan: _Plan) -> Run:
     """For callers inside an event loop (formgrader): a loop cannot be run within a loop."""
     results: list[Run] = []
@@ -139,7 +171,7 @@ def _in_a_thread(plan: _Plan) -> Run:
 
     def work() -> None:
         try:
-            results.append(asyncio.run(plan.carry_out()))
+            results.append(asyncio.run(_stoppable(plan)))
         except BaseException as error:
             errors.append(error)
 
@@ -165,7 +197,7 @@ class _Plan:
         warm: WarmPool | None,
     ) -> None:
         self.warm = warm
-        self.notebook = copy.deepcopy(nb)
+        self.notebook = copied(nb)
         self.limits, self.sandbox, self.env, self.read_only = limits, sandbox, env, read_only
         self.run = Run(self.notebook)
         self.todo: list[int] = []
@@ -252,7 +284,7 @@ class _Plan:
             if self._left() <= 0:
                 self._event(index, "total_timeout", self._out_of_time("re-running this cell after a restart"))
                 return False
-            scratch = copy.deepcopy(self.notebook.cells[index])
+            scratch = copied(self.notebook.cells[index])
             stop = await self._timed_cell(session, scratch, index, number)
             if stop is not None:
                 self._event(index, stop.kind, f"while re-running this cell after a restart: {stop.message}")

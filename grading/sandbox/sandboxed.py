@@ -29,6 +29,7 @@ from grading.sandbox.seccomp import seccomp_filter
 
 HOME, WORK, PRIVATE = "/tmp/home", "/tmp/work", "/tmp/.kernel"  # all on the one memory disk
 START_SECONDS = 20
+REAP_SECONDS = 0.5
 
 
 class SandboxedProcess:
@@ -98,7 +99,14 @@ class SandboxedProcess:
         held = sum(self._resident(name) for name in names)
         if held >= enough:  # pages shared by forked processes were counted once for each
             held = sum(self._proportional(name) for name in names)
-        return Usage(held, len(names))
+        return Usage(held, len(names), sum(self._files(disk) for disk in ("/tmp", "/dev/shm")))
+
+    def _files(self, disk: str) -> int:
+        """Files, folders and links: each takes memory of the machine's kernel, which the disk's size doesn't count."""
+        with contextlib.suppress(OSError):
+            status = os.statvfs(f"{self._root}{disk}")
+            return status.f_files - status.f_ffree
+        return 0
 
     def _resident(self, name: str) -> int:
         with contextlib.suppress(OSError, ValueError, IndexError):
@@ -117,6 +125,12 @@ class SandboxedProcess:
         return self._errors.text()
 
     def kill(self) -> None:
+        if self._init is not None and self._kernel is not None:
+            # its process 1 waits for it and ends: what it used of the processor is then counted, which Linux leaves
+            # out where process 1 is killed
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._kernel, signal.SIGKILL)
+            wait_for_end(self._init, REAP_SECONDS)
         if self._init is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)

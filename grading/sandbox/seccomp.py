@@ -2,7 +2,8 @@
 
 It closes what namespaces and resource limits leave open: further namespaces (each a door to kernel code that
 only root met before, and a way to mount memory disks without a size), memory that no limit counts (memfd,
-System V), and socket families that no network namespace holds back (vsock reaches the hypervisor).
+System V), the limits of process 1, and socket families that no network namespace holds back (vsock reaches the
+hypervisor).
 Everything else is allowed; the calls fail with an error, they do not kill.
 """
 
@@ -18,13 +19,13 @@ _CALLS = {
     "x86_64": {
         "arch": 0xC000003E, "clone": 56, "socket": 41, "clone3": 435, "unshare": 272, "setns": 308,
         "add_key": 248, "request_key": 249, "keyctl": 250, "bpf": 321, "perf_event_open": 298,
-        "userfaultfd": 323, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+        "userfaultfd": 323, "prlimit64": 302, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
         "memfd_create": 319, "memfd_secret": 447, "shmget": 29, "mq_open": 240,
     },
     "aarch64": {
         "arch": 0xC00000B7, "clone": 220, "socket": 198, "clone3": 435, "unshare": 97, "setns": 268,
         "add_key": 217, "request_key": 218, "keyctl": 219, "bpf": 280, "perf_event_open": 241,
-        "userfaultfd": 282, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+        "userfaultfd": 282, "prlimit64": 261, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
         "memfd_create": 279, "memfd_secret": 447, "shmget": 194, "mq_open": 180,
     },
 }  # fmt: skip
@@ -60,6 +61,11 @@ def seccomp_filter(machine: str | None = None) -> bytes | None:
         _op(_EQUAL, calls.pop("clone"), 0, 4),
         _op(_LOAD, _ARG0),
         _op(_ANY_BIT, _NEW_NAMESPACE, 0, 1),
+        _refuse(errno.EPERM),
+        _op(_RETURN, _ALLOW),
+        _op(_EQUAL, calls.pop("prlimit64"), 0, 4),
+        _op(_LOAD, _ARG0),
+        _op(_EQUAL, 0, 1, 0),  # one's own limits alone, not those of process 1
         _refuse(errno.EPERM),
         _op(_RETURN, _ALLOW),
         _op(_EQUAL, calls.pop("socket"), 0, len(_FAMILIES) + 3),

@@ -31,6 +31,7 @@ START_SECONDS = 60
 INTERRUPT_GRACE_SECONDS = 3
 READ_SECONDS = 30  # for output still unread when a cell is done, on top of the cell's own time
 WATCH_SECONDS = 0.05
+MAX_FILES = 20_000  # on the memory disks
 SHARED_LIBRARIES_MB = 512  # resident, and no memory of the student's own
 ZYGOTE_LOST = "zygote"  # the kind of a stop that is no fault of the notebook
 
@@ -129,7 +130,7 @@ class Session:
             )
 
     async def _watch_process(self) -> None:
-        """Notices death, and memory or processes beyond what all of the sandbox may have."""
+        """Notices death, and memory, processes or files beyond what all of the sandbox may have."""
         assert self._process is not None
         most = (self._limits.memory_mb + SHARED_LIBRARIES_MB) * MB
         while not self._lost.done():
@@ -152,6 +153,8 @@ class Session:
                     "processes",
                     f"the kernel was stopped: {usage.processes} processes (limit {self._limits.processes})",
                 )
+            elif usage.files > MAX_FILES:
+                self._lose("files", f"the kernel was stopped: {usage.files} files (at most {MAX_FILES} are allowed)")
             else:
                 await asyncio.sleep(WATCH_SECONDS)
 
@@ -171,7 +174,12 @@ class Session:
         work = asyncio.ensure_future(runner.async_execute_cell(cell, index, execution_count=number))
         ends: set[asyncio.Future[Any]] = {work, self._lost, runner.failed}
         out_of_time = False
-        done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        try:
+            done, _ = await asyncio.wait(ends, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:  # the whole run is stopped
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            raise
         if not done and runner.answered:  # it is we who are behind
             done, _ = await asyncio.wait(ends, timeout=READ_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         if not done:

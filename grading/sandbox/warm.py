@@ -31,16 +31,17 @@ class WarmPool:
     problem: why starts are cold now, as a sentence; "" while warm ones work.
     """
 
-    def __init__(self, *, read_only: Mapping[str, str | Path] | None = None) -> None:
-        """read_only: as for `run_notebook`; a notebook that asks for other folders starts cold."""
+    def __init__(self, *, read_only: Mapping[str, str | Path] | None = None, gpu_share: float | None = None) -> None:
+        """read_only, gpu_share: as for `run_notebook`; a notebook that asks for others starts cold."""
         self.read_only = {inside: str(outside) for inside, outside in (read_only or {}).items()}
+        self.gpu_share = gpu_share
         self.problem = ""
         self._lock = threading.Lock()
         self._zygote: Zygote | None = None
         self._made = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"read_only": self.read_only}
+        return {"read_only": self.read_only, "gpu_share": self.gpu_share}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -60,7 +61,8 @@ class WarmPool:
         read_only: Mapping[str, str | Path],
     ) -> SandboxedProcess:
         """A kernel in a sandbox, warm where that is possible now. `WarmFailure`: try again without."""
-        if self.problem or {k: str(v) for k, v in read_only.items()} != self.read_only:
+        other = {k: str(v) for k, v in read_only.items()} != self.read_only or limits.gpu_share != self.gpu_share
+        if self.problem or other:
             return SandboxedProcess(connection, limits=limits, env=env, read_only=read_only)
         return WarmProcess(self._current(), self.give_up, connection, limits=limits, env=env)
 
@@ -77,7 +79,7 @@ class WarmPool:
                 raise self.give_up(f"the zygote was lost {self._made} times")
             self._made += 1
             try:
-                self._zygote = Zygote(self.read_only)
+                self._zygote = Zygote(self.read_only, gpu_share=self.gpu_share)
             except (OSError, RuntimeError) as error:
                 raise self.give_up(f"no zygote could be started: {error}") from error
             return self._zygote
@@ -108,17 +110,21 @@ class WarmPool:
         """In a fork of this process: the zygote is not ours."""
         if self._zygote is not None:
             self._zygote.forget()
-        self.__init__(read_only=self.read_only)  # type: ignore[misc]
+        self.__init__(**self.__getstate__())  # type: ignore[misc]
 
 
 _shared: WarmPool | None = None
 
 
-def shared_pool() -> WarmPool:
+def shared_pool(gpu_share: float | None = None) -> WarmPool:
     """This process's own pool, which all who grade in it share; ends with the process."""
     global _shared
-    if _shared is None:
-        _shared = WarmPool()
+    if _shared is not None:
+        if gpu_share != _shared.gpu_share:
+            _shared.close()
+            _shared.gpu_share = gpu_share
+    else:
+        _shared = WarmPool(gpu_share=gpu_share)
         atexit.register(close_shared_pool)
         os.register_at_fork(after_in_child=_shared.forget)
     return _shared

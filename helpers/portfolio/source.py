@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import symtable
 from collections.abc import Iterator, Sequence
 
 Place = tuple[int, int]
@@ -20,7 +21,7 @@ def with_all_it_needs(cells: Sequence[str], name: str) -> str | None:
     Returns:
         None when no cell defines `name`.
     """
-    definitions: dict[str, tuple[Place, str, ast.stmt]] = {}
+    definitions: dict[str, tuple[Place, str]] = {}
     for number, cell in enumerate(cells):
         try:
             tree = ast.parse(cell)
@@ -28,17 +29,17 @@ def with_all_it_needs(cells: Sequence[str], name: str) -> str | None:
             continue
         for statement in tree.body:
             for defined in _names(statement):
-                definitions[defined] = ((number, statement.lineno), _text(cell, statement, defined), statement)
+                definitions[defined] = ((number, statement.lineno), _text(cell, statement, defined))
     wanted, found = [name], {}
     while wanted:
         one = wanted.pop()
         if one in found or one not in definitions:
             continue
         found[one] = definitions[one]
-        wanted.extend(_used(definitions[one][2]) - _KNOWN)
+        wanted.extend(_used(definitions[one][1]) - _KNOWN)
     if name not in found:
         return None
-    pieces = {place_and_text[:2]: None for place_and_text in sorted(found.values(), key=lambda d: d[0])}
+    pieces = dict.fromkeys(sorted(found.values(), key=lambda d: d[0]))
     return "\n\n".join(text for _, text in pieces) + "\n"
 
 
@@ -54,8 +55,15 @@ def _names(statement: ast.stmt) -> Iterator[str]:
             yield from (n.id for n in ast.walk(target) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
 
 
-def _used(statement: ast.stmt) -> set[str]:
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+def _used(text: str) -> set[str]:
+    """Global names that a statement reads; a function's own variables are not among them."""
+    wanted, tables = set(), [symtable.symtable(text, "<answer>", "exec")]
+    while tables:
+        table = tables.pop()
+        outermost = table.get_type() == "module"
+        wanted |= {s.get_name() for s in table.get_symbols() if s.is_referenced() and (outermost or s.is_global())}
+        tables += table.get_children()
+    return wanted
 
 
 def _text(cell: str, statement: ast.stmt, name: str) -> str:

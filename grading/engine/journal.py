@@ -1,0 +1,139 @@
+"""``results.jsonl``: what was graded, safe on disk line by line, so that a run killed at any moment can be taken up.
+
+Three kinds of line, all appended, never changed:
+
+- an outcome, written as soon as a submission is judged;
+- ``{"saved": …}``, once its scores are in the gradebook and its page is written;
+- ``{"again": …}``, when somebody asked for these submissions to be graded again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from grading.course import CourseError
+from grading.engine.outcome import RESULTS, SubmissionOutcome
+
+Place = tuple[str, str]  # student, lesson
+
+
+class Journal:
+    """The results of an output folder.
+
+    Attributes:
+        latest: the last outcome of each submission.
+        marks: for submissions whose last outcome was saved: what it was saved under (`keys.mark_of`).
+        due: submissions to grade again though nothing changed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = Path(folder) / RESULTS
+        self.latest: dict[Place, SubmissionOutcome] = {}
+        self.marks: dict[Place, str] = {}
+        self.due: set[Place] = set()
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                for line in file:
+                    self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        """One line; a torn one, which only a crash leaves, says nothing."""
+        try:
+            value = json.loads(line)
+            if "saved" in value:
+                self._saved(value["saved"])
+            elif "again" in value:
+                self.due |= {(student, lesson) for student, lesson in value["again"]}
+            else:
+                self._outcome(SubmissionOutcome.from_dict(value))
+        except (ValueError, TypeError, KeyError):
+            pass
+
+    def _outcome(self, outcome: SubmissionOutcome) -> None:
+        place = outcome.student, outcome.lesson
+        self.latest[place] = outcome
+        self.marks.pop(place, None)
+        self.due.discard(place)
+
+    def _saved(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        for entry in entries:
+            place = str(entry["student"]), str(entry["lesson"])
+            outcome = self.latest[place]
+            self.latest[place] = replace(outcome, seconds={**outcome.seconds, **entry["seconds"]})
+            self.marks[place] = str(entry["mark"])
+
+    def add(self, outcome: SubmissionOutcome) -> None:
+        """On disk when this returns."""
+        self._outcome(outcome)
+        self._append(outcome.to_json())
+
+    def add_saved(self, saved: Mapping[Place, tuple[str, Mapping[str, float]]]) -> None:
+        """The mark, and seconds by stage, of outcomes that are in the gradebook and have their page."""
+        if not saved:
+            return
+        entries = [
+            {"student": student, "lesson": lesson, "mark": mark, "seconds": dict(seconds)}
+            for (student, lesson), (mark, seconds) in saved.items()
+        ]
+        self._saved(entries)
+        self._append(json.dumps({"saved": entries}, ensure_ascii=False))
+
+    def grade_again(self, places: Iterable[Place]) -> None:
+        """These count as not graded from now on, in runs to come too, until they are."""
+        again = sorted(set(places) & set(self.latest))
+        if again:
+            self.due |= set(again)
+            self._append(json.dumps({"again": again}, ensure_ascii=False))
+
+    def _append(self, line: str) -> None:
+        new = not self._path.exists()
+        with self._path.open("ab+") as file:
+            if file.tell() > 0:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a crash cut the last line off: it must not take this one with it
+                    file.write(b"\n")
+            file.write(line.encode("utf-8", "replace") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        if new:
+            _sync_folder(self._path.parent)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is there entirely or, after a kill, as it was before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.name}.part")
+    scratch.write_text(text, "utf-8", errors="replace")
+    scratch.replace(path)
+
+
+@contextmanager
+def only_run(folder: Path) -> Iterator[None]:
+    """Keeps a second run out of an output folder; a killed one is no longer in it.
+
+    Raises:
+        CourseError: there is one.
+    """
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CourseError(f"another run is grading into {folder}: wait for it, or give another --out") from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,193 @@
+"""Lesson 09's drawings: regions that a shift brings together, how far a token is heard, stages with their shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from helpers.pictures.swin_checks import bare, pale
+from helpers.plots import COLOURS, WIDTH, figure, show, style
+from helpers.plots.arrays import to_numpy
+from helpers.plots.style import FAINT, INK, SOFT
+
+_BLOCKED = "#0b5a8a"
+
+
+def _lines(ax: Axes, h: int, w: int, m: int, shift: int = 0, colour: str = "white", width: float = 2.2) -> None:
+    """The borders of windows that begin `shift` rows and columns after the edge."""
+    for y in range(shift or m, h, m):
+        ax.plot([-0.5, w - 0.5], [y - 0.5] * 2, color=colour, linewidth=width)
+    for x in range(shift or m, w, m):
+        ax.plot([x - 0.5] * 2, [-0.5, h - 0.5], color=colour, linewidth=width)
+
+
+def show_regions(mask: object, h: int, w: int, window_size: int, shift: int, alt: str | None = None) -> None:
+    """Draw what a mask (num_windows, M², M²) keeps apart: each colour is a group of tokens that see each other.
+
+    Left as they stand in the image, in the middle as the cyclic shift brings them into windows, right the masks of
+    four windows: the first, the last of the first row, the first of the last row, the last of all.
+    """
+    blocked, m = to_numpy(mask) < -1, window_size
+    rows, columns = h // m, w // m
+    shifted = _groups(blocked, rows, columns, m)
+    back = np.roll(shifted, (shift, shift), (0, 1))
+    corners = [0, columns - 1, (rows - 1) * columns, rows * columns - 1]
+    with style():
+        fig, axes = figure(2.55, width=WIDTH, columns=3, width_ratios=(1, 1, 1))
+        for ax, title, groups, cut in (
+            (axes[0], "in the image", back, shift),
+            (axes[1], "after the cyclic shift", shifted, 0),
+        ):
+            ax.imshow(pale(groups, 0.6))
+            for y, x in np.ndindex(h, w):
+                if h * w <= 144:
+                    ax.text(x, y, str(groups[y, x]), ha="center", va="center", fontsize=7, color=SOFT)
+            _lines(ax, h, w, m, cut, INK, 1.6)
+            bare(ax)
+            ax.set_title(title, fontsize=9.5)
+        _four(axes[2], blocked[corners], corners)
+    show(
+        fig,
+        alt
+        or f"{len(np.unique(shifted))} coloured regions of a {h} by {w} grid: as they lie in the image, as the "
+        f"shift brings them into {rows * columns} windows, and the masks of four windows.",
+    )
+
+
+def _groups(blocked: np.ndarray, rows: int, columns: int, m: int) -> np.ndarray:
+    """For each place of the shifted grid the number of its group: tokens of a window that don't block each other."""
+    labels, count = np.zeros((rows * m, columns * m), int), 0
+    for k, own in enumerate(blocked):
+        top, left = m * (k // columns), m * (k % columns)
+        first = np.argmin(own, axis=1)  # the first token that each one sees
+        for token in np.unique(first):
+            inside = np.argwhere(first == token)[:, 0]
+            labels[top + inside // m, left + inside % m] = count
+            count += 1
+    return labels
+
+
+def _four(ax: Axes, masks: np.ndarray, numbers: Sequence[int]) -> None:
+    n, gap = masks.shape[-1], 3
+    sheet = np.ones((2 * n + gap, 2 * n + gap, 3))
+    for place, mask in enumerate(masks):
+        y, x = (n + gap) * (place // 2), (n + gap) * (place % 2)
+        sheet[y : y + n, x : x + n] = np.where(mask[..., None], (0.04, 0.35, 0.54), (0.93, 0.94, 0.96))
+        ax.text(x + 0.5, y + n / 2, f"{numbers[place]}", fontsize=9, color=INK, va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85})  # fmt: skip
+    ax.imshow(sheet)
+    bare(ax)
+    ax.set_title("masks of four windows", fontsize=9.5)
+
+
+def reach_figure(panels: Sequence[tuple[str, object, int]], window_size: int, token: tuple[int, int]) -> Figure:
+    """Grids (H, W) side by side, dark where a token has been heard; each with its title and its windows' shift."""
+    with style():
+        side = 2.1 if len(panels) > 2 else 1.9
+        fig, axes = figure(side + 0.35, width=side * len(panels) + 0.1, columns=len(panels), squeeze=False)
+        for ax, (title, reach, shift) in zip(axes.flat, panels, strict=True):
+            grid = to_numpy(reach).astype(float)
+            ax.imshow(np.where(grid[..., None] > 0, (0.34, 0.71, 0.91), (0.93, 0.94, 0.96)))
+            h, w = grid.shape
+            _lines(ax, h, w, window_size, shift)
+            ax.add_patch(Rectangle((token[1] - 0.5, token[0] - 0.5), 1, 1, facecolor=COLOURS[1]))
+            bare(ax)
+            ax.set_title(f"{title}: {int((grid > 0).sum())}", fontsize=8.5)
+    return fig
+
+
+def show_stages(stages: Sequence[tuple[str, tuple[int, ...]]], title: str = "", alt: str | None = None) -> None:
+    """Draw a hierarchy: one square per stage, as large as its grid, with its shape (H, W, C) below it.
+
+    Args:
+        stages: name and shape of what comes out of each stage.
+    """
+    tallest, widest = max(s[0] for _, s in stages), max(s[-1] for _, s in stages)
+    with style():
+        fig, ax = figure(2.1)
+        x = 0.0
+        for k, (name, (h, w, c)) in enumerate(stages):
+            high, wide = 0.75 + 1.15 * h / tallest, 0.75 + 1.15 * w / tallest
+            deep = 0.1 + 0.5 * c / widest
+            for step in (1.0, 0.0):
+                ax.add_patch(Rectangle((x + step * deep, step * deep), wide, high, facecolor=pale(np.array(k), 0.55),
+                                       edgecolor="white" if step else SOFT, linewidth=1, zorder=2 - step))  # fmt: skip
+            across, up = np.array([0, deep, deep, 0]) + x + wide, np.array([0, deep, deep + high, high])
+            ax.fill(across, up, color=pale(np.array(k), 0.8), zorder=1.5)
+            ax.text(x + wide / 2, high / 2, name, ha="center", va="center", fontsize=8.5, color=INK, zorder=3)
+            ax.text(x + wide / 2, -0.2, f"{h} × {w} × {c}", ha="center", va="top", fontsize=8.5, color=SOFT)
+            x += wide + deep + 0.45
+            if k + 1 < len(stages):
+                ax.annotate("", (x - 0.08, 0.25), (x - 0.4, 0.25), arrowprops={"arrowstyle": "-|>", "color": SOFT})
+        ax.set(xlim=(-0.1, x), ylim=(-0.5, 2.2), aspect="equal", title=title)
+        ax.set_axis_off()
+    show(fig, alt or "Stages: " + ", ".join(f"{name} {' by '.join(map(str, shape))}" for name, shape in stages) + ".")
+
+
+def show_block(alt: str | None = None) -> None:
+    """Draw the way of tokens through a Swin block."""
+    blue, pink, sand = "#e6f2fb", "#fbe9f3", "#fdeee0"
+    steps = [
+        ("norm", blue), ("shift", pink), ("cut into\nwindows", sand), ("attention\n+ B + mask", sand),
+        ("put\ntogether", sand), ("shift\nback", pink),
+    ]  # fmt: skip
+    with style():
+        fig, ax = figure(1.7)
+        ax.plot([0, 14.2], [0, 0], color=COLOURS[0], linewidth=4, solid_capstyle="butt")
+        ax.annotate("", (14.7, 0), (14.1, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 3})
+        for start, end in ((0.5, 10.4), (11.0, 13.6)):
+            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color="#8c959f", linewidth=1.3, zorder=1)
+            ax.plot([end], [0], "o", color="white", markeredgecolor=COLOURS[0], markersize=13, zorder=3)
+            ax.text(end, -0.02, "+", ha="center", va="center", fontsize=12, zorder=4)
+        for left, (text, colour) in zip((0.75, 2.35, 3.95, 5.55, 7.35, 8.95), steps, strict=True):
+            _box(ax, left, 1.6 if "attention" in text else 1.35, text, colour)
+        _box(ax, 11.2, 0.9, "norm", "#e6f2fb")
+        _box(ax, 12.25, 1.2, "feed-\nforward", "#e3f4ee")
+        ax.set(xlim=(-0.2, 14.9), ylim=(-0.45, 1.9))
+        ax.set_axis_off()
+    show(
+        fig,
+        alt
+        or "A Swin block: a stream with two branches. The first: norm, shift, cut into windows, attention with "
+        "bias and mask, put together, shift back. The second: norm, feed-forward.",
+    )
+
+
+def _box(ax: Axes, left: float, width: float, text: str, colour: str) -> None:
+    ax.add_patch(
+        FancyBboxPatch(
+            (left, 0.9), width, 0.8, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour,
+            edgecolor="#8c959f", linewidth=1, zorder=2,
+        )
+    )  # fmt: skip
+    ax.text(left + width / 2, 1.3, text, ha="center", va="center", fontsize=8, zorder=5, color=INK)
+
+
+def show_steps(index: object, window_size: int, values: object, alt: str | None = None) -> None:
+    """Draw biases: the table as a map of steps, and what a corner, a middle and a last token add to each of its window.
+
+    Args:
+        index: (M², M²), the table's row for each pair.
+        values: one head's column of the table, ((2M - 1)²,).
+    """
+    m, biases = window_size, to_numpy(values)[to_numpy(index)]
+    tokens = (0, (m // 2) * m + m // 2, m * m - 1)
+    limit = float(np.abs(biases).max()) or 1.0
+    with style():
+        fig, axes = figure(2.35, columns=4, width_ratios=(1.15, 1, 1, 1))
+        axes[0].imshow(biases, cmap="RdBu_r", vmin=-limit, vmax=limit)
+        axes[0].set(xticks=[], yticks=[], xlabel="token asked", ylabel="token that asks")
+        axes[0].set_title(f"B, {m * m} × {m * m}", fontsize=9)
+        for ax, token in zip(axes[1:], tokens, strict=True):
+            ax.imshow(biases[token].reshape(m, m), cmap="RdBu_r", vmin=-limit, vmax=limit)
+            y, x = divmod(token, m)
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=COLOURS[4], linewidth=2.2))
+            bare(ax)
+            ax.set_title(f"token {token} asks", fontsize=9)
+        for ax in axes:
+            ax.spines[:].set_color(FAINT)
+    show(fig, alt or f"A bias matrix, and its rows for tokens {', '.join(map(str, tokens))} laid out as windows.")

@@ -1,0 +1,1786 @@
+"""Lesson 07: what students really write, right in unusual ways and wrong in usual ones."""
+
+from functools import reduce as fold
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange, repeat
+from torch import nn
+
+from grading.exam.bank import mistake, right
+from helpers.built import stand_ins
+
+# What a notebook holds when Q8 is reached: parts of earlier lessons, of whatever make.
+PatchEmbedding, TransformerEncoderBlock = stand_ins.PatchEmbedding, stand_ins.TransformerEncoderBlock
+
+
+# --- Q8, right -------------------------------------------------------------------------------------------------------
+
+
+@right("Q8")
+class torch_encoder_all_by_itself(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.cut = nn.Conv2d(in_channels, emb_size, kernel_size=patch_size, stride=patch_size)
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, emb_size))
+        self.places = nn.Parameter(torch.zeros(1, (img_size // patch_size) ** 2 + 1, emb_size))
+        layer = nn.TransformerEncoderLayer(
+            emb_size, num_heads, expansion * emb_size, drop_p, F.gelu, batch_first=True, norm_first=True
+        )
+        self.encoder = nn.TransformerEncoder(layer, depth, norm=nn.LayerNorm(emb_size), enable_nested_tensor=False)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        x = self.cut(images).flatten(2).permute(0, 2, 1)
+        x = torch.cat([repeat(self.cls_token, "() n e -> b n e", b=len(x)), x], dim=1) + self.places
+        return self.head(self.encoder(x).select(1, 0))
+
+
+@right("Q8")
+class sequence_first_as_of_old(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.cut = nn.Linear(in_channels * patch_size**2, emb_size)
+        self.first = nn.Parameter(torch.randn(emb_size))
+        self.places = nn.Parameter(0.02 * torch.randn((img_size // patch_size) ** 2 + 1, 1, emb_size))
+        layer = nn.TransformerEncoderLayer(emb_size, num_heads, expansion * emb_size, drop_p)
+        self.encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
+        self.mlp_head = nn.Sequential(nn.LayerNorm(emb_size), nn.Linear(emb_size, n_classes))
+        self.p = patch_size
+
+    def forward(self, images):
+        x = rearrange(images, "b c (h p) (w q) -> (h w) b (c p q)", p=self.p, q=self.p)
+        x = torch.cat([self.first.expand(1, x.shape[1], -1), self.cut(x)]) + self.places
+        return self.mlp_head(self.encoder(x)[0])
+
+
+@right("Q8")
+class adapter_over_timm(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        from helpers.torchvision_ops import load_torchvision
+
+        load_torchvision()
+        from timm.models.vision_transformer import VisionTransformer
+
+        super().__init__()
+        self.net = VisionTransformer(
+            img_size=img_size, patch_size=patch_size, in_chans=in_channels, num_classes=n_classes, embed_dim=emb_size,
+            depth=depth, num_heads=num_heads, mlp_ratio=expansion, pos_drop_rate=drop_p, proj_drop_rate=drop_p,
+        )  # fmt: skip
+
+    def forward(self, images):
+        return self.net(images)
+
+
+@right("Q8")
+class adapter_over_torchvision(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        from helpers.torchvision_ops import load_torchvision
+
+        super().__init__()
+        self.net = load_torchvision().models.VisionTransformer(
+            img_size, patch_size, depth, num_heads, emb_size, expansion * emb_size, dropout=drop_p,
+            num_classes=n_classes,
+        )  # fmt: skip
+        self.net.conv_proj = nn.Conv2d(in_channels, emb_size, patch_size, patch_size)
+
+    def forward(self, images):
+        return self.net(images)
+
+
+@right("Q8")
+class norm_after_the_choice(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.ModuleList()
+        for _ in range(depth):
+            self.blocks.append(
+                TransformerEncoderBlock(emb_size=emb_size, num_heads=num_heads, expansion=expansion, drop_p=drop_p)
+            )
+        self.head = nn.Sequential(nn.LayerNorm(emb_size), nn.Linear(emb_size, n_classes))
+
+    def forward(self, images):
+        x = self.embed(images)
+        for block in self.blocks:
+            x = block(x)
+        first, *_ = x.unbind(dim=1)
+        return self.head(first)
+
+
+@right("Q8")
+class a_sequential_that_scores_every_token(nn.Sequential):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__(
+            PatchEmbedding(in_channels=in_channels, patch_size=patch_size, emb_size=emb_size, img_size=img_size),
+            *(TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)),
+            nn.LayerNorm(emb_size),
+            nn.Linear(emb_size, n_classes),
+        )
+
+    def forward(self, x):
+        return super().forward(x)[:, 0, :]
+
+
+@right("Q8")
+class head_and_norm_by_hand(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.ModuleDict(
+            {f"block{i}": TransformerEncoderBlock(emb_size, num_heads, expansion, 0.0, drop_p) for i in range(depth)}
+        )
+        self.scale, self.shift = nn.Parameter(torch.ones(emb_size)), nn.Parameter(torch.zeros(emb_size))
+        self.w, self.b = nn.Parameter(torch.randn(n_classes, emb_size) / 8), nn.Parameter(torch.zeros(n_classes))
+
+    def forward(self, images):
+        x = fold(lambda x, block: block(x), self.blocks.values(), self.embed(images))
+        x = torch.gather(x, 1, torch.zeros(len(x), 1, x.shape[2], dtype=torch.long, device=x.device)).squeeze(1)
+        x = (x - x.mean(-1, keepdim=True)) * (x.var(-1, keepdim=True, unbiased=False) + 1e-6).rsqrt()
+        return torch.einsum("bd,kd->bk", x * self.scale + self.shift, self.w) + self.b
+
+
+@right("Q8")
+class deep_copies_and_embedding_dropout(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        from copy import deepcopy
+
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        one = TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p)
+        self.body = nn.Sequential(
+            nn.Dropout(drop_p), *[deepcopy(one) for _ in range(depth)], nn.LayerNorm(emb_size, eps=1e-6)
+        )
+        self.drop = nn.Dropout(drop_p)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        x = self.drop(self.body(self.embed(images)))
+        return self.head(x[:, :1].flatten(1))
+
+
+# --- Q8, wrong -------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q8",
+    hint="All bars are about equally high: the head reads the mean of all tokens. That is a way to build a ViT "
+    "(lesson 04), but here the class token was hired for this job.",
+)
+class mean_over_all_tokens(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens.mean(dim=1))
+
+
+@mistake(
+    "Q8",
+    hint="One bar, at the wrong end: you read the last token, a patch in the bottom right corner. On which side did"
+    " lesson 04 put the class token?",
+)
+class last_token_read(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, -1])
+
+
+@mistake(
+    "Q8",
+    hint="Your head reads token 1, the first *patch*. Python counts from 0, and so do tokens.",
+)
+class first_patch_read(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 1])
+
+
+@mistake(
+    "Q8",
+    hint="One row too many: every token got logits, not the image. Who speaks for the image?",
+)
+class logits_for_every_token(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        return self.head(self.norm(self.blocks(self.embed(images))))
+
+
+@mistake(
+    "Q8",
+    hint="You take one number of each token where one token with all its numbers is wanted: in b n d, which of the "
+    "three axes do you index? (An image gives n + 1 numbers here; the head wants d.)",
+)
+class indexed_the_wrong_axis(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, :, 0])
+
+
+@mistake(
+    "Q8",
+    hint="You pick the first *image* of the batch, with all its tokens. Which axis comes first in b n d?",
+)
+class first_image_read(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[0])
+
+
+@mistake(
+    "Q8",
+    hint="Your head reads all tokens, laid end to end. It works, but with n + 1 times as many weights and only for "
+    "one size of image; and the class token has nothing left to do.",
+)
+class all_tokens_flattened(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size * ((img_size // patch_size) ** 2 + 1), n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens.flatten(1))
+
+
+@mistake(
+    "Q8",
+    hint="Depth changes nothing in the number of weights: `[block] * depth` is the same block, depth times. Each "
+    "needs to be made anew.",
+)
+class one_block_many_times(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(*[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p)] * depth)
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="The blocks work, but the model doesn't know of their weights: a Python list is not a place where "
+    "nn.Module looks. No optimizer will find them, and `.to(device)` leaves them behind.",
+)
+class blocks_in_a_plain_list(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = [TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        x = self.embed(images)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x)[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="However deep I ask for it, your model has two blocks. Which argument says how many?",
+)
+class always_two_blocks(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p),
+            TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p),
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Heads and expansion have changed seats: with the defaults, two and two, nobody notices. In which order "
+    "does TransformerEncoderBlock take them?",
+)
+class heads_and_expansion_swapped(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, expansion, num_heads, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Another num_heads gives the very same logits: your blocks never hear of it, and take their own default.",
+)
+class heads_never_told(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[
+                TransformerEncoderBlock(emb_size, expansion=expansion, drop_p=drop_p, forward_drop_p=drop_p)
+                for _ in range(depth)
+            ]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Another expansion gives the very same number of weights: your blocks use their own default of 4.",
+)
+class expansion_never_told(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, drop_p=drop_p, forward_drop_p=drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Far too many weights: the blocks multiply by the width themselves. They want the factor, not the product.",
+)
+class expansion_already_multiplied(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion * emb_size, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Nothing is ever dropped: in training the same images give the same logits. drop_p enters your `__init__` "
+    "and is not heard of again.",
+)
+class drop_p_never_told(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(*[TransformerEncoderBlock(emb_size, num_heads, expansion) for _ in range(depth)])
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="drop_p = 0 still drops, and every other rate drops alike: a number stands where its name should.",
+)
+class rate_written_out(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, 0.1, 0.1) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="In eval the same images still give different logits. `F.dropout` has to be told whether the model is "
+    "training; `nn.Dropout` knows.",
+)
+class dropout_in_eval_too(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+        self.drop_p = drop_p
+
+    def forward(self, images):
+        tokens = F.dropout(self.embed(images), self.drop_p)
+        return self.head(self.norm(self.blocks(tokens))[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="The head reads tokens of any length: your final norm is made in `__init__` and never called. Where does "
+    "the plan have it?",
+)
+class final_norm_forgotten(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.blocks(self.embed(images))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="You norm before the blocks; a pre-norm block does that for itself. What is missing is a norm after the "
+    "last one.",
+)
+class norm_before_the_blocks(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.blocks(self.norm(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="The rows sum to 1: these are probabilities. `F.cross_entropy` takes a softmax itself, and wants logits.",
+)
+class softmax_at_the_end(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0]).softmax(dim=-1)
+
+
+@mistake(
+    "Q8",
+    hint="These are logarithms of probabilities (their exponentials sum to 1). The head's own numbers are asked "
+    "for, as they are.",
+)
+class log_softmax_at_the_end(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return F.log_softmax(self.head(tokens[:, 0]), dim=-1)
+
+
+@mistake(
+    "Q8",
+    hint="Negative logits never come out: what stands after your head bends them away. A logit may have any sign.",
+)
+class relu_at_the_end(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return torch.relu(self.head(tokens[:, 0]))
+
+
+@mistake(
+    "Q8",
+    hint="The class token hears of no patch: it goes from the embedding straight to the head, and the blocks are "
+    "never called.",
+)
+class blocks_never_called(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        return self.head(self.norm(self.embed(images))[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Before the head there are more tokens than patches + 1: you put a class token in front of the one that "
+    "PatchEmbedding has put there already.",
+)
+class a_second_class_token(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, emb_size))
+
+    def forward(self, images):
+        x = torch.cat([self.cls_token.expand(len(images), -1, -1), self.embed(images)], dim=1)
+        return self.head(self.norm(self.blocks(x))[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="patch_size and emb_size have changed seats in the call of PatchEmbedding. Write the four arguments with "
+    "their names.",
+)
+class patch_and_width_swapped(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, emb_size, patch_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="img_size never reaches PatchEmbedding: it lays out positions for its default of 32 by 32 pixels.",
+)
+class img_size_never_told(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Only images with three channels pass. Which argument says how many there are?",
+)
+class always_three_channels(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(3, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Always ten logits, whatever n_classes says.",
+)
+class always_ten_classes(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, 10)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0])
+
+
+@mistake(
+    "Q8",
+    hint="Images hear of each other: a batch norm takes mean and spread over the batch. Which norm keeps to one "
+    "token (lesson 06)?",
+)
+class batch_norm_at_the_end(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.BatchNorm1d(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        return self.head(self.norm(self.blocks(self.embed(images))[:, 0]))
+
+
+@mistake(
+    "Q8",
+    hint="An optimizer can't learn from this: `argmax` gives a class, a whole number without a slope. The logits "
+    "themselves are asked for.",
+)
+class the_class_instead_of_logits(nn.Module):
+    def __init__(
+        self, in_channels=3, patch_size=8, emb_size=64, img_size=32, depth=2, num_heads=2, expansion=2, n_classes=10,
+        drop_p=0.1,
+    ):  # fmt: skip
+        super().__init__()
+        self.embed = PatchEmbedding(in_channels, patch_size, emb_size, img_size)
+        self.blocks = nn.Sequential(
+            *[TransformerEncoderBlock(emb_size, num_heads, expansion, drop_p, drop_p) for _ in range(depth)]
+        )
+        self.norm = nn.LayerNorm(emb_size)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, images):
+        tokens = self.norm(self.blocks(self.embed(images)))
+        return self.head(tokens[:, 0]).argmax(dim=-1)
+
+
+# --- Q9, right -------------------------------------------------------------------------------------------------------
+
+
+@right("Q9")
+def cleared_after_the_step(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train(True)
+    loss = loss_fn(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=False)
+    return float(loss)
+
+
+@right("Q9")
+def with_a_closure(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+
+    def closure():
+        optimizer.zero_grad()
+        loss = loss_fn(model(images), labels)
+        loss.backward()
+        return loss
+
+    return optimizer.step(closure).detach()
+
+
+@right("Q9")
+def gradients_asked_for_by_name(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    for part in model.modules():
+        part.training = True
+    loss = loss_fn(model(images), labels)
+    weights = list(model.parameters())
+    for p, g in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+        p.grad = g
+    optimizer.step()
+    return loss.detach().cpu().numpy().item()
+
+
+@right("Q9")
+def cleared_by_the_model(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train().zero_grad()
+    logits = model(images)
+    loss = loss_fn(logits, labels)
+    torch.autograd.backward(loss)
+    optimizer.step()
+    return loss.tolist()
+
+
+@right("Q9")
+def under_enable_grad_with_named_arguments(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    with torch.enable_grad():
+        value = loss_fn(model(images), labels)
+        for p in model.parameters():
+            p.grad = None
+        (1.0 * value).backward()
+    optimizer.step()
+    return np.float32(value.item())
+
+
+# --- Q9, wrong -------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q9",
+    hint="The first step is right, the second too long: gradients add up in `.grad` until somebody clears them.",
+)
+def old_gradients_kept(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The weights never move: what backward found is cleared before the step could use it.",
+)
+def cleared_before_the_step(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    loss.backward()
+    optimizer.zero_grad()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The weights never move, although gradients lie ready: somebody still has to take the step.",
+)
+def step_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The optimizer steps, and finds no gradient to follow. Who computes one?",
+)
+def backward_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="Always one batch late: the optimizer steps with the gradient of the batch before, or with none at all. In"
+    " which order do the calls stand?",
+)
+def step_before_backward(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.step()
+    optimizer.zero_grad()
+    loss.backward()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The right loss, tied to its graph: keep a hundred of these in a list, and a hundred batches stay in "
+    "memory. One method turns a tensor with one number into that number.",
+)
+def loss_with_its_graph(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+@mistake(
+    "Q9",
+    hint="Your loss is the loss *after* the step. This costs a second forward pass, and no training log is drawn "
+    "that way.",
+)
+def loss_after_the_step(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss_fn(model(images), labels).item()
+
+
+@mistake(
+    "Q9",
+    hint="Nothing comes back. What should a list of losses be made of?",
+)
+def nothing_returned(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+
+@mistake(
+    "Q9",
+    hint="With cross-entropy it is right, with any other loss_fn it still takes cross-entropy: a name is written "
+    "out that came in as an argument.",
+)
+def loss_written_out(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = F.cross_entropy(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="cross_entropy is called with labels first. Guesses first, truth second, as in the order of your own "
+    "words: “how far are these logits from these labels?”",
+)
+def logits_and_labels_swapped(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(labels, model(images))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="A softmax twice: cross_entropy takes one itself. The loss is too flat, and learning slow.",
+)
+def softmax_before_the_loss(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images).softmax(dim=-1), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The model comes from an evaluation, still in eval mode, and trains without dropout. One line at the start"
+    " changes that.",
+)
+def mode_left_alone(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="You train in eval mode: dropout is off just when it is meant to work.",
+)
+def trained_in_eval_mode(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.eval()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="Two steps per batch: the optimizer walks on with a gradient that belongs to where it stood before.",
+)
+def two_steps_at_once(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step(), optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="`backward` finds no graph: under `no_grad` nothing is written down on the way forward.",
+)
+def no_grad_while_training(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    with torch.no_grad():
+        loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The loss is divided by the batch size twice: cross_entropy is a mean already. Each step is too short.",
+)
+def mean_of_the_mean(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels) / len(labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="Your step walks uphill: the loss is to become smaller, not larger.",
+)
+def uphill(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad()
+    (-loss).backward()
+    optimizer.step()
+    return loss.item()
+
+
+@mistake(
+    "Q9",
+    hint="The names are there, the parentheses are not: `optimizer.zero_grad` alone is a name and clears nothing.",
+)
+def parentheses_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
+    model.train()
+    loss = loss_fn(model(images), labels)
+    optimizer.zero_grad  # noqa: B018
+    loss.backward()
+    optimizer.step  # noqa: B018
+    return loss.item()
+
+
+# --- Q9b, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q9b")
+@torch.inference_mode()
+def under_inference_mode(model, batches):
+    model.train(mode=False)
+    hits = [model(images).max(dim=1).indices.eq(labels) for images, labels in batches]
+    return torch.cat(hits).float().mean().item()
+
+
+@right("Q9b")
+def all_at_once(model, batches):
+    images, labels = (torch.cat(column) for column in zip(*batches, strict=True))
+    with torch.no_grad():
+        guesses = model.eval()(images).argmax(1)
+    return (guesses == labels).double().mean()
+
+
+@right("Q9b")
+def counted_in_numpy(model, batches):
+    was = model.training
+    model.eval()
+    right = total = 0
+    with torch.set_grad_enabled(False):
+        for images, labels in batches:
+            scores = model(images).detach().cpu().numpy()
+            right += np.count_nonzero(scores.argmax(-1) == labels.cpu().numpy())
+            total += labels.numel()
+    model.train(was)
+    return np.float64(right) / total
+
+
+@right("Q9b")
+def mean_weighted_by_size(model, batches):
+    model.eval()
+    shares, sizes = [], []
+    with torch.no_grad():
+        for images, labels in list(batches):
+            shares.append((model(images).softmax(-1).argmax(-1) == labels).float().mean().item())
+            sizes.append(len(images))
+    return sum(a * n for a, n in zip(shares, sizes, strict=True)) / sum(sizes)
+
+
+@right("Q9b")
+def with_topk_one_image_at_a_time(model, batches):
+    model.requires_grad_(False).eval()
+    truth = []
+    with torch.no_grad():
+        for images, labels in batches:
+            for image, label in zip(images, labels, strict=True):
+                truth.append(int(model(image[None]).topk(1).indices.item() == label.item()))
+    return sum(truth) / len(truth)
+
+
+# --- Q9b, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q9b",
+    hint="Your accuracy averages the batches' accuracies: with a small last batch its few images weigh too much.",
+)
+def mean_of_batch_means(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).float().mean().item()
+            total += 1
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="This model was in training mode when it answered, and answered badly. `no_grad` doesn't switch dropout off.",
+)
+def eval_forgotten(model, batches):
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).sum().item()
+            total += len(labels)
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="The accuracy is right, but each forward pass still keeps everything for a backward that never comes. "
+    "`eval()` doesn't switch that off.",
+)
+def no_grad_forgotten(model, batches):
+    model.eval()
+    right = total = 0
+    for images, labels in batches:
+        right += (model(images).argmax(dim=-1) == labels).sum().item()
+        total += len(labels)
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="A hundred times too large: per cent, where a share between 0 and 1 is asked for.",
+)
+def in_per_cent(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).sum().item()
+            total += len(labels)
+    return 100 * right / total
+
+
+@mistake(
+    "Q9b",
+    hint="A whole number came back: you count right answers, and divide by nothing.",
+)
+def a_count_not_a_share(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).sum().item()
+            total += len(labels)
+    return right
+
+
+@mistake(
+    "Q9b",
+    hint="`argmax` runs over the images instead of the classes: for each class it finds the image that has most of it.",
+)
+def argmax_over_the_batch(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=0)[0] == labels).sum().item()
+            total += len(labels)
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="Only the last batch is in your result: the counters start anew with each batch.",
+)
+def only_the_last_batch(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right, total = (model(images).argmax(dim=-1) == labels).sum().item(), len(labels)
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="You stop after the first batch: mind where the `return` is indented.",
+)
+def only_the_first_batch(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).sum().item()
+            total += len(labels)
+            return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="You divide by the number of batches, not of images.",
+)
+def divided_by_batches(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).sum().item()
+            total += 1
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="Batches may come from a generator, which has no length: count as you go.",
+)
+def asks_for_the_length(model, batches):
+    model.eval()
+    right = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).float().mean().item()
+    return right / len(batches)
+
+
+@mistake(
+    "Q9b",
+    hint="The share of *wrong* answers: an error rate.",
+)
+def the_error_rate(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) != labels).sum().item()
+            total += len(labels)
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="You divide by all logits, not by all images: a batch has b rows, and b times k numbers.",
+)
+def divided_by_all_logits(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmax(dim=-1) == labels).sum().item()
+            total += model(images).numel()
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="You look for the *least* likely class.",
+)
+def argmin_for_argmax(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += (model(images).argmin(dim=-1) == labels).sum().item()
+            total += len(labels)
+    return right / total
+
+
+@mistake(
+    "Q9b",
+    hint="A loss came back, not an accuracy: how often is the likeliest class the right one?",
+)
+def mean_loss(model, batches):
+    model.eval()
+    right = total = 0
+    with torch.no_grad():
+        for images, labels in batches:
+            right += F.cross_entropy(model(images), labels, reduction="sum").item()
+            total += len(labels)
+    return right / total
+
+
+# --- Q10, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q10")
+def with_einops(weights, grid):
+    return rearrange(weights[:, 0, 1:], "heads (h w) -> heads h w", h=grid[0])
+
+
+@right("Q10")
+def unflattened(weights, grid):
+    own = torch.select(weights, 1, 0)
+    return torch.narrow(own, 1, 1, own.shape[1] - 1).unflatten(-1, tuple(grid))
+
+
+@right("Q10")
+def filled_patch_by_patch(weights, grid):
+    h, w = grid
+    maps = torch.empty(len(weights), h, w, dtype=weights.dtype, device=weights.device)
+    for head in range(len(weights)):
+        for place in range(h * w):
+            maps[head, place // w, place % w] = weights[head, 0, place + 1]
+    return maps
+
+
+@right("Q10")
+def in_numpy(weights, grid):
+    return np.stack([one[0][1:].reshape(grid) for one in weights.cpu().numpy()])
+
+
+@right("Q10")
+def by_a_question_of_one_token(weights, grid):
+    asks = F.one_hot(torch.tensor(0), weights.shape[-1]).to(weights)
+    row = torch.einsum("n,hnm->hm", asks, weights)
+    return torch.stack(row[:, 1:].split(grid[1], dim=1), dim=1)
+
+
+# --- Q10, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q10",
+    hint="A column instead of a row: this is how much each patch looks at the class token. Rows look, columns are "
+    "looked at.",
+)
+def who_looks_at_the_class_token(weights, grid):
+    return weights[:, 1:, 0].reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="The class token is still among those looked at: n + 1 numbers don't fit on a grid of n.",
+)
+def class_token_left_in(weights, grid):
+    return weights[:, 0].reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="You dropped the last patch, and kept the class token: everything is shifted by one place.",
+)
+def last_patch_dropped(weights, grid):
+    return weights[:, 0, :-1].reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="The row of the first patch, not of the class token: counting starts at 0.",
+)
+def row_of_the_first_patch(weights, grid):
+    return weights[:, 1, 1:].reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="The row of the last token: the class token stands first.",
+)
+def row_of_the_last_token(weights, grid):
+    return weights[:, -1, 1:].reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="Rows and columns of the map are exchanged: transposed, it shows the image on its side.",
+)
+def map_transposed(weights, grid):
+    return weights[:, 0, 1:].reshape(-1, *grid).mT
+
+
+@mistake(
+    "Q10",
+    hint="Height and width have changed seats in your reshape: on a square grid nobody notices.",
+)
+def height_and_width_swapped(weights, grid):
+    return weights[:, 0, 1:].reshape(-1, grid[1], grid[0])
+
+
+@mistake(
+    "Q10",
+    hint="The first row of each head came out well, but you filled columns before rows: patches come in reading order.",
+)
+def columns_filled_first(weights, grid):
+    return weights[:, 0, 1:].reshape(-1, grid[1], grid[0]).mT
+
+
+@mistake(
+    "Q10",
+    hint="One map for all heads: you took the mean. Heads look at different things; keep them apart.",
+)
+def mean_over_heads(weights, grid):
+    return weights.mean(dim=0)[0, 1:].reshape(1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="Only head 0 came out. Which axis did you index, and which was meant?",
+)
+def only_the_first_head(weights, grid):
+    return weights[0, 0, 1:].reshape(*grid)
+
+
+@mistake(
+    "Q10",
+    hint="Your map sums to 1: you rescaled it. What the class token gives to itself is missing, and that may stay "
+    "visible.",
+)
+def rescaled_to_one(weights, grid):
+    maps = weights[:, 0, 1:]
+    return (maps / maps.sum(dim=-1, keepdim=True)).reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="The weights have been through a softmax already; a second one makes them nearly equal.",
+)
+def softmax_once_more(weights, grid):
+    return weights[:, 0, 1:].softmax(dim=-1).reshape(-1, *grid)
+
+
+@mistake(
+    "Q10",
+    hint="Averaged over all who look: this is how much each patch is looked at by anybody, not by the class token.",
+)
+def mean_over_all_who_look(weights, grid):
+    return weights.mean(dim=1)[:, 1:].reshape(-1, *grid)
+
+
+# --- Q10b, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q10b")
+def half_and_half(attentions):
+    eye = torch.eye(attentions[0].shape[-1], device=attentions[0].device)
+    joint = None
+    for layer in attentions:
+        mixed = 0.5 * layer.mean(0) + 0.5 * eye
+        joint = mixed if joint is None else torch.matmul(mixed, joint)
+    return joint
+
+
+@right("Q10b")
+def folded_from_the_top(attentions):
+    stack = torch.stack(list(attentions)).mean(dim=1)
+    stack = stack + torch.eye(stack.shape[-1]).to(stack)
+    stack = F.normalize(stack, p=1, dim=-1)
+    return fold(lambda above, below: above @ below, reversed(stack.unbind()))
+
+
+@right("Q10b")
+def in_double_numpy(attentions):
+    rollout = np.eye(attentions[0].shape[-1])
+    for layer in attentions:
+        a = layer.double().cpu().numpy().mean(axis=0)
+        np.fill_diagonal(a, a.diagonal() + 1)
+        rollout = (a / a.sum(axis=1)[:, None]).dot(rollout)
+    return rollout
+
+
+@right("Q10b")
+def one_token_at_a_time(attentions):
+    n = attentions[0].shape[-1]
+    columns = []
+    for token in range(n):
+        told = F.one_hot(torch.tensor(token), n).to(attentions[0])
+        for layer in attentions:
+            told = (layer.mean(dim=0) @ told + told) / 2
+        columns.append(told)
+    return torch.stack(columns, dim=1)
+
+
+@right("Q10b")
+def transposed_and_back(attentions):
+    rollout = None
+    for layer in attentions:
+        a = torch.einsum("hij->ji", layer) / layer.shape[0]
+        a = a + torch.diag_embed(torch.ones_like(a[0]))
+        a = a / a.sum(dim=0)
+        rollout = a if rollout is None else rollout @ a
+    return rollout.T
+
+
+# --- Q10b, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q10b",
+    hint="With one layer it is right, with more the layers act in the wrong order: the first layer touches the "
+    "tokens first, so it stands next to them, on the right.",
+)
+def product_the_other_way(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = rollout @ mixing
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="The way past attention is missing: a block adds to its input, so every token also keeps itself.",
+)
+def shortcut_left_out(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="Rows sum to 2, 4, 8, …: a matrix that mixes should hand out each token's attention once.",
+)
+def rows_never_rescaled(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="Columns sum to one, rows don't: which axis does `sum` take away, and does what remains divide rows or "
+    "columns?",
+)
+def columns_rescaled(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-2, keepdim=True)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="Entry by entry is not through layer by layer: from i to j there are ways over every other token. Which "
+    "product adds them all up?",
+)
+def multiplied_entry_by_entry(attentions):
+    rollout = torch.ones_like(attentions[0][0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing * rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="The layers are averaged: what the second layer mixes is what the first has mixed, so they multiply.",
+)
+def layers_averaged(attentions):
+    rollout = 0
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = rollout + mixing / len(attentions)
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="The strongest head speaks for all: Abnar and Zuidema take the mean over heads.",
+)
+def strongest_head_only(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.amax(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="The heads are summed: with several heads attention outweighs the shortcut that it should equal.",
+)
+def heads_summed(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.sum(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="Only one layer is in your result: the last one. What should each be multiplied with?",
+)
+def only_the_last_layer(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="The shortcut is added once, at the end, instead of in every layer.",
+)
+def shortcut_added_at_the_end(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        rollout = attention.mean(dim=0) @ rollout
+    rollout = rollout + torch.eye(len(rollout)).to(rollout)
+    return rollout / rollout.sum(dim=-1, keepdim=True)
+
+
+@mistake(
+    "Q10b",
+    hint="A whole matrix of ones is added: `+ 1` gives every pair a shortcut. Only a token and itself have one.",
+)
+def ones_everywhere(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + 1
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="One result per head: average the heads before the layers are multiplied.",
+)
+def heads_kept_apart(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing / mixing.sum(dim=-1, keepdim=True)
+        rollout = mixing @ rollout
+    return rollout
+
+
+@mistake(
+    "Q10b",
+    hint="A softmax over weights that are a softmax already makes them nearly equal. Divide each row by its sum, no"
+    " more.",
+)
+def rescaled_by_a_softmax(attentions):
+    rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
+    for attention in attentions:
+        mixing = attention.mean(dim=0) + torch.eye(attention.shape[-1]).to(attention)
+        mixing = mixing.softmax(dim=-1)
+        rollout = mixing @ rollout
+    return rollout

@@ -1,0 +1,2060 @@
+"""Lesson 09: what students really write, right in unusual ways and wrong in usual ones."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange, reduce, repeat
+from torch import nn
+
+from grading.exam.bank import mistake, reference, right
+
+
+# What a notebook holds when later questions are reached: the answers to Q15 and Q17.
+def window_partition(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (b r c) p q d", p=window_size, q=window_size)
+
+
+def relative_position_index(window_size):
+    row, column = torch.arange(window_size**2) // window_size, torch.arange(window_size**2) % window_size
+    down, across = row[:, None] - row + window_size - 1, column[:, None] - column + window_size - 1
+    return down * (2 * window_size - 1) + across
+
+
+# --- Q15, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q15")
+def view_and_permute(x, window_size):
+    B, H, W, C = x.shape
+    m = window_size
+    x = x.view(B, H // m, m, W // m, m, C)
+    return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(-1, m, m, C)
+
+
+@right("Q15")
+def loops_over_windows(x, window_size):
+    B, H, W, _ = x.shape
+    found = []
+    for b in range(B):
+        for top in range(0, H, window_size):
+            for left in range(0, W, window_size):
+                found.append(x[b, top : top + window_size, left : left + window_size])
+    return torch.stack(found)
+
+
+@right("Q15")
+def unfold_twice(x, window_size):
+    tiles = x.unfold(1, window_size, window_size).unfold(2, window_size, window_size)  # b r c d p q
+    return tiles.permute(0, 1, 2, 4, 5, 3).flatten(0, 2)
+
+
+@right("Q15")
+def split_and_stack(x, window_size):
+    rows = torch.stack(x.split(window_size, dim=1), 1)
+    both = torch.stack(rows.split(window_size, dim=3), 2)
+    return both.reshape(-1, window_size, window_size, x.shape[-1])
+
+
+@right("Q15")
+def functional_unfold(x, window_size):
+    B, _, _, C = x.shape
+    columns = F.unfold(x.permute(0, 3, 1, 2), window_size, stride=window_size)
+    return rearrange(columns, "b (c p q) n -> (b n) p q c", c=C, p=window_size, b=B)
+
+
+@right("Q15")
+def by_index(x, window_size):
+    B, H, W, C = x.shape
+    m, wide = window_size, W // window_size
+    k = torch.arange(B * (H // m) * wide, device=x.device)
+    image, window = k // ((H // m) * wide), k % ((H // m) * wide)
+    row = (window // wide)[:, None, None] * m + torch.arange(m, device=x.device)[:, None]
+    column = (window % wide)[:, None, None] * m + torch.arange(m, device=x.device)
+    return x[image[:, None, None], row, column]
+
+
+@right("Q15")
+def in_double(x, window_size):
+    return rearrange(x.double(), "b (r p) (c q) d -> (b r c) p q d", p=window_size, q=window_size)
+
+
+# --- Q15, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q15",
+    hint="Numbers that follow each other in memory now share a window: for a 4 x 4 grid your first window holds one "
+    "whole row. `view` only counts on; it doesn't know what a row of windows is.",
+)
+def viewed_straight(x, window_size):
+    return x.reshape(-1, window_size, window_size, x.shape[-1])
+
+
+@mistake(
+    "Q15",
+    hint="You split into six axes, and then melt them together in the order in which they stand: rows of windows "
+    "and rows inside a window are never brought side by side. An axis has to move in between.",
+)
+def permute_forgotten(x, window_size):
+    B, H, W, C = x.shape
+    m = window_size
+    x = x.view(B, H // m, m, W // m, m, C)
+    return x.permute(0, 1, 2, 4, 3, 5).reshape(-1, m, m, C)
+
+
+@mistake(
+    "Q15",
+    hint="Whole windows, walked down the columns: the second of yours lies *below* the first. Reading order goes "
+    "right, then down.",
+)
+def windows_column_by_column(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (b c r) p q d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="Whole windows, but window 0 of all images comes first, then window 1 of all. The letter that stands first "
+    "in the parentheses changes slowest: here it must be the image.",
+)
+def images_run_fastest(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (r c b) p q d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="Every window is there, turned over: rows and columns inside have changed places.",
+)
+def transposed_inside(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (b r c) q p d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="Your windows are combs: they hold every second (or third) token instead of neighbours. In `(r p)` the "
+    "letter on the right runs fastest; which of the two should be the place inside the window?",
+)
+def strided_like_a_comb(x, window_size):
+    return rearrange(x, "b (p r) (q c) d -> (b r c) p q d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="`window_size` says how large a window is, and you made it say how many there are.",
+)
+def size_taken_for_count(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (b r c) p q d", r=window_size, c=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="Right windows on two axes too many: (B, rows, columns, M, M, C). Attention takes windows as if they were "
+    "images, so they all go onto the first axis.",
+)
+def axes_not_merged(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> b r c p q d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="Images and windows are still two axes. The signature has one for both.",
+)
+def batch_kept_apart(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> b (r c) p q d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="The tokens of a window lie in one row of M². That comes later: here a window keeps its two axes.",
+)
+def flattened_inside(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (b r c) (p q) d", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="The channels came to the front. In this lesson they stay last: B H W C.",
+)
+def channels_first(x, window_size):
+    return rearrange(x, "b (r p) (c q) d -> (b r c) d p q", p=window_size, q=window_size)
+
+
+@mistake(
+    "Q15",
+    hint="You read (B, H, W, C) as (B, C, H, W): the grid was cut along the columns and channels. Which axis is "
+    "which, in this lesson?",
+)
+def read_as_channels_first(x, window_size):
+    tiles = x.unfold(2, window_size, window_size).unfold(3, window_size, window_size)
+    return rearrange(tiles, "b c r s p q -> (b r s) p q c")
+
+
+# --- Q15b, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q15b")
+def views_backwards(windows, window_size, H, W):
+    B = int(windows.shape[0] / (H * W / window_size / window_size))
+    x = windows.view(B, H // window_size, W // window_size, window_size, window_size, -1)
+    return x.permute(0, 1, 3, 2, 4, 5).contiguous().view(B, H, W, -1)
+
+
+@right("Q15b")
+def pasted_one_by_one(windows, window_size, H, W):
+    m, per_image = window_size, (H // window_size) * (W // window_size)
+    x = windows.new_zeros(len(windows) // per_image, H, W, windows.shape[-1])
+    for k, window in enumerate(windows):
+        image, place = divmod(k, per_image)
+        row, column = divmod(place, W // m)
+        x[image, row * m : (row + 1) * m, column * m : (column + 1) * m] = window
+    return x
+
+
+@right("Q15b")
+def concatenated(windows, window_size, H, W):
+    across = W // window_size
+    strips = [torch.cat(list(windows[i : i + across]), dim=1) for i in range(0, len(windows), across)]
+    down = H // window_size
+    return torch.stack([torch.cat(strips[i : i + down], dim=0) for i in range(0, len(strips), down)])
+
+
+@right("Q15b")
+def functional_fold(windows, window_size, H, W):
+    n = (H // window_size) * (W // window_size)
+    columns = rearrange(windows, "(b n) p q c -> b (c p q) n", n=n)
+    return F.fold(columns, (H, W), window_size, stride=window_size).permute(0, 2, 3, 1)
+
+
+@right("Q15b")
+def einops_without_batch(windows, window_size, H, W):
+    x = rearrange(windows, "(b r c) p q d -> b r p c q d", r=H // window_size, c=W // window_size)
+    return x.reshape(len(x), H, W, windows.size(-1))
+
+
+@right("Q15b")
+def channels_through_pixel_shuffle(windows, window_size, H, W):
+    r, c = H // window_size, W // window_size
+    x = rearrange(windows, "(b r c) p q d -> b (d p q) r c", r=r, c=c)
+    return F.pixel_shuffle(x, window_size).permute(0, 2, 3, 1)
+
+
+# --- Q15b, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q15b",
+    hint="The first row of your grid is the whole first window. Before the axes melt together, rows of windows and "
+    "rows inside windows have to change places, just as on the way in.",
+)
+def reshaped_straight(windows, window_size, H, W):
+    return windows.reshape(-1, H, W, windows.shape[-1])
+
+
+@mistake(
+    "Q15b",
+    hint="You put the windows down column by column; they were cut row by row.",
+)
+def filled_by_columns(windows, window_size, H, W):
+    m = window_size
+    return rearrange(windows, "(b c r) p q d -> b (r p) (c q) d", r=H // m, c=W // m)
+
+
+@mistake(
+    "Q15b",
+    hint="Each image got windows of other images: you read the first axis as if images ran fastest.",
+)
+def images_mixed(windows, window_size, H, W):
+    m = window_size
+    return rearrange(windows, "(r c b) p q d -> b (r p) (c q) d", r=H // m, c=W // m)
+
+
+@mistake(
+    "Q15b",
+    hint="Each window is in its place, and turned over: rows became columns. In the picture compare its top right "
+    "with its bottom left.",
+)
+def turned_over(windows, window_size, H, W):
+    m = window_size
+    return rearrange(windows, "(b r c) q p d -> b (r p) (c q) d", r=H // m, c=W // m)
+
+
+@mistake(
+    "Q15b",
+    hint="Neighbours of a window are spread over the whole grid: the place inside the window must run faster than "
+    "the window's number, so it stands on the right in the parentheses.",
+)
+def woven_like_a_comb(windows, window_size, H, W):
+    m = window_size
+    return rearrange(windows, "(b r c) p q d -> b (p r) (q c) d", r=H // m, c=W // m)
+
+
+@mistake(
+    "Q15b",
+    hint="On a square grid nothing is wrong. On an oblong one you count the windows of a row with H.",
+)
+def height_and_width_swapped(windows, window_size, H, W):
+    m = window_size
+    B = len(windows) * m * m // (H * W)
+    x = windows.view(B, W // m, H // m, m, m, -1)
+    return x.permute(0, 1, 3, 2, 4, 5).reshape(B, H, W, -1)
+
+
+@mistake(
+    "Q15b",
+    hint="You took the first axis for the batch. It holds images *and* windows: divide by the windows of one image.",
+)
+def batch_is_the_first_axis(windows, window_size, H, W):
+    m = window_size
+    B = windows.shape[0]
+    return windows.view(B, H // m, W // m, m, m, -1).permute(0, 1, 3, 2, 4, 5).reshape(B, H, W, -1)
+
+
+@mistake(
+    "Q15b",
+    hint="Only one image comes back, made for a batch of one. How many images are in the windows?",
+)
+def one_image_assumed(windows, window_size, H, W):
+    m = window_size
+    n = (H // m) * (W // m)
+    return rearrange(windows[:n], "(r c) p q d -> 1 (r p) (c q) d", r=H // m)
+
+
+@mistake(
+    "Q15b",
+    hint="The values are in place, but the batch axis is missing, or melted into the rows: (B, H, W, C) has four axes.",
+)
+def images_in_a_tower(windows, window_size, H, W):
+    m = window_size
+    return rearrange(windows, "(b r c) p q d -> (b r p) (c q) d", r=H // m, c=W // m)
+
+
+@mistake(
+    "Q15b",
+    hint="The windows are only sorted by row and column, not laid side by side: six axes came back.",
+)
+def not_melted_together(windows, window_size, H, W):
+    m = window_size
+    return rearrange(windows, "(b r c) p q d -> b r p c q d", r=H // m, c=W // m)
+
+
+# --- Q16a, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q16a")
+def rolled_axis_by_axis(x, shift):
+    return x.roll(-shift, 1).roll(-shift, 2)
+
+
+@right("Q16a")
+def cut_and_swapped(x, shift):
+    rows, columns = shift % x.shape[1], shift % x.shape[2]
+    x = torch.cat([x[:, rows:], x[:, :rows]], dim=1)
+    return torch.cat([x[:, :, columns:], x[:, :, :columns]], dim=2)
+
+
+@right("Q16a")
+def indexed_round_the_corner(x, shift):
+    rows = (torch.arange(x.shape[1], device=x.device) + shift) % x.shape[1]
+    columns = (torch.arange(x.shape[2], device=x.device) + shift) % x.shape[2]
+    return x[:, rows][:, :, columns]
+
+
+@right("Q16a")
+def padded_by_itself(x, shift):
+    H, W = x.shape[1:3]
+    tiled = repeat(x, "b h w c -> b (u h) (v w) c", u=2, v=2)
+    top, left = shift % H, shift % W
+    return tiled[:, top : top + H, left : left + W]
+
+
+@right("Q16a")
+def numpy_has_it_too(x, shift):
+    import numpy as np
+
+    return torch.as_tensor(np.roll(x.cpu().numpy(), (-shift, -shift), axis=(1, 2))).to(x.device)
+
+
+@right("Q16a")
+def one_row_at_a_time(x, shift):
+    out = torch.empty_like(x)
+    for i in range(x.shape[1]):
+        for j in range(x.shape[2]):
+            out[:, i, j] = x[:, (i + shift) % x.shape[1], (j + shift) % x.shape[2]]
+    return out
+
+
+# --- Q16a, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q16a",
+    hint="Your grid moved down and to the right: `roll` by a positive number pushes things towards larger places. "
+    "Row `shift` shall come to the top.",
+)
+def rolled_down_and_right(x, shift):
+    return torch.roll(x, (shift, shift), (1, 2))
+
+
+@mistake(
+    "Q16a",
+    hint="Only the rows moved. A window has two dimensions, and so has the shift.",
+)
+def only_rows(x, shift):
+    return torch.roll(x, -shift, 1)
+
+
+@mistake(
+    "Q16a",
+    hint="Only the columns moved. A window has two dimensions, and so has the shift.",
+)
+def only_columns(x, shift):
+    return torch.roll(x, -shift, 2)
+
+
+@mistake(
+    "Q16a",
+    hint="Images and rows moved, columns stayed: you count the axes from 0, and axis 0 is the batch.",
+)
+def batch_rolled(x, shift):
+    return torch.roll(x, (-shift, -shift), (0, 1))
+
+
+@mistake(
+    "Q16a",
+    hint="Columns and channels moved, rows stayed: these are the axes of (B, C, H, W). What is the order here?",
+)
+def channels_rolled(x, shift):
+    return torch.roll(x, (-shift, -shift), (2, 3))
+
+
+@mistake(
+    "Q16a",
+    hint="Without `dims`, roll flattens the tensor, rolls the long line, and folds it again: tokens slip from row "
+    "to row. Say along which axes.",
+)
+def rolled_flat(x, shift):
+    return torch.roll(x, -shift)
+
+
+@mistake(
+    "Q16a",
+    hint="What left at the top is gone, and zeros came in: that is a shift, not a cyclic one.",
+)
+def zeros_come_in(x, shift):
+    out = torch.zeros_like(x)
+    if shift >= 0:
+        out[:, : x.shape[1] - shift, : x.shape[2] - shift] = x[:, shift:, shift:]
+    else:
+        out[:, -shift:, -shift:] = x[:, :shift, :shift]
+    return out
+
+
+@mistake(
+    "Q16a",
+    hint="The grid got smaller: what was cut off at the top and on the left has to come back at the other edge.",
+)
+def cut_off(x, shift):
+    return x[:, shift:, shift:]
+
+
+@mistake(
+    "Q16a",
+    hint="Rows and columns moved in opposite directions. Both signs are the same.",
+)
+def signs_differ(x, shift):
+    return torch.roll(x, (-shift, shift), (1, 2))
+
+
+@mistake(
+    "Q16a",
+    hint="Nothing moved by as much as it should: your shift is a number of your own, not the argument.",
+)
+def always_by_one(x, shift):
+    return torch.roll(x, (-1, -1), (1, 2))
+
+
+@mistake(
+    "Q16a",
+    hint="A negative shift should undo a positive one. Yours ignores the sign.",
+)
+def sign_thrown_away(x, shift):
+    return torch.roll(x, (-abs(shift), -abs(shift)), (1, 2))
+
+
+# --- Q16, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q16")
+def nine_regions_as_in_the_paper(H, W, window_size, shift):
+    if shift == 0:
+        n = (H // window_size) * (W // window_size)
+        return torch.zeros(n, window_size**2, window_size**2)
+    image = torch.zeros(1, H, W, 1)
+    slices = (slice(0, -window_size), slice(-window_size, -shift), slice(-shift, None))
+    count = 0
+    for h in slices:
+        for w in slices:
+            image[:, h, w] = count
+            count += 1
+    flat = window_partition(image, window_size).view(-1, window_size**2)
+    difference = flat.unsqueeze(1) - flat.unsqueeze(2)
+    return difference.masked_fill(difference != 0, -100.0).masked_fill(difference == 0, 0.0)
+
+
+@right("Q16")
+def minus_infinity(H, W, window_size, shift):
+    down, across = torch.arange(H) >= H - shift, torch.arange(W) >= W - shift
+    region = 2 * down[:, None] + across
+    tiles = rearrange(region, "(r p) (c q) -> (r c) (p q)", p=window_size, q=window_size)
+    other = tiles[:, :, None] != tiles[:, None]
+    return torch.zeros(other.shape).masked_fill(other, float("-inf"))
+
+
+@right("Q16")
+def two_one_dimensional_masks(H, W, window_size, shift):
+    def along(length):
+        wrapped = (torch.arange(length) >= length - shift).view(-1, window_size)
+        return wrapped[:, :, None] == wrapped[:, None, :]  # windows, m, m
+
+    same = along(H)[:, None, :, None, :, None] & along(W)[None, :, None, :, None, :]
+    return torch.where(same.flatten(0, 1).flatten(1, 2).flatten(2), 0.0, -1e9)
+
+
+@right("Q16")
+def rolled_coordinates(H, W, window_size, shift):
+    rows = torch.arange(H).roll(-shift)[:, None].expand(H, W)
+    columns = torch.arange(W).roll(-shift)[None].expand(H, W)
+    jump_down = rows < torch.arange(H)[:, None]
+    jump_across = columns < torch.arange(W)[None]
+    both = torch.stack([jump_down, jump_across], -1)[None].float()
+    tokens = window_partition(both, window_size).flatten(1, 2)
+    apart = (tokens[:, :, None] - tokens[:, None]).abs().sum(-1)
+    return -1e4 * (apart > 0)
+
+
+@right("Q16")
+def pair_by_pair(H, W, window_size, shift):
+    m = window_size
+    mask = torch.zeros((H // m) * (W // m), m * m, m * m)
+    for k in range(len(mask)):
+        top, left = divmod(k, W // m)
+        places = [(top * m + i, left * m + j) for i in range(m) for j in range(m)]
+        side = [(y >= H - shift, x >= W - shift) for y, x in places]
+        for a in range(m * m):
+            for b in range(m * m):
+                if side[a] != side[b]:
+                    mask[k, a, b] = -100
+    return mask
+
+
+@right("Q16")
+def with_numpy(H, W, window_size, shift):
+    import numpy as np
+
+    region = 2 * (np.arange(H)[:, None] >= H - shift) + (np.arange(W)[None] >= W - shift)
+    m = window_size
+    tiles = region.reshape(H // m, m, W // m, m).transpose(0, 2, 1, 3).reshape(-1, m * m)
+    return np.where(tiles[:, :, None] == tiles[:, None], 0, -10000)
+
+
+# --- Q16, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q16",
+    hint="Windows at the top and on the left block something in yours. After a shift up and to the left, where do "
+    "the rows stand that came round the edge?",
+)
+def regions_at_the_wrong_edge(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) < shift)[:, None] + (torch.arange(W) < shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="True and False are no energies: added to a float, True is +1, which helps a pair rather than blocking it. "
+    "Which number makes a softmax forget a pair, and which leaves it alone?",
+)
+def bools_returned(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return tiles[:, :, None] != tiles[:, None]
+
+
+@mistake(
+    "Q16",
+    hint="1 where a pair may, 0 where it may not: that is a mask to multiply with. This one will be *added*, before "
+    "the softmax.",
+)
+def ones_and_zeros(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return (tiles[:, :, None] == tiles[:, None]).float()
+
+
+@mistake(
+    "Q16",
+    hint="You block the pairs that belong together and let the strangers through: the picture is the target's "
+    "negative.",
+)
+def inside_out(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] == tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="The right pairs, with the wrong sign: +100 before a softmax makes a pair take everything.",
+)
+def plus_a_hundred(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return 100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="-1 lowers a weight to about a third of what it was; it should vanish. How large must the number be?",
+)
+def minus_one_is_not_much(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -1.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="You return the difference of the labels itself. It only says *whether* two tokens are strangers: any "
+    "difference becomes the same large negative number.",
+)
+def difference_of_labels(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1).float()
+    return tiles[:, :, None] - tiles[:, None]
+
+
+@mistake(
+    "Q16",
+    hint="Only tokens that wrapped around the lower edge are told apart. The grid also wraps from right to left.",
+)
+def rows_alone(H, W, window_size, shift):
+    region = (torch.arange(H) >= H - shift)[:, None].expand(H, W)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="Only tokens that wrapped around the right edge are told apart. The grid also wraps from bottom to top.",
+)
+def columns_alone(H, W, window_size, shift):
+    region = (torch.arange(W) >= W - shift)[None].expand(H, W)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="All is right but the corner: there, four pieces meet, and two of yours carry the same label. 0 + 1 and 1 "
+    "+ 0 are the same number.",
+)
+def labels_that_collide(H, W, window_size, shift):
+    region = (torch.arange(H) >= H - shift)[:, None].int() + (torch.arange(W) >= W - shift).int()
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="Every window wears the mask of the last one: all tokens of different *unshifted* windows are kept apart. "
+    "But to let those meet is what the shift is for; only the edges of the image must hold.",
+)
+def old_windows_kept_apart(H, W, window_size, shift):
+    m = window_size
+    number = (torch.arange(H) // m)[:, None] * (W // m) + torch.arange(W) // m
+    rolled = number.roll((-shift, -shift), (0, 1))
+    tiles = window_partition(rolled[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="The border runs one row and one column too early. How many rows came around the edge: `shift`, or one more?",
+)
+def one_row_too_many(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift - 1)[:, None] + (torch.arange(W) >= W - shift - 1)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="Half a window is the usual shift, and yours always uses it. The argument may say otherwise.",
+)
+def always_half_a_window(H, W, window_size, shift):
+    s = window_size // 2
+    region = 2 * (torch.arange(H) >= H - s)[:, None] + (torch.arange(W) >= W - s)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="The labels are right, but cut up straight by `view`: your windows are strips of rows. You have a function "
+    "that cuts windows.",
+)
+def labels_viewed_straight(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = region.reshape(-1, window_size**2)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="You compare all tokens of the grid with each other: one matrix, (H·W, H·W). Attention happens in windows, "
+    "so the labels have to be cut first.",
+)
+def compared_before_cutting(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    flat = region.flatten()
+    return -100.0 * (flat[:, None] != flat)
+
+
+@mistake(
+    "Q16",
+    hint="Nothing is blocked anywhere. A window that wrapped around the edge holds tokens from two ends of the image.",
+)
+def nothing_blocked(H, W, window_size, shift):
+    return torch.zeros((H // window_size) * (W // window_size), window_size**2, window_size**2)
+
+
+# --- Q17, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q17")
+def meshgrid_as_in_the_paper(window_size):
+    coords = torch.stack(torch.meshgrid(torch.arange(window_size), torch.arange(window_size), indexing="ij"))
+    flat = coords.flatten(1)
+    relative = (flat[:, :, None] - flat[:, None, :]).permute(1, 2, 0).contiguous()
+    relative += window_size - 1
+    relative[:, :, 0] *= 2 * window_size - 1
+    return relative.sum(-1)
+
+
+@right("Q17")
+def the_other_way_round(window_size):
+    m = window_size
+    place = torch.arange(m * m)
+    down, across = place // m - (place // m)[:, None] + m - 1, place % m - (place % m)[:, None] + m - 1
+    return across * (2 * m - 1) + down
+
+
+@right("Q17")
+def dictionary_of_steps(window_size):
+    places = [(y, x) for y in range(window_size) for x in range(window_size)]
+    known = {}
+    rows = []
+    for y, x in places:
+        rows.append([known.setdefault((y - v, x - u), len(known)) for v, u in places])
+    return torch.tensor(rows)
+
+
+@right("Q17")
+def numpy_and_unique(window_size):
+    import numpy as np
+
+    y, x = np.divmod(np.arange(window_size**2), window_size)
+    steps = np.stack([y[:, None] - y, x[:, None] - x], -1)
+    _, index = np.unique(steps.reshape(-1, 2), axis=0, return_inverse=True)
+    return torch.as_tensor(index.reshape(window_size**2, window_size**2))
+
+
+@right("Q17")
+def counted_from_the_last(window_size):
+    m = window_size
+    y, x = torch.arange(m).repeat_interleave(m), torch.arange(m).repeat(m)
+    return (2 * m - 1) ** 2 - 1 - ((y[:, None] - y + m - 1) * (2 * m - 1) + x[:, None] - x + m - 1)
+
+
+@right("Q17")
+def wrapped_like_negative_numbers(window_size):
+    m, side = window_size, 2 * window_size - 1
+    y, x = torch.arange(m).repeat_interleave(m), torch.arange(m).repeat(m)
+    return ((y[:, None] - y) % side * side + (x[:, None] - x) % side).int()
+
+
+@right("Q17")
+def padded_convolution_grid(window_size):
+    m, side = window_size, 2 * window_size - 1
+    grid = torch.arange(side * side).view(side, side)
+    rows = [grid[m - 1 - i : side - i, m - 1 - j : side - j].flatten() for i in range(m) for j in range(m)]
+    return torch.stack(rows)
+
+
+# --- Q17, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q17",
+    hint="Down and right are simply added: one down and none right gets the number of none down and one right. The "
+    "steps down need numbers so far apart that all steps right fit in between.",
+)
+def steps_added_up(window_size):
+    y, x = torch.arange(window_size**2) // window_size, torch.arange(window_size**2) % window_size
+    return (y[:, None] - y + window_size - 1) + (x[:, None] - x + window_size - 1)
+
+
+@mistake(
+    "Q17",
+    hint="All steps are told apart, with gaps between: you count 2M per row of steps, and the last ones lie behind "
+    "the table's end. From -(M - 1) to M - 1, how many numbers are that?",
+)
+def rows_too_far_apart(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return (y[:, None] - y + m - 1) * (2 * m) + (x[:, None] - x + m - 1)
+
+
+@mistake(
+    "Q17",
+    hint="All numbers are told apart, but some are negative: Python would quietly read the table from its end. What "
+    "is the smallest step, and what must be added?",
+)
+def negative_numbers_left(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return (y[:, None] - y) * (2 * m - 1) + (x[:, None] - x)
+
+
+@mistake(
+    "Q17",
+    hint="Left and right, up and down have the same number: you took the distance. A step has a direction too.",
+)
+def distances_instead(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return (y[:, None] - y).abs() * (2 * m - 1) + (x[:, None] - x).abs()
+
+
+@mistake(
+    "Q17",
+    hint="You subtract the tokens' numbers (or count M per row of steps, which is the same): from token 1 to token "
+    "M it is one down and one to the left, and the difference is that of M - 1 steps within a row. How many "
+    "values can a step across take?",
+)
+def flat_numbers_subtracted(window_size):
+    n = window_size**2
+    return torch.arange(n)[:, None] - torch.arange(n) + n - 1
+
+
+@mistake(
+    "Q17",
+    hint="Every pair has a number of its own, so no two share a bias. What is *relative* about that?",
+)
+def every_pair_for_itself(window_size):
+    n = window_size**2
+    return torch.arange(n * n).view(n, n)
+
+
+@mistake(
+    "Q17",
+    hint="Your number depends on the token that is asked, whoever asks: that is an absolute position.",
+)
+def absolute_position(window_size):
+    n = window_size**2
+    return torch.arange(n).expand(n, n)
+
+
+@mistake(
+    "Q17",
+    hint="Row and column came back side by side, on a third axis. The table wants one number per pair.",
+)
+def two_numbers_each(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return torch.stack([y[:, None] - y + m - 1, x[:, None] - x + m - 1], -1)
+
+
+@mistake(
+    "Q17",
+    hint="The numbers are right, in one long row. Here they keep two axes: who asks, and who is asked.",
+)
+def one_long_row(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return ((y[:, None] - y + m - 1) * (2 * m - 1) + (x[:, None] - x + m - 1)).flatten()
+
+
+@mistake(
+    "Q17",
+    hint="Only the steps down count in yours. One step to the right is another step than none.",
+)
+def only_steps_down(window_size):
+    m = window_size
+    y = torch.arange(m * m) // m
+    return (y[:, None] - y + m - 1) * (2 * m - 1) + torch.zeros(m * m, dtype=torch.long)
+
+
+@mistake(
+    "Q17",
+    hint="All steps are told apart, but the largest number lies behind the table's last row: you start at M, not at "
+    "M - 1.",
+)
+def starts_at_m(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return (y[:, None] - y + m) * (2 * m - 1) + (x[:, None] - x + m)
+
+
+@mistake(
+    "Q17",
+    hint="The numbers are right, but they are decimals: a table can't be looked up at 3.0.",
+)
+def decimals(window_size):
+    m = window_size
+    y, x = torch.arange(m * m) // m, torch.arange(m * m) % m
+    return ((y[:, None] - y + m - 1) * (2 * m - 1) + (x[:, None] - x + m - 1)).float()
+
+
+@mistake(
+    "Q17",
+    hint="Rows and columns of tokens are the steps' place, but your M² tokens are numbered with 2M - 1 per row: a "
+    "window has only M.",
+)
+def rows_of_the_table_taken_for_the_window(window_size):
+    m, side = window_size, 2 * window_size - 1
+    y, x = torch.arange(m * m) // side, torch.arange(m * m) % side
+    return (y[:, None] - y + m - 1) * side + (x[:, None] - x + m - 1)
+
+
+# --- Q17b, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q17b")
+class as_the_paper_writes_it(nn.Module):
+    def __init__(self, dim, num_heads, window_size, qkv_bias=True):
+        super().__init__()
+        self.num_heads, self.scale = num_heads, (dim // num_heads) ** -0.5
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window_size - 1) ** 2, num_heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.register_buffer("relative_position_index", relative_position_index(window_size))
+        self.qkv = nn.Linear(dim, dim * 3, bias=qkv_bias)
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        B_, N, C = x.shape
+        qkv = self.qkv(x).reshape(B_, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4)
+        q, k, v = qkv[0] * self.scale, qkv[1], qkv[2]
+        attn = q @ k.transpose(-2, -1)
+        bias = self.relative_position_bias_table[self.relative_position_index.view(-1)].view(N, N, -1)
+        attn = attn + bias.permute(2, 0, 1).contiguous().unsqueeze(0)
+        if mask is not None:
+            nW = mask.shape[0]
+            attn = attn.view(B_ // nW, nW, self.num_heads, N, N) + mask.unsqueeze(1).unsqueeze(0)
+            attn = attn.view(-1, self.num_heads, N, N)
+        return self.proj((attn.softmax(-1) @ v).transpose(1, 2).reshape(B_, N, C))
+
+
+@right("Q17b")
+class fused_attention(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.h = num_heads
+        self.relative_position_bias_table = nn.Parameter(torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.keys, self.queries, self.values = (nn.Linear(dim, dim) for _ in range(3))
+        self.projection = nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "w n (h d) -> w h n d", h=self.h) for f in (self.queries, self.keys, self.values))
+        bias = self.relative_position_bias_table[self.index].movedim(-1, 0)[None]
+        if mask is not None:
+            bias = bias + mask.repeat(len(x) // len(mask), 1, 1)[:, None]
+        bias = bias.to(q).expand(len(x), -1, -1, -1)
+        return self.projection(F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2))
+
+
+@right("Q17b")
+class einsum_with_heads_last(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.h, self.index = num_heads, relative_position_index(window_size)
+        self.to_qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.relative_position_bias_table = nn.Parameter(torch.zeros((2 * window_size - 1) ** 2, num_heads))
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.to_qkv(x), "w n (d h t) -> t w n h d", t=3, h=self.h)
+        energy = torch.einsum("wihd,wjhd->wijh", q, k) / q.shape[-1] ** 0.5
+        energy = energy + self.relative_position_bias_table[self.index.to(x.device)]
+        if mask is not None:
+            energy = energy + torch.cat([mask] * (len(x) // len(mask)))[..., None]
+        mixed = torch.einsum("wijh,wjhd->wihd", energy.softmax(2), v)
+        return self.out(mixed.reshape(x.shape))
+
+
+@right("Q17b")
+class multihead_attention_from_torch(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(dim, num_heads, batch_first=True)
+        self.relative_position_bias_table = nn.Parameter(0.1 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size))
+
+    def forward(self, x, mask=None):
+        bias = self.relative_position_bias_table[self.index].permute(2, 0, 1)  # h n m
+        bias = bias.expand(len(x), *bias.shape)
+        if mask is not None:
+            bias = bias + mask.repeat(len(x) // len(mask), 1, 1).unsqueeze(1)
+        return self.attention(x, x, x, attn_mask=bias.flatten(0, 1), need_weights=False)[0]
+
+
+@right("Q17b")
+class window_by_window(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.heads = num_heads
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.table = nn.Parameter(torch.zeros(num_heads, (2 * window_size - 1) ** 2))
+        self.index = relative_position_index(window_size)
+
+    def forward(self, x, mask=None):
+        done = []
+        for number, tokens in enumerate(x):
+            heads = []
+            for h, (q, k, v) in enumerate(
+                zip(*(part.chunk(self.heads, -1) for part in self.qkv(tokens).chunk(3, -1)), strict=True)
+            ):
+                energy = q @ k.T / math.sqrt(q.shape[-1]) + self.table[h][self.index.to(x.device)]
+                if mask is not None:
+                    energy = energy + mask[number % len(mask)]
+                heads.append(F.softmax(energy, -1) @ v)
+            done.append(self.proj(torch.cat(heads, -1)))
+        return torch.stack(done)
+
+
+@right("Q17b")
+class table_as_a_small_image(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        side = 2 * window_size - 1
+        self.relative_position_bias_table = nn.Parameter(torch.zeros(side, side, num_heads))
+        place = torch.arange(window_size**2)
+        self.y, self.x = place // window_size, place % window_size
+        self.m, self.heads = window_size, num_heads
+        self.mix = nn.Conv1d(dim, 3 * dim, 1)
+        self.end = nn.Conv1d(dim, dim, 1)
+
+    def forward(self, x, mask=None):
+        q, k, v = self.mix(x.mT).reshape(len(x), 3, self.heads, -1, x.shape[1]).unbind(1)  # w h d n
+        down, across = self.y[:, None] - self.y + self.m - 1, self.x[:, None] - self.x + self.m - 1
+        energy = q.mT @ k * q.shape[2] ** -0.5 + self.relative_position_bias_table[down, across].permute(2, 0, 1)
+        if mask is not None:
+            energy = energy.unflatten(0, (-1, len(mask))) + mask[:, None]
+            energy = energy.flatten(0, 1)
+        return self.end((v @ energy.softmax(-1).mT).flatten(1, 2)).mT
+
+
+# --- Q17b, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q17b",
+    hint="No entry of the table does anything: no pair of tokens hears of it. Where in your lines is the bias added "
+    "to the energy?",
+)
+class positions_forgotten(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The table is right, and the energies are too small: you divide by the root of the whole width. How many "
+    "products does one entry of QKᵀ add up, within one head?",
+)
+class scaled_by_the_whole_width(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(x.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The table is right, and the energies are too large: the formula divides QKᵀ by something, which was in "
+    "the line above your blanks.",
+)
+class scale_left_out(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The bias is added to the *weights*, so that a row no longer adds up to 1. In softmax(QKᵀ/√d + B), what is "
+    "inside the parentheses?",
+)
+class bias_after_the_softmax(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange((energy.softmax(-1) + bias) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="Your bias arrives too small: it is divided by √d together with QKᵀ. In the formula it stands behind the "
+    "fraction.",
+)
+class bias_scaled_too(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias / math.sqrt(q.shape[-1])
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="An entry that is raised should draw a token's look to its pair; yours pushes it away. Which sign stands "
+    "before B?",
+)
+class bias_taken_away(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy - bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="You multiply the energy with the bias. With a table of zeros nobody would prefer anybody; with the "
+    "formula nothing would change.",
+)
+class bias_multiplied(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy * bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The look-up gives (M², M², heads); your `view` calls the same memory (heads, M², M²) and moves nothing. "
+    "The numbers of all heads end up mixed.",
+)
+class viewed_instead_of_permuted(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = self.relative_position_bias_table[self.index].reshape(self.num_heads, *self.index.shape)
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="With equal columns all is well; with different ones all your heads read the first. Each head has its own.",
+)
+class first_column_for_all(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias[:1]
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="All your heads read the mean of the columns. Heads learn to look at different places *because* each has a "
+    "column of its own.",
+)
+class heads_share_a_mean(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias.mean(0)
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="You put the first M² · M² entries of the table in reading order, or as many as there are: "
+    "`relative_position_index` is not asked. It says which row of the table belongs to which pair.",
+)
+class table_read_in_order(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        n = x.shape[1]
+        rows = torch.arange(n * n) % len(self.relative_position_bias_table)
+        bias = rearrange(self.relative_position_bias_table[rows], "(n m) h -> h n m", n=n)
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="Without a mask all is right; with one, nothing changes. Who adds `mask` to the energy?",
+)
+class mask_forgotten(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="You add the mask to the weights: a blocked pair gets a weight of -100 or so, rather than none.",
+)
+class mask_after_the_softmax(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        weights = energy.softmax(-1)
+        if mask is not None:
+            weights = weights + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(weights @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="With one image it works, with two it does not: you repeat mask 0 for the first windows, then mask 1 … But "
+    "the windows come image by image: mask 0, 1, 2, then 0, 1, 2 again.",
+)
+class each_mask_several_times(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (k b) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="All windows wear the first window's mask. There is one for each.",
+)
+class first_mask_for_all(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + mask[0]
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="Every window is masked by the sum of all masks. There is one for each.",
+)
+class masks_added_up(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + mask.sum(0)
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="You multiply the energy with the mask: where it is 0, the energy is lost, and where it is -100, its sign "
+    "is turned.",
+)
+class mask_multiplied(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy * repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="You take the mask away from the energy: minus times minus makes the blocked pairs win.",
+)
+class mask_taken_away(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy - repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="Your weights add up to 1 down the columns: the softmax runs over the tokens that ask. Each of them must "
+    "hand out exactly 1 among those it asks.",
+)
+class softmax_over_queries(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-2) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The energies are used as weights as they are. Something turns them into shares that add up to 1.",
+)
+class softmax_forgotten(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The numbers of the check come out, but your keys learn nothing: queries are compared with queries.",
+)
+class queries_for_keys(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ q.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The numbers of the check come out, but your values learn nothing: keys are mixed in their place.",
+)
+class keys_for_values(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ k, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="All numbers are right, and the table never learns: it is cut off from the gradient on its way.",
+)
+class table_without_learning(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table.detach()[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="The check finds no parameter with (2M - 1)² rows and a column for each head: a plain tensor is not "
+    "registered, nor seen by an optimiser.",
+)
+class table_is_no_parameter(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = torch.zeros((2 * window_size - 1) ** 2, num_heads)
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="Your layer adds x to what it returns. The block around it does that; here only attention's own part is "
+    "asked for.",
+)
+class residual_inside(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "w n (t h d) -> t w h n d", t=3, h=self.num_heads)
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return x + self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+@mistake(
+    "Q17b",
+    hint="`view` cut (tokens, heads, d) as if it were (heads, tokens, d): a head now sees pieces of several tokens. "
+    "Those two axes have to change places.",
+)
+class heads_cut_by_view(nn.Module):
+    def __init__(self, dim, num_heads, window_size):
+        super().__init__()
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(0.02 * torch.randn((2 * window_size - 1) ** 2, num_heads))
+        self.register_buffer("index", relative_position_index(window_size), persistent=False)
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = (part.reshape(len(x), self.num_heads, x.shape[1], -1) for part in self.qkv(x).chunk(3, -1))
+        energy = q @ k.mT / math.sqrt(q.shape[-1])
+        bias = rearrange(self.relative_position_bias_table[self.index], "n m h -> h n m")
+        energy = energy + bias
+        if mask is not None:
+            energy = energy + repeat(mask, "k n m -> (b k) 1 n m", b=len(x) // len(mask))
+        return self.proj(rearrange(energy.softmax(-1) @ v, "w h n d -> w n (h d)"))
+
+
+# --- Q18, right ------------------------------------------------------------------------------------------------------
+
+
+@reference("Q18")
+def normed_neighbours(case):
+    x = torch.as_tensor(case["x"])
+    x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+    raw = rearrange(x, "b (h p) (w q) c -> b h w (p q c)", p=2, q=2)
+    return {"blocks": F.layer_norm(raw, raw.shape[-1:]), "raw": raw}
+
+
+@right("Q18")
+class slices_as_in_the_paper(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.norm = nn.LayerNorm(4 * dim)
+
+    def forward(self, x):
+        H, W = x.shape[1:3]
+        if H % 2 or W % 2:
+            x = F.pad(x, (0, 0, 0, W % 2, 0, H % 2))
+        x0, x1, x2, x3 = x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]
+        return self.reduction(self.norm(torch.cat([x0, x1, x2, x3], -1)))
+
+
+@right("Q18")
+class unshuffled_pixels(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.map = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x.permute(0, 3, 1, 2), (0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        return self.map(self.norm(F.pixel_unshuffle(x, 2).permute(0, 2, 3, 1)))
+
+
+@right("Q18")
+class unfolded(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.layers = nn.Sequential(nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False))
+
+    def forward(self, x):
+        B, H, W, _ = x.shape
+        columns = (
+            F.unfold(x.permute(0, 3, 1, 2), 2, stride=2, padding=0)
+            if not (H % 2 or W % 2)
+            else F.unfold(F.pad(x.permute(0, 3, 1, 2), (0, W % 2, 0, H % 2)), 2, stride=2)
+        )
+        return self.layers(columns.mT).reshape(B, (H + 1) // 2, (W + 1) // 2, -1)
+
+
+@right("Q18")
+class zeros_glued_on(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dim, eps=1e-6)
+        self.weight = nn.Parameter(torch.randn(4 * dim, 2 * dim) / dim**0.5)
+
+    def forward(self, x):
+        if x.shape[1] % 2:
+            x = torch.cat([x, torch.zeros_like(x[:, :1])], 1)
+        if x.shape[2] % 2:
+            x = torch.cat([x, torch.zeros_like(x[:, :, :1])], 2)
+        return self.norm(rearrange(x, "b (h p) (w q) c -> b h w (q c p)", p=2, q=2)) @ self.weight
+
+
+@right("Q18")
+class four_maps_added(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dim)
+        self.maps = nn.ModuleList([nn.Linear(dim, 2 * dim, bias=False) for _ in range(4)])
+
+    def forward(self, x):
+        B, H, W, C = x.shape
+        full = x.new_zeros(B, H + H % 2, W + W % 2, C)
+        full[:, :H, :W] = x
+        normed = self.norm(torch.cat([full[:, i::2, j::2] for i in (1, 0) for j in (1, 0)], -1)).chunk(4, -1)
+        return sum(f(part) for f, part in zip(self.maps, normed, strict=True))
+
+
+@right("Q18")
+class torchvisions_own(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        from helpers.torchvision_ops import load_torchvision
+
+        load_torchvision()
+        from torchvision.models.swin_transformer import PatchMerging as Theirs
+
+        self.inner = Theirs(dim)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+# --- Q18, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q18",
+    hint="One of the four is there twice, and one never: two of your slices are alike. Say for each of your four: "
+    "which row, which column?",
+)
+class one_neighbour_twice(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 1::2, 0::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="You cut the grid into four quarters and lay them on top of each other: those four tokens are no "
+    "neighbours. `0::2` means from 0 in steps of two.",
+)
+class halves_instead_of_neighbours(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([q for half in x.chunk(2, 1) for q in half.chunk(2, 2)], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="Your tokens are a linear map of the neighbours plus something constant: nn.Linear brings a bias unless "
+    "told not to.",
+)
+class bias_slipped_in(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="Without the norm: your tokens are a linear map of the neighbours as they came in. The norm stands between "
+    "gluing and mapping.",
+)
+class norm_left_out(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(x)
+
+
+@mistake(
+    "Q18",
+    hint="The norm comes last in yours, over 2C numbers (Swin V2 does that). Here it stands before the map, over 4C.",
+)
+class norm_behind_the_map(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(2 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.norm(self.reduction(x))
+
+
+@mistake(
+    "Q18",
+    hint="You norm each token over its own C numbers before gluing. The norm goes over all 4C, so that the four are "
+    "compared with each other.",
+)
+class each_token_normed_alone(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = self.norm(x)
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(x)
+
+
+@mistake(
+    "Q18",
+    hint="You average the four neighbours: what stood where is lost. Side by side means 4C numbers.",
+)
+class neighbours_averaged(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(dim), nn.Linear(dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = reduce(x, "b (h p) (w q) c -> b h w c", "mean", p=2, q=2)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="You keep the largest of the four, as a pooling layer does. Nothing is to be thrown away: 4C numbers go in.",
+)
+class largest_neighbour_wins(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(dim), nn.Linear(dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = reduce(x, "b (h p) (w q) c -> b h w c", "max", p=2, q=2)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="Three of the four neighbours are dropped: you take every second token and widen it.",
+)
+class only_one_of_four(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(dim), nn.Linear(dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = x[:, ::2, ::2]
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="4C in, 4C out: the width should come down to 2C, or it would grow fourfold at every stage.",
+)
+class width_stays_four(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 4 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="The map ends with C numbers. Half the rows and half the columns, but twice the width.",
+)
+class width_back_to_one(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="Right tokens, in one long row: (B, H/2 · W/2, 2C). In this lesson the grid stays a grid.",
+)
+class tokens_in_a_line(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x)).flatten(1, 2)
+
+
+@mistake(
+    "Q18",
+    hint="With an odd number of rows or columns your last one vanishes: it was cut off, not filled up.",
+)
+class odd_row_dropped(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="The zeros came in at the top and on the left; all blocks have slipped by one. `F.pad` counts (before, "
+    "after), from the last axis on.",
+)
+class zeros_on_top(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, x.shape[2] % 2, 0, x.shape[1] % 2, 0))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="An odd edge is filled with a copy of the last row or column. Here it is filled with zeros.",
+)
+class edge_repeated(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = torch.cat([x, x[:, -1:]], 1) if x.shape[1] % 2 else x
+        x = torch.cat([x, x[:, :, -1:]], 2) if x.shape[2] % 2 else x
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="Even grids are right. With an odd number of rows the slices have different lengths and can't be glued: "
+    "what fills the gap?",
+)
+class padding_forgotten(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="A row and a column of zeros come in every time, also where the size is even.",
+)
+class always_padded(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, 1, 0, 1))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="`reshape` puts numbers together that follow each other in memory: four tokens of one row, not two and two "
+    "below them.",
+)
+class view_without_moving(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = x.reshape(len(x), x.shape[1] // 2, x.shape[2] // 2, -1)
+        return self.reduction(self.norm(x))
+
+
+@mistake(
+    "Q18",
+    hint="A ReLU or GELU stands between: no linear map makes your tokens of the neighbours. This layer only merges.",
+)
+class a_bend_too_many(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = nn.LayerNorm(4 * dim), nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return F.gelu(self.reduction(self.norm(x)))
+
+
+@mistake(
+    "Q18",
+    hint="The numbers are right, but your norm has no factors and summands to learn. Pretrained weights would find "
+    "no place.",
+)
+class norm_that_never_learns(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm, self.reduction = (
+            nn.LayerNorm(4 * dim, elementwise_affine=False),
+            nn.Linear(4 * dim, 2 * dim, bias=False),
+        )
+
+    def forward(self, x):
+        x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
+        x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
+        return self.reduction(self.norm(x))

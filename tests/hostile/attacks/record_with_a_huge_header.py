@@ -1,0 +1,24 @@
+"""A submission of the hostile bank."""
+
+from __future__ import annotations
+
+from tests.hostile.attack import Attack
+
+ATTACK = Attack(
+    attempts="hands in a record that names sixteen thousand failures and cases",
+    must="what is not asked for is passed over",
+    forge=True,
+    before="""
+import sys
+
+machinery = sys.modules["helpers.checks.check"]
+
+plain = machinery.encode
+failures = {f"public/{i}": {"kind": "E", "message": "m", "line": 1e308, "source": ""} for i in range(8_000)}
+meta = {"version": 1, "question": "Q1b", "failures": failures, "tolerances": {f"x/{i}": 1 for i in range(8_000)}}
+many = raw_safetensors({"__metadata__": {"answer": json.dumps(meta)}})
+machinery.encode = lambda answer: many if answer.question == "Q1b" else plain(answer)
+attempt("fill", lambda: len(many) < 2**20 or 1 / 0)
+""",
+    done=("fill",),
+)
