@@ -89,7 +89,8 @@ def test_no_mistake_ships(lesson: str) -> None:
         if "_" in entry.name and len(entry.name) > 8:  # a single word may well stand in the prose
             assert not holders(entry.name), entry.name
         body = inspect.getsource(entry.answer).split("\n", 2)[-1]
-        assert not holders(body), entry.name
+        if len(squeeze(body)) >= LONG_ENOUGH:  # `pass` gives nothing away
+            assert not holders(body), entry.name
 
 
 def test_helpers_never_import_grading() -> None:

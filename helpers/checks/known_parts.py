@@ -67,7 +67,7 @@ def _parts() -> dict[str, Any]:
             self.log.append(("embedding", (in_channels, patch_size, emb_size, img_size)))
             self.side = patch_size
             self.look = nn.Linear(in_channels * patch_size**2, emb_size)
-            self.where = nn.Parameter(torch.randn((img_size // patch_size) ** 2 + 1, emb_size))
+            self.where = nn.Parameter(torch.randn(1 + (img_size // patch_size) ** 2, emb_size))
 
         def forward(self, x):
             pieces = F.unfold(x, self.side, stride=self.side).mT
