@@ -736,13 +736,13 @@ def taught_by(teacher, loss):
     return step
 
 
-few = train.take(400)
+few = train.take(500)
 
 
-def experiment(name, seed, augment=None, step=None, lr=2e-3):
+def experiment(name, seed, augment=None, step=None, lr=3e-3):
     model = new_model(seed)
     fit(
-        model, few, epochs=6, batch_size=32, lr=lr, weight_decay=0.05, augment=augment, step=step,
+        model, few, epochs=8, batch_size=32, lr=lr, weight_decay=0.05, augment=augment, step=step,
         schedule=lambda s, total: warmup_cosine(s, total, total // 10), seed=seed, progress=False,
     )  # fmt: skip
     sets = {"train": few, "validation": validation}
