@@ -44,3 +44,19 @@ def test_code_of_great_length_is_cut():
     assert "more characters" in line
     assert len(lines) < MAX_CODE + 100
     assert same == usual
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "[x](javascript:alert(1))", "[x](JaVa&#115;cript:alert(1))", "[x](java\tscript:alert(1))",
+        "[x](javascript\\:alert(1))", "[x][y]\n\n[y]: vbscript:run", "![x](data:text/html;base64,PHA+)",
+    ],
+)  # fmt: skip
+def test_markdown_links_that_would_run_are_shown_as_text(link):
+    """Cleaning HTML does nothing to Markdown's own links."""
+    notebook = new_notebook(cells=[new_markdown_cell(f"hello {link}", metadata={"vitlab": {"role": "written"}})])
+    make_safe(notebook)
+    source = notebook.cells[0].source
+    assert "[" not in source
+    assert source.startswith("    ")

@@ -6,6 +6,7 @@ nested, and worse.
 
 from __future__ import annotations
 
+import html
 import re
 
 import bleach
@@ -23,6 +24,7 @@ MAX_CODE = 60_000
 MAX_LINE = 2000
 MAX_MARKS = 1000  # of one kind in a cell's prose
 _MARKS = "<[`*_>!("
+_SCHEMES = re.compile(r"(?:java|vb|live)script:|data:[a-z]+/")
 _ACTIVE = re.compile(r"<\s*[a-zA-Z/!?]|javascript:|data:text", re.IGNORECASE)
 
 
@@ -34,7 +36,7 @@ def make_safe(notebook: NotebookNode, *, max_text: int = 20_000) -> None:
             cell.outputs = [safe for output in cell.outputs if (safe := _safe_output(output, max_text)) is not None]
             continue
         role = role_of(cell)
-        bomb = role in ("extra", "written") and _is_bomb(cell.source)
+        bomb = role in ("extra", "written") and (_is_bomb(cell.source) or _runs_as_a_link(cell.source))
         if bomb or (cell.cell_type == "raw" and role in ("extra", "written")):
             cell.cell_type = "markdown"
             text = _cut(cell.source, MAX_PROSE) if bomb else cell.source
@@ -57,6 +59,11 @@ def _plain_code(source: str) -> str:
 
 def _is_bomb(prose: str) -> bool:
     return len(prose) > MAX_PROSE or any(prose.count(mark) > MAX_MARKS for mark in _MARKS)
+
+
+def _runs_as_a_link(prose: str) -> bool:
+    """Whether an address in it, however it is spelt, would run or draw something: Markdown has its own way to links."""
+    return bool(_SCHEMES.search(re.sub(r"[\s\\\x00-\x1f\x7f]", "", html.unescape(prose)).lower()))
 
 
 def _safe_output(output: NotebookNode, max_text: int) -> NotebookNode | None:
