@@ -49,7 +49,7 @@ def test_code_of_great_length_is_cut():
 @pytest.mark.parametrize(
     "link",
     [
-        "[x](javascript:alert(1))", "[x](JaVa&#115;cript:alert(1))", "[x](java\tscript:alert(1))",
+        "[x](javascript:alert(1))", "[x](JaVaScr&#105;pt:alert(1))", "[x](java\tscript:alert(1))",
         "[x](javascript\\:alert(1))", "[x][y]\n\n[y]: vbscript:run", "![x](data:text/html;base64,PHA+)",
     ],
 )  # fmt: skip
