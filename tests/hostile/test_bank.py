@@ -16,7 +16,10 @@ from tests.hostile.session import Batch, Graded, run
 
 pytestmark = pytest.mark.xdist_group("hostile")
 CASES = [(start, name) for name, attack in bank().items() for start in attack.starts]
-ACTIVE = r"<script[^>]*>[^<]*{token}|<img[^>]*onerror|<svg[^>]*onload|<iframe|<form|href=.?javascript|@import"
+ACTIVE = (
+    r"<script[^>]*>[^<]*{token}|<img[^>]*onerror|<svg[^>]*onload|<iframe|<form|href=.?javascript|"
+    r"<style[^>]*>[^<]*@import"
+)
 
 
 @pytest.fixture(scope="session")
