@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, raises, same, same_shape, tensor
+from helpers.checks.numbered import counted, origins, shuffled, whole
 from helpers.pictures.patches import joined_picture, patches_picture
 
 Size = tuple[int, int, int, int]
@@ -58,7 +59,7 @@ class SplitIntoPatches(Question):
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         even = ("shape", "order", "inside")
-        yield Case("16 numbered pixels, patch 2", criteria=even, images=_counted((1, 1, 4, 4)), patch_size=2)
+        yield Case("16 numbered pixels, patch 2", criteria=even, images=counted((1, 1, 4, 4)), patch_size=2)
         b, p = int(rng.integers(2, 4)), int(rng.integers(2, 4))
         images = _smooth(rng, (b, 3, 4 * p, 4 * p))
         yield Case(f"{b} colour images, 4 x 4 patches of {p} x {p}", criteria=even, images=images, patch_size=p)
@@ -89,7 +90,7 @@ class SplitIntoPatches(Question):
             return {"patches": answer(tensor(case["images"]), case["patch_size"])}
 
         def refuses(size: tuple[int, int]) -> int:
-            return raises(lambda: answer(tensor(_counted((1, 1, *size))), case["patch_size"]), ValueError)
+            return raises(lambda: answer(tensor(counted((1, 1, *size))), case["patch_size"]), ValueError)
 
         return {"refused": np.array([refuses(size) for size in case["sizes"]])}
 
@@ -147,22 +148,22 @@ class JoinPatches(Question):
         yield Case(
             "4 patches of 2 x 2, numbered",
             criteria=even,
-            patches=_counted((1, 4, 1, 2, 2)),
+            patches=counted((1, 4, 1, 2, 2)),
             height=4,
             width=4,
         )
         b, p = int(rng.integers(2, 4)), int(rng.integers(2, 4))
-        patches = _shuffled(rng, (b, 16, 3, p, p))
+        patches = shuffled(rng, (b, 16, 3, p, p))
         name = f"{b} colour images, 4 x 4 patches of {p} x {p}"
         yield Case(name, criteria=even, patches=patches, height=4 * p, width=4 * p)
         rows, columns = _unequal(rng)
         p = int(rng.integers(2, 4))
-        patches = _shuffled(rng, (2, rows * columns, 1, p, p))
+        patches = shuffled(rng, (2, rows * columns, 1, p, p))
         name = f"{rows * p} x {columns * p} pixels, patch {p}"
         yield Case(name, criteria=("sizes",), patches=patches, height=rows * p, width=columns * p)
         ph, pw = _unequal(rng)
         rows, columns = _unequal(rng)
-        patches = _shuffled(rng, (1, rows * columns, 3, ph, pw))
+        patches = shuffled(rng, (1, rows * columns, 3, ph, pw))
         name = f"{rows * ph} x {columns * pw} pixels, patch ({ph}, {pw})"
         yield Case(name, criteria=("sizes",), patches=patches, height=rows * ph, width=columns * pw)
 
@@ -175,23 +176,13 @@ class JoinPatches(Question):
         if case.covers("sizes"):
             yield same("sizes", wanted, given, got.tolerance, what="pixels")
         if case.covers("places"):
-            patch_of, place_of = _origins(case["patches"])
+            patch_of, place_of = origins(case["patches"], 2)
             yield _traced("places", patch_of, wanted, given, "lie in another patch's place")
             yield _traced("inside", place_of, wanted, given, "changed their place inside their patch")
 
     def picture(self, case, expected, got):
-        patch_of, place_of = _origins(case["patches"])
+        patch_of, place_of = origins(case["patches"], 2)
         return joined_picture(expected["images"], None if got is None else got["images"], patch_of, place_of)
-
-
-def _counted(size: tuple[int, ...]) -> np.ndarray:
-    """0, 1, 2, … in the order of memory."""
-    return np.arange(np.prod(size), dtype=np.float32).reshape(size)
-
-
-def _shuffled(rng: np.random.Generator, size: tuple[int, ...]) -> np.ndarray:
-    """The same numbers, in any order."""
-    return rng.permutation(int(np.prod(size))).astype(np.float32).reshape(size)
 
 
 def _smooth(rng: np.random.Generator, size: Size) -> np.ndarray:
@@ -226,20 +217,14 @@ def _inside(wanted: np.ndarray, given: np.ndarray) -> Finding:
     """Is every patch that should be there somewhere among those given, whole?"""
     if given.shape != wanted.shape:
         return Finding("inside", False, "can be seen once the shape is right")
-    flat = [_whole(patches).reshape(*patches.shape[:2], -1) for patches in (given, wanted)]
+    flat = [whole(patches).reshape(*patches.shape[:2], -1) for patches in (given, wanted)]
     missing = [sum(not (g == patch).all(-1).any() for patch in w) for g, w in zip(*flat, strict=True)]
     detail = f"{sum(missing)} of {wanted.shape[0] * wanted.shape[1]} patches are nowhere among yours"
     return Finding("inside", not sum(missing), detail if sum(missing) else "")
 
 
 def _sorted(array: np.ndarray) -> np.ndarray:
-    return np.sort(_whole(array), -1)
-
-
-def _whole(array: np.ndarray) -> np.ndarray:
-    """Rounded where a value is a whole number up to the rounding of some convolution; -1 where it is none."""
-    values = np.nan_to_num(np.asarray(array, np.float64), nan=-1.0, posinf=-1.0, neginf=-1.0)
-    return np.where(np.abs(values - np.rint(values)) < 0.05, np.rint(values), -1.0)
+    return np.sort(whole(array), -1)
 
 
 def _refusals(case: Case, wanted: np.ndarray, refused: np.ndarray | None) -> Finding:
@@ -251,18 +236,11 @@ def _refusals(case: Case, wanted: np.ndarray, refused: np.ndarray | None) -> Fin
     return Finding("refuses", not wrong, f"patch {case['patch_size']}: {', '.join(wrong)}" if wrong else "")
 
 
-def _origins(patches: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For each pixel value: the patch it is from, counted over the batch, and its place in that patch."""
-    inside = int(np.prod(patches.shape[2:]))
-    where = np.argsort(patches.reshape(-1))
-    return where // inside, where % inside
-
-
 def _traced(criterion: str, origin: np.ndarray, wanted: np.ndarray, given: np.ndarray, what: str) -> Finding:
     """Met when each pixel given is of the same origin as the pixel wanted there."""
     if given.shape != wanted.shape:
         return Finding(criterion, False, "can be seen once the shape is right")
-    values = _whole(given)
+    values = whole(given)
     if not ((values >= 0) & (values < origin.size)).all():
         return Finding(criterion, False, "some numbers are none of the patches' own")
     wrong = int((origin[values.astype(int)] != origin[wanted.astype(int)]).sum())
