@@ -102,6 +102,32 @@ class ConvolutionalStem(nn.Sequential):
         return super().forward(x).transpose(1, 2)
 
 
+class ConvolutionalStages(nn.Module):
+    """The convolutional half of a hybrid: (b, c, h, w) -> (b, n, widths[-1]).
+
+    Before each width after the first the map is halved; the last stage adds a residual convolution, and `halve_last`
+    halves once more before tokens are made.
+    """
+
+    def __init__(self, in_channels: int, widths: tuple[int, ...], *, halve_last: bool):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for i, width in enumerate(widths):
+            layers += ([nn.MaxPool2d(2)] if i else []) + self._convolution(in_channels, width)
+            in_channels = width
+        self.stages = nn.Sequential(*layers)
+        self.residual = nn.Sequential(*self._convolution(in_channels, in_channels))
+        self.halve = nn.MaxPool2d(2) if halve_last else nn.Identity()
+
+    @staticmethod
+    def _convolution(before: int, after: int) -> list[nn.Module]:
+        return [nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stages(x)
+        return self.halve(x + self.residual(x)).flatten(2).transpose(1, 2)
+
+
 class FusedViT(nn.Module):
     """Lesson 07's ViT from fused blocks.
 
