@@ -22,6 +22,7 @@ LAUNCHER = "/opt/vitlab-launch/launch.py"
 KERNEL = "/opt/vitlab-launch/kernel.py"
 ZYGOTE = "/opt/vitlab-launch/zygote.py"
 NESTED = "/opt/vitlab-launch/nested.py"
+PAGES = "/opt/vitlab-launch/pages.py"
 FONTS = "/opt/vitlab-launch/matplotlib"
 SHARED_MEMORY_MB = 64
 ADVICE = (
@@ -129,7 +130,7 @@ def bwrap_command(
     helpers = helpers or COURSE / "helpers"
     if helpers.is_dir():
         command += _show(helpers, f"{PACKAGES}/helpers")
-    for shown in (LAUNCHER, KERNEL, *((ZYGOTE, NESTED) if zygote else ())):
+    for shown in (LAUNCHER, KERNEL, *((ZYGOTE, NESTED, PAGES) if zygote else ())):
         command += _show(Path(__file__).with_name(Path(shown).name), shown)
     if fonts is not None:
         command += _show(fonts, FONTS)

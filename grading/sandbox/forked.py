@@ -17,8 +17,9 @@ from typing import Any
 from grading.sandbox import bubblewrap, gpu
 from grading.sandbox.identity import Identity, take_identity
 from grading.sandbox.limits import Limits
-from grading.sandbox.process import ErrorPipe, KernelStartError, WarmFailure, kernel_environment
+from grading.sandbox.process import ErrorPipe, KernelStartError, WarmFailure, kernel_command, kernel_environment
 from grading.sandbox.sandboxed import (
+    CONNECTION_FILE,
     HOME,
     PRIVATE,
     WORK,
@@ -65,6 +66,7 @@ class Zygote:
             )
             spec = {
                 "uid": self._identity.uid, "env": environment, "cwd": WORK,
+                "argv": kernel_command(bubblewrap.KERNEL, CONNECTION_FILE),
                 "folders": [HOME, WORK, f"{HOME}/.matplotlib"], "files": {},
                 "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
             }  # fmt: skip

@@ -28,6 +28,7 @@ from grading.sandbox.process import ErrorPipe, KernelStartError, Usage, kernel_c
 from grading.sandbox.seccomp import seccomp_filter
 
 HOME, WORK, PRIVATE = "/tmp/home", "/tmp/work", "/tmp/.kernel"  # all on the one memory disk
+CONNECTION_FILE = f"{PRIVATE}/connection.json"
 START_SECONDS = 20
 REAP_SECONDS = 0.5
 
@@ -196,13 +197,13 @@ def kernel_brief(
     """What `launch.py` or `nested.py` is told to set up and start."""
     counted = identity.uid is not None or _counts_by_namespace()
     return {
-        "argv": kernel_command(bubblewrap.KERNEL, f"{PRIVATE}/connection.json"),
+        "argv": kernel_command(bubblewrap.KERNEL, CONNECTION_FILE),
         "env": kernel_environment(HOME, env, packages=bubblewrap.PACKAGES),
         "cwd": WORK,
         "uid": identity.uid,
         "limits": {**asdict(limits), "processes": limits.processes if counted else None},
         "folders": [PRIVATE, HOME, WORK, f"{HOME}/.matplotlib"],
-        "files": {f"{PRIVATE}/connection.json": json.dumps({**connection, "ip": f"{PRIVATE}/k"})},
+        "files": {CONNECTION_FILE: json.dumps({**connection, "ip": f"{PRIVATE}/k"})},
         "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
     }
 

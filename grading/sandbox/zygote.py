@@ -11,6 +11,7 @@ kernel. No thread, event loop or zmq context may exist when it forks, and no aut
 import contextlib
 import gc
 import importlib
+import itertools
 import json
 import os
 import pkgutil
@@ -24,9 +25,11 @@ if __name__ == "__main__":
     sys.path[1:] = [path for path in sys.path[1:] if path != sys.path[0]]
     import launch
     import nested
+    import pages
 
 MB = 1024 * 1024
 MESSAGE = 1 << 20
+FORKS_BEFORE_PAGES = 8  # collapsing takes as long as some twenty forks save by it: not for a class of one
 PRELOAD = """
 numpy numpy.random torch torch.nn torch.nn.functional torch.optim torch._dynamo torch.utils.data
 einops einops._torch_specific safetensors.numpy safetensors.torch
@@ -50,28 +53,32 @@ def prepare():
     launch.end_with_parent()
     launch.lay_out(spec)
     os.chdir(spec["cwd"])
-    os.execve(sys.executable, [sys.executable, os.path.abspath(__file__), "serve"], spec["env"])
+    arguments = [sys.executable, os.path.abspath(__file__), "serve", *spec["argv"][2:]]
+    os.execve(sys.executable, arguments, spec["env"])
 
 
-def serve():
-    """Forks until the grader is gone; returns in the process of each kernel, with its brief."""
+def serve(application):
+    """Forks until the grader is gone; returns in the process of each kernel."""
     nested.set_dumpable(0)  # no child can trace or read it
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=os.dup(0))
     os.dup2(os.open(os.devnull, os.O_RDWR), 0)
     preload()
+    prepare_kernel(application)
     require_forkable()
     gc.collect()
     gc.freeze()  # a collection in a child would copy every page it looks at
     signal.signal(signal.SIGCHLD, reap)
     control.send(b"ready")
-    while True:
+    for count in itertools.count(1):
         message, files, _, _ = socket.recv_fds(control, MESSAGE, 2)
         if not message:
             os._exit(0)
         if os.fork() == 0:
             break
+        if count == FORKS_BEFORE_PAGES:
+            pages.collapse()
         for file in files:
             os.close(file)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -82,7 +89,7 @@ def serve():
     spec = nested.furnish(channel)
     nested.become_kernel(spec)
     reseed()
-    return spec
+    sys.argv[:] = spec["argv"][1:]
 
 
 def reap(number, frame):
@@ -110,6 +117,12 @@ def preload():
         draw_something()
     for name in [name for name in sys.modules if name.startswith("matplotlib_inline")]:
         del sys.modules[name]  # when imported, it ties figures to the shell of its process
+
+
+def prepare_kernel(application):
+    """As far as it can be made before the fork; the command line is the same for all."""
+    sys.argv[:] = [*sys.argv[:1], *sys.argv[2:]]  # without "serve"
+    application.prepare()
 
 
 def draw_something():
@@ -158,10 +171,9 @@ def reseed():
         torch.default_generator.seed()
 
 
-def run_kernel(application):
+def run_kernel(kernel):
     """As `kernel.py` does, and catches up on what a module does to the running IPython when imported."""
-    kernel = application.instance()
-    kernel.initialize()
+    kernel.connect()
     if blanks := sys.modules.get("helpers.checks.blanks"):
         blanks.install()
     kernel.start()
@@ -169,15 +181,16 @@ def run_kernel(application):
 
 def main():
     """The frames above a kernel's are this one, `run_kernel` and the module's."""
-    if sys.argv[1:] != ["serve"]:
+    if sys.argv[1:2] != ["serve"]:
         prepare()
     from kernel import GradingKernelApp
 
-    for name in ("kernel", "launch", "nested"):
+    for name in ("kernel", "launch", "nested", "pages"):
         del sys.modules[name]  # a student's module may have the same name
     del sys.path[0]  # this file's folder
-    sys.argv[:] = serve()["argv"][1:]
-    run_kernel(GradingKernelApp)
+    application = GradingKernelApp.instance()
+    serve(application)
+    run_kernel(application)
 
 
 if __name__ == "__main__":
