@@ -5,6 +5,7 @@ Bombs are bounded, the only listener is our own, and a machine without bubblewra
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import secrets
@@ -12,6 +13,7 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -52,7 +54,8 @@ def probes(request, tmp_path_factory) -> dict:
         }  # fmt: skip
         command = [sys.executable, "-c", DRIVER]
         home = tmp_path_factory.mktemp("home")
-        for folder in (data, canary, home, *data.parents[:3]):
+        between = itertools.takewhile(lambda folder: folder != Path(tempfile.gettempdir()), data.parents)
+        for folder in (data, canary, home, *between):
             folder.chmod(0o755)  # what hides them must be the sandbox
         if os.geteuid() == 0 and user == "ordinary user":
             os.chown(home, 65000, 65000)

@@ -160,7 +160,7 @@ class Desk:
         clean(notebook)
         verdicts, suspicious = room.judge.judge_notebook(notebook, executed.stopped)
         notebook.metadata["vitlab"] = {"lesson": submission.lesson, "intake": list(executed.notes)}
-        write_whole(self._autograded(submission), nbformat.writes(notebook))
+        write_whole(self._autograded(submission), nbformat.v4.writes_json(notebook, split_lines=False, indent=None))
         cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
         written = [_written(name, *determine_grade(cells[name])) for name in room.written]
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")

@@ -56,6 +56,7 @@ class GradingKernelApp(IPKernelApp):
         self.init_pdb()
         ipykernel.debugger._is_debugpy_available = False
         self.kernel = self.kernel_class.instance(parent=self, log=self.log, profile_dir=self.profile_dir, user_ns={})
+        self.kernel.shell._sys_modules_keys = set(sys.modules)  # here: touching every name would copy its page
         if "session" in self._trait_values:
             raise RuntimeError("a session was made too early: it holds the keys of one kernel")
 
@@ -82,6 +83,10 @@ class GradingKernelApp(IPKernelApp):
 
             torch.cuda.set_per_process_memory_fraction(float(share))  # starts CUDA, here and not before the fork
 
+    def init_code(self):
+        """A profile just made has nothing to run at the start."""
+        self.shell.user_ns_hidden.update(self.shell.user_ns)
+
     def init_sockets(self):
         self.context = zmq.Context()
         atexit.register(self.close)
@@ -98,6 +103,7 @@ class GradingKernelApp(IPKernelApp):
     def init_kernel(self):
         """Gives the kernel what `IPythonKernel.__init__` would have found."""
         kernel, shell = self.kernel, self.kernel.shell
+        shell.init_environment()  # a fork begins with an environment of its own
         kernel.ident = str(uuid.uuid4())
         kernel.session = self.session
         kernel.shell_stream = ZMQStream(self.shell_socket)
