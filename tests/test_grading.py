@@ -334,11 +334,11 @@ def test_json_prints_one_line_per_student_and_question(short: Course, tmp_path: 
 def test_one_seed_gives_one_outcome(tmp_path: Path) -> None:
     course = load_course(ROOT)  # its own limits: a cold start that imports torch may take long
     hand_in(tmp_path / "in", "ada", LESSON, filled(course, LESSON, {}))
-    runs = [
-        grade(course, [LESSON], submissions=tmp_path / "in", out=tmp_path / f"o{i}", seed=7, sandbox="none")[0].questions
-        for i in range(2)
-    ]
-    assert runs[0] == runs[1]
+    first, second = (
+        grade(course, [LESSON], submissions=tmp_path / "in", out=tmp_path / name, seed=7, sandbox="none")[0].questions
+        for name in ("first", "second")
+    )
+    assert first == second
 
 
 def test_without_bubblewrap_grading_refuses_and_says_what_to_do(tmp_path: Path) -> None:
