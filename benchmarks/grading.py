@@ -8,7 +8,7 @@ processes used, students' kernels included; memory the sum of their proportional
 graded by itself, tells start-up and the cost of each further submission apart. `--ours-only` leaves stock out, for
 large classes, and prints seconds and memory over the run's quarters.
 
-otter-grader is not measured here: its submissions need tests in its own format.
+`--otter PYTHON` grades the class with otter-grader, too (see `otter.py`): the students' public checks, no sandbox.
 The last line is JSON: `wall_ratio` is stock over ours, `cpu_over_floor` ours over the floor, start-up included;
 `cpu_over_floor_each` without it. Over several lessons the values are means.
 """
@@ -36,6 +36,7 @@ import nbformat
 from nbgrader.api import Gradebook
 from traitlets.config import Config
 
+from benchmarks import otter
 from grading.build.source import read_source
 from grading.course import Course, load_course
 from grading.engine.gradebook import Register
@@ -170,6 +171,17 @@ def ours(lesson: str, submissions: Path, out: Path, *options: str) -> tuple[Cost
     return cost, {o.student: o.score for o in outcomes}
 
 
+def otter_graded(
+    course: Course, lesson: str, submissions: Path, folder: Path, python: str
+) -> tuple[Cost, dict[str, float]]:
+    """otter-grader, one notebook after another; scores by student."""
+    archive = otter.make_archive(course, lesson, folder, python)
+    scores = folder / "scores.json"
+    command = otter.command(archive, submissions, lesson, scores, python)
+    cost = measured(command, cwd=folder, env=otter.environment(ROOT))
+    return cost, json.loads(scores.read_text("utf-8"))
+
+
 def floor(lesson: str, notebook: Path) -> dict[str, float]:
     """Processor seconds of one submission's cells in a warm shell: those that grading runs, and all of them."""
     done = subprocess.run(
@@ -206,7 +218,12 @@ def compare(course: Course, lesson: str, options: argparse.Namespace, folder: Pa
             assert got == scores, {s: (got.get(s), scores[s]) for s in scores if got.get(s) != scores[s]}
         wall = sum(cost.wall for cost, _ in rounds) / len(rounds)
         cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds)
-        found = {"wall_ratio": plain.wall / wall, "cpu_ratio": plain.cpu / cpu, "stock_wall": plain.wall / students}
+        if options.otter:
+            peer, got = otter_graded(course, lesson, folder / "in", folder / "otter", options.otter)
+            print(peer.line("otter-grader", students), flush=True)
+            assert got == scores, {s: (got.get(s), scores[s]) for s in scores if got.get(s) != scores[s]}
+            found = {"otter_ratio": peer.wall / wall}
+        found |= {"wall_ratio": plain.wall / wall, "cpu_ratio": plain.cpu / cpu, "stock_wall": plain.wall / students}
     least = floor(lesson, folder / "in" / "s0000" / lesson / f"{lesson}.ipynb")
     print(f"{'floor, the cells we run':30} {least['run']:17.3f} s cpu")
     print(f"{'floor, all cells':30} {least['all']:17.3f} s cpu")
@@ -227,6 +244,7 @@ def main() -> None:
     parser.add_argument("--students", type=int, default=40)
     parser.add_argument("--lessons", nargs="+", default=["01_patches"])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--otter", metavar="PYTHON", help="an interpreter that has otter-grader")
     parser.add_argument("--cold", action="store_true", help="grade with cold starts, too")
     parser.add_argument("--ours-only", action="store_true", help="without stock nbgrader")
     options = parser.parse_args()
