@@ -22,6 +22,7 @@ class QuestionOutcome:
             "needs grading" for a written question.
         hint: what the student is told; "" when correct.
         known_mistake: the hint came from the bank of mistakes.
+        measured: what an open task was measured at, for instance ``{"accuracy": 0.83}``; larger is better.
     """
 
     question: str
@@ -31,6 +32,7 @@ class QuestionOutcome:
     status: str
     hint: str = ""
     known_mistake: bool = False
+    measured: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

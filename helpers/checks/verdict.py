@@ -35,6 +35,7 @@ class Verdict:
         known_mistake: True when the hint came from a fingerprint.
         failure: the first exception of the answer, if there was one.
         faults: exceptions in our own judge; the tests ask for none.
+        measured: figures of an open task that the report ranks, for instance ``{"accuracy": 0.83}``.
     """
 
     question: str
@@ -48,6 +49,7 @@ class Verdict:
     failure: Failure | None = None
     reason: str = ""
     faults: tuple[str, ...] = field(default=())
+    measured: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
