@@ -45,9 +45,12 @@ class SubmissionOutcome:
         reason: one sentence for a person; "" when graded.
         notes: what intake repaired or could not place.
         suspicious: reasons to look twice.
-        seconds: by stage: intake, wait, kernel_start, cells, shutdown, judge, save, feedback.
+        seconds: by stage: queue, intake, kernel_start, cells, shutdown, judge, save, feedback.
         feedback: path of the feedback page relative to the output folder; "" when there is none.
         key: hash of all that this came from (`keys`); "" where it must be graded again in any case.
+        content: hash of what was handed in: another one is another attempt; "" when nothing was, or not known.
+        handed_in: when, by timestamp.txt; "" when not known. Like `judged_at` an ISO time in UTC.
+        judged_at: when it was put on record.
     """
 
     student: str
@@ -61,6 +64,9 @@ class SubmissionOutcome:
     feedback: str = ""
     source: str = ""
     key: str = ""
+    content: str = ""
+    handed_in: str = ""
+    judged_at: str = ""
 
     @property
     def score(self) -> float:
@@ -98,3 +104,11 @@ def read_results(folder: Path) -> list[SubmissionOutcome]:
 
     latest = Journal(folder).latest
     return [latest[key] for key in sorted(latest)]
+
+
+def read_attempts(folder: Path) -> dict[tuple[str, str], list[SubmissionOutcome]]:
+    """By student and lesson: one outcome for each different file that was graded, the latest one last."""
+    from grading.engine.journal import Journal
+
+    journal = Journal(folder)
+    return {place: [*journal.earlier.get(place, ()), outcome] for place, outcome in sorted(journal.latest.items())}

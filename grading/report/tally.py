@@ -14,8 +14,8 @@ CORRECT, PARTIAL, WRONG, NOT_STARTED, NO_ANSWER, WAITING = STATES = (
 )  # fmt: skip
 
 _STAGES = {
+    "queue": "standing in line",
     "intake": "reading and repairing",
-    "wait": "waiting for a place",
     "kernel_start": "starting the kernel",
     "cells": "running the cells",
     "shutdown": "closing the sandbox",
