@@ -162,18 +162,16 @@ def _cluster(address: str, sandbox: str) -> Crew:
 @app.command(epilog="Example: vitlab report --out course_data")
 def report(
     out: Annotated[Path, typer.Option(help="the folder given to grade")] = Path("course_data"),
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="a page to show in class, report-anonymous.html: no names, no links")
+    ] = False,
     course: CourseOption = None,
 ) -> None:
     """Write the report page of a graded class."""
-    from grading.engine.outcome import read_results
-    from grading.report import write_report
+    from grading.report import report_of
 
     loaded = load_course(course)
-    outcomes = read_results(out)
-    if not outcomes:
-        raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
-    path = write_report(outcomes, out / "report.html", title=loaded.course.title, course=loaded)
-    typer.echo(path)
+    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous))
 
 
 @app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")
