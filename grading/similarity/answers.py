@@ -45,14 +45,17 @@ def answers_of(outcomes: Iterable[SubmissionOutcome], out: Path, course: Course)
     return Answers(dict(texts), given, known)
 
 
-def _cells(path: Path) -> Iterator[tuple[str, str]]:
-    """Question and text of each answer cell."""
+def _cells(path: Path) -> list[tuple[str, str]]:
+    """Question and text of each answer cell; none where the file isn't there or is broken."""
     try:
-        cells = json.loads(path.read_bytes())["cells"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return
+        return list(_answer_cells(json.loads(path.read_bytes())["cells"]))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return []
+
+
+def _answer_cells(cells: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
     for cell in cells:
-        about: Any = cell.get("metadata", {}).get("vitlab", {})
+        about = cell.get("metadata", {}).get("vitlab", {})
         if about.get("role") == "answer" and cell.get("cell_type") == "code":
             source = cell.get("source", "")
             yield str(about.get("question")), source if isinstance(source, str) else "".join(source)
