@@ -185,6 +185,24 @@ def bundle(
     typer.echo(make_bundle(load_course(course), to))
 
 
+@app.command(epilog="Example: vitlab site --out site")
+def site(
+    lessons: Lessons = None,
+    out: Annotated[Path, typer.Option(help="the site's folder; replaced when it is an earlier one")] = Path("site"),
+    execute: Annotated[
+        bool, typer.Option("--execute/--no-execute", help="run notebooks that changed, for their pictures")
+    ] = True,
+    course: CourseOption = None,
+) -> None:
+    """Render the student lessons as pages to read without a kernel, a server or a network."""
+    from grading.site import make_site
+
+    made = make_site(load_course(course), out, execute=execute, lessons=lessons)
+    if made.without:
+        typer.echo(f"without pictures, since not run as they are now: {', '.join(made.without)}", err=True)
+    typer.echo(made.index)
+
+
 @app.command(epilog="Example: vitlab demo --out demo_out")
 def demo(
     out: Annotated[Path, typer.Option(help="where the class and its results go; replaced when it exists")] = Path(
