@@ -28,14 +28,16 @@ def released(course: Course, lesson: str) -> NotebookNode:
     Raises:
         CourseError: it hasn't been built.
     """
-    path = course.student_notebook(lesson)
-    if not path.is_file():
-        raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
-    return nbformat.read(path, as_version=4)
+    return nbformat.read(_built(course, lesson), as_version=4)
 
 
 def kept(course: Course, lesson: str) -> NotebookNode | None:
-    """The notebook with outputs, if it was run as it is now."""
+    """The notebook with outputs, if it was run as it is now.
+
+    Raises:
+        CourseError: it hasn't been built.
+    """
+    _built(course, lesson)
     path = _place(course, lesson)
     return nbformat.read(path, as_version=4) if path.is_file() else None
 
@@ -63,6 +65,13 @@ def executed(course: Course, lesson: str) -> NotebookNode:
         old.unlink()
     write_whole(kept_at, nbformat.writes(notebook))
     return notebook
+
+
+def _built(course: Course, lesson: str) -> Path:
+    path = course.student_notebook(lesson)
+    if not path.is_file():
+        raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
+    return path
 
 
 def _place(course: Course, lesson: str) -> Path:

@@ -7,11 +7,8 @@ from html import escape
 
 from latex2mathml.converter import convert
 
-# Spelled otherwise than latex2mathml knows them.
-_SPELLING = (
-    (re.compile(r"\\tfrac(\d)(\w)"), r"\\tfrac{\1}{\2}"),
-    (re.compile(r"\\(?:big|Big|bigg|Bigg)(?![a-zA-Z])"), ""),
-)
+# A negative space by a name that MathML Core no longer knows.
+_SQUEEZED = 'width="negativethinmathspace"'
 
 
 class FormulaError(ValueError):
@@ -19,18 +16,18 @@ class FormulaError(ValueError):
 
 
 def mathml(latex: str, *, display: bool) -> str:
-    """A <math> element that keeps the LaTeX as its annotation's text for those who read it aloud or copy it.
+    """A <math> element, with the LaTeX as its label.
 
     Raises:
         FormulaError: it doesn't parse, or holds a command that isn't known.
     """
-    text = latex.strip()
-    for pattern, by in _SPELLING:
-        text = pattern.sub(by, text)
+    if len(re.findall(r"(?<!\\)\{", latex)) != len(re.findall(r"(?<!\\)\}", latex)):
+        raise FormulaError(f"{latex!r} is no formula that can be drawn: its braces don't match")
     try:
-        made = convert(text, display="block" if display else "inline")
+        made = convert(latex.strip(), display="block" if display else "inline")
     except Exception as error:
         raise FormulaError(f"{latex!r} is no formula that can be drawn: {type(error).__name__}: {error}") from None
     if unknown := re.search(r"<m[a-z]+[^>]*>\\[a-zA-Z]+<", made):
         raise FormulaError(f"{latex!r} holds a command that can't be drawn: {unknown[0]}")
+    made = made.replace(_SQUEEZED, 'width="-0.167em"')
     return made.replace("<math ", f'<math aria-label="{escape(latex.strip(), quote=True)}" ', 1)

@@ -9,6 +9,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from bs4 import BeautifulSoup
 from jinja2 import pass_context
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
@@ -19,7 +20,7 @@ from grading.site.formula import mathml
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*colab-badge[^)]*\)\]\([^)]*\)")
-_PICTURE = re.compile(r'<img\b(?P<before>[^>]*?)\bsrc="(?P<source>[^"]+)"(?P<after>[^>]*)>')
+_PICTURE = re.compile(r"<img\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")
 
 
@@ -72,16 +73,15 @@ def _plain(markdown: str) -> str:
 
 def _sized(match: re.Match[str], pictures: dict[str, bytes]) -> str:
     """With the picture's size, so that nothing jumps when it arrives, and fetched only when it comes into view."""
-    before, source, after = match["before"], match["source"], match["after"]
-    data = pictures.get(unescape(source))
-    attributes = f"{before} {after}"
-    size = ""
-    if data is not None and "width" not in attributes:
-        width, height = Image.open(BytesIO(data)).size
-        size = f' width="{width}" height="{height}"'
-    lazy = "" if source.startswith("data:") else ' loading="lazy" decoding="async"'
-    alt = "" if re.search(r"\balt=", attributes) else ' alt=""'
-    return f'<img{before}src="{source}"{after}{size}{lazy}{alt}>'
+    picture = BeautifulSoup(match[0], "html.parser").img
+    data = pictures.get(str(picture["src"])) if picture is not None else None
+    if picture is None or data is None:
+        return match[0]
+    width, height = Image.open(BytesIO(data)).size
+    shown = int(str(picture.get("width", width)))
+    sizes = {"width": str(shown), "height": str(round(shown * height / width))}
+    picture.attrs = {"alt": ""} | picture.attrs | sizes | {"loading": "lazy", "decoding": "async"}
+    return str(picture)
 
 
 class _Page(HTMLExporter):
