@@ -78,7 +78,7 @@ def _sized(match: re.Match[str], pictures: dict[str, bytes]) -> str:
     if picture is None or data is None:
         return match[0]
     width, height = Image.open(BytesIO(data)).size
-    shown = int(str(picture.get("width", width)))
+    shown = int(str(picture.get("width") or width))
     sizes = {"width": str(shown), "height": str(round(shown * height / width))}
     picture.attrs = {"alt": ""} | picture.attrs | sizes | {"loading": "lazy", "decoding": "async"}
     return str(picture)
