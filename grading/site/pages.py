@@ -108,7 +108,7 @@ def _entry(course: Course, lesson: Lesson, one: Rendered) -> Entry:
 
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined,
+        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
 
