@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from grading.cli import app
+from grading.course import CourseError
 from grading.engine.journal import Journal
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.report import report_of, tally
@@ -14,6 +17,7 @@ from grading.report.attempts import tally_attempts
 from grading.report.leaderboard import leaderboards
 from grading.similarity import Alike, Group
 from tests.classroom import filled, hand_in
+from tests.conftest import ROOT
 from tests.test_report import HOSTILE, LESSON, a_class, answer, submission, written
 from tests.test_similarity import ODD
 
@@ -145,3 +149,13 @@ def test_an_autograded_notebook_that_is_gone_or_broken_stops_no_page(tmp_path: P
         if text:
             hand_in(tmp_path / "autograded", student, LESSON, text.encode())
     assert report_of(tmp_path, course, title="ViT Lab").exists()
+
+
+def test_the_command_writes_the_page_and_says_where_it_is(tmp_path: Path) -> None:
+    command = ["report", "--out", str(tmp_path), "--course", str(ROOT)]
+    with pytest.raises(CourseError, match="run `vitlab grade"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    Journal(tmp_path).add(submission("ada", answer("Q1", 2.0, "partial")))
+    for more, name in (([], "report.html"), (["--anonymous"], "report-anonymous.html")):
+        assert CliRunner().invoke(app, [*command, *more]).output.strip() == str(tmp_path / name)
+        assert ("ada" in (tmp_path / name).read_text("utf-8")) is not bool(more)

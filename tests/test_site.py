@@ -13,8 +13,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from typer.testing import CliRunner
 
 from grading.build.source import read_source
+from grading.cli import app
 from grading.course import Course, CourseError, load_course
 from grading.site import make_site
 from grading.site import pages as site_pages
@@ -231,6 +233,20 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(CourseError, match="no site of ours"):
         make_site(COURSE, tmp_path, execute=False)
     assert (tmp_path / "thesis.txt").exists()
+
+
+def test_the_command_says_where_the_site_is_and_what_was_not_run(small: Course, tmp_path: Path) -> None:
+    (small.root / "course.toml").write_text(
+        '[course]\nid = "a"\ntitle = "A"\nrepository = "a/a"\nref = "main"\n'
+        f'[[lessons]]\nid = "{RUN}"\ntitle = "One"\nminutes = 5\n'
+    )
+    command = ["site", RUN, "--out", str(tmp_path / "site"), "--course", str(small.root)]
+    unrun = CliRunner().invoke(app, [*command, "--no-execute"])
+    assert unrun.stdout.strip() == str(tmp_path / "site" / "index.html")
+    assert f"without pictures, since not run as they are now: {RUN}" in unrun.stderr
+    assert "without pictures" in (tmp_path / "site" / f"{RUN}.html").read_text("utf-8")
+    assert "without pictures" not in CliRunner().invoke(app, command).stderr
+    assert "ran" in (tmp_path / "site" / f"{RUN}.html").read_text("utf-8")
 
 
 def test_a_kernel_is_given_no_solution(small: Course) -> None:

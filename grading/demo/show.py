@@ -61,7 +61,7 @@ def run_demo(
         _print_table(console, course, lesson, members, [o for o in outcomes if o.lesson == lesson])
         for lesson in lessons
     )
-    path = report_of(out, course, title=f"{course.course.title}: a made-up class")
+    path = report_of(out, course, title=f"{course.course.title}: a made-up class", outcomes=outcomes)
     console.print("\nThe report page, with a link to each feedback page:")
     print(path)  # last and on a line of its own, never wrapped
     if surprises:

@@ -23,14 +23,23 @@ from grading.similarity import Group, alike, answers_of
 _HERE = Path(__file__).parent
 
 
-def report_of(out: Path, course: Course, *, title: str, anonymous: bool = False) -> Path:
+def report_of(
+    out: Path,
+    course: Course,
+    *,
+    title: str,
+    outcomes: Sequence[SubmissionOutcome] | None = None,
+    anonymous: bool = False,
+) -> Path:
     """Write the page of what was graded into `out`: ``report.html``, or ``report-anonymous.html`` without names.
+
+    Args:
+        outcomes: by default all results that are kept there.
 
     Raises:
         CourseError: nothing was graded there.
     """
-    outcomes = read_results(out)
-    if not outcomes:
+    if outcomes is None and not (outcomes := read_results(out)):
         raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
     groups: list[Group] = []
     if not anonymous:
