@@ -16,6 +16,7 @@ from grading.report import report_of, tally
 from grading.report.attempts import tally_attempts
 from grading.report.leaderboard import leaderboards
 from grading.similarity import Alike, Group
+from tests.chromium import found_by, needs_chromium
 from tests.classroom import filled, hand_in
 from tests.conftest import ROOT
 from tests.test_report import HOSTILE, LESSON, a_class, answer, submission, written
@@ -159,3 +160,31 @@ def test_the_command_writes_the_page_and_says_where_it_is(tmp_path: Path) -> Non
     for more, name in (([], "report.html"), (["--anonymous"], "report-anonymous.html")):
         assert CliRunner().invoke(app, [*command, *more]).output.strip() == str(tmp_path / name)
         assert ("ada" in (tmp_path / name).read_text("utf-8")) is not bool(more)
+
+
+@pytest.mark.browser
+@needs_chromium
+def test_tables_sort_by_their_heads_which_are_buttons(tmp_path: Path) -> None:
+    written(a_class(), tmp_path)
+    script = """
+      const table = document.querySelector("table.chips"), heads = [...table.tHead.rows[0].cells];
+      const column = n => [...table.tBodies[0].rows].map(row => row.cells[n].textContent);
+      const share = heads.findIndex(head => head.textContent === "Share");
+      found = [];
+      for (const n of [share, share, 0]) {
+        const button = heads[n].querySelector("button");
+        button.focus();
+        button.click();
+        found.push([column(n), heads.map(head => head.getAttribute("aria-sort")), document.activeElement === button]);
+      }
+    """
+    up, down, names = found_by(script, tmp_path / "report.html", tmp_path)
+    shares = [float(text.removesuffix(" %")) for text in up[0]]
+    assert shares == sorted(shares)
+    assert [float(text.removesuffix(" %")) for text in down[0]] == sorted(shares, reverse=True)
+    assert names[0] == sorted(names[0])
+    for _, sorts, focused in (up, down, names):
+        assert len([s for s in sorts if s]) == 1
+        assert focused
+    assert "descending" in down[1]
+    assert "ascending" in up[1]

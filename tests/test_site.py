@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -25,8 +23,11 @@ from grading.site.formula import FormulaError, mathml
 from grading.site.links import broken_links
 from grading.site.render import Section, render
 from grading.site.search import search_index, words_of
+from tests.chromium import found_by, needs_chromium
 from tests.conftest import ROOT
 from tests.test_leaks import LONG_ENOUGH, squeeze
+
+pytestmark = pytest.mark.xdist_group("site")  # written once for all tests here
 
 COURSE = load_course(ROOT)
 LESSONS = [lesson.id for lesson in COURSE.lessons]
@@ -314,7 +315,7 @@ def test_text_of_a_lesson_can_not_end_the_script() -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="Chromium is not on the path")
+@needs_chromium
 @pytest.mark.parametrize(
     ("asked", "first"),
     [("clocks", "3-clocks"), ("relative posit", ""), ("CLÓCKS hand", "3-clocks"), ("zzzz", None), ("<b>", None)],
@@ -322,25 +323,15 @@ def test_text_of_a_lesson_can_not_end_the_script() -> None:
 def test_the_search_answers_in_a_browser_from_the_disk(
     site: Path, tmp_path: Path, asked: str, first: str | None
 ) -> None:
-    probe = f"""<script type="module">
+    script = f"""
       const box = document.querySelector("#search");
       box.value = {json.dumps(asked)};
       box.dispatchEvent(new Event("input"));
-      document.title = JSON.stringify([...document.querySelectorAll("#found a")].map(a => a.getAttribute("href")));
-      if (document.querySelector("form[role=search]").hidden) document.title = "hidden";
-    </script>"""
-    copy = tmp_path / "site"
-    shutil.copytree(site, copy)
-    page = copy / "index.html"
-    page.write_text(page.read_text("utf-8").replace("</body>", probe + "</body>"), "utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--allow-file-access-from-files"]
-    done = subprocess.run(
-        ["chromium", *flags, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", page.as_uri()],
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    title = re.search(r"<title>(.*?)</title>", done.stdout)
-    assert title, done.stderr[-500:]
-    links = json.loads(unescape(title[1]))
+      const links = [...document.querySelectorAll("#found a")].map(a => a.getAttribute("href"));
+      found = [links, document.querySelector("form[role=search]").hidden];
+    """
+    links, hidden_ = found_by(script, site / "index.html", tmp_path)
+    assert not hidden_
     assert bool(links) is (first is not None)
     if first:
         assert links[0].endswith(f"#{first}")
