@@ -277,6 +277,13 @@ def test_headings_with_the_same_words_have_their_own_anchors() -> None:
     assert page.sections[-1].title == "x & y"
 
 
+def test_code_is_text_whatever_it_holds() -> None:
+    page = render(new_notebook(cells=[new_code_cell("x = '<script>alert(1)</script>' # <b>")]), RUN)
+    assert "<script" not in page.body
+    assert "<b>" not in page.body
+    assert "&lt;script&gt;" in page.body
+
+
 def test_an_output_picture_keeps_its_alt_text() -> None:
     png = "iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAIAAAA2iEnWAAAADklEQVR4nGNgAAMGCAUAAB4AA+YbJ7QAAAAASUVORK5CYII="
     output = new_output(
