@@ -44,7 +44,7 @@ def outcome(rng: random.Random, student: str, lesson: str, attempt: int, is_open
     questions.append(QuestionOutcome("W1", "Written", None, 2.0, "needs grading"))
     if is_open:
         accuracy = round(rng.betavariate(8, 3), 3)
-        questions.append(QuestionOutcome("QL", "Open task", 3.0, 5.0, "partial", measured={"accuracy": accuracy}))
+        questions.append(QuestionOutcome("QL", "Open task", 3.0, 5.0, "partial", measure=accuracy))
     stopped = rng.random() < 0.02
     return SubmissionOutcome(
         student, lesson, "timeout" if stopped else "graded", "stopped after 30 s" * stopped, tuple(questions),

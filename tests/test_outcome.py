@@ -14,15 +14,15 @@ LESSON = "01_patches"
 
 
 def test_what_an_open_task_measured_reaches_the_results(tmp_path: Path) -> None:
-    question = _question(Verdict("QL", "Open task", "partial", 3.0, 5.0, measured={"accuracy": 0.83}))
+    question = _question(Verdict("QL", "Open task", "partial", 3.0, 5.0, measure=0.83))
     Journal(tmp_path).add(SubmissionOutcome("ada", LESSON, "graded", questions=(question,)))
-    assert read_results(tmp_path)[0].questions[0].measured == {"accuracy": 0.83}
+    assert read_results(tmp_path)[0].questions[0].measure == 0.83
 
 
 def test_results_of_an_older_version_are_read(tmp_path: Path) -> None:
     line = json.loads(
         SubmissionOutcome("ada", LESSON, "graded", questions=(QuestionOutcome("Q1", "", 1, 1, "correct"),)).to_json()
     )
-    del line["questions"][0]["measured"]
+    del line["questions"][0]["measure"]
     (tmp_path / "results.jsonl").write_text(json.dumps(line) + "\n")
-    assert read_results(tmp_path)[0].questions[0].measured == {}
+    assert read_results(tmp_path)[0].questions[0].measure is None

@@ -24,7 +24,7 @@ from tests.test_similarity import ODD
 
 
 def measured(student: str, accuracy: float, lesson: str = LESSON) -> SubmissionOutcome:
-    question = QuestionOutcome("QL", "Open task", 1.0, 4.0, "partial", measured={"accuracy": accuracy})
+    question = QuestionOutcome("QL", "Open task", 1.0, 4.0, "partial", measure=accuracy)
     return submission(student, question, lesson=lesson)
 
 

@@ -22,31 +22,29 @@ class Rank:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """One figure of one question."""
+    """One question's."""
 
     lesson: str
     question: str
     title: str
-    measure: str
     ranks: tuple[Rank, ...]
 
 
 def leaderboards(outcomes: Sequence[SubmissionOutcome]) -> list[Leaderboard]:
-    """One for each figure that a question measured, the largest first; what is no number has no place."""
-    found: dict[tuple[str, str, str], tuple[str, list[tuple[float, Who]]]] = {}
+    """One for each question that measured anybody, the largest first; what is no number has no place."""
+    found: dict[tuple[str, str], tuple[str, list[tuple[float, Who]]]] = {}
     for outcome in outcomes:
         for q in outcome.questions:
-            for measure, value in q.measured.items():
-                if isinstance(value, int | float) and isfinite(value):
-                    key = outcome.lesson, q.question, measure
-                    found.setdefault(key, (q.title, []))[1].append((float(value), who_of(outcome)))
-    return [Leaderboard(*key[:2], title, key[2], _ranked(key[2], figures)) for key, (title, figures) in found.items()]
+            if isinstance(q.measure, int | float) and isfinite(q.measure):
+                key = outcome.lesson, q.question
+                found.setdefault(key, (q.title, []))[1].append((float(q.measure), who_of(outcome)))
+    return [Leaderboard(*key, title, _ranked(figures)) for key, (title, figures) in found.items()]
 
 
-def _ranked(measure: str, figures: list[tuple[float, Who]]) -> tuple[Rank, ...]:
+def _ranked(figures: list[tuple[float, Who]]) -> tuple[Rank, ...]:
     ranks: list[Rank] = []
     for position, (value, who) in enumerate(sorted(figures, key=lambda f: (-f[0], f[1].name.casefold())), start=1):
-        text = f"{100 * value:.1f} %" if measure == "accuracy" else f"{value:.4g}"
+        text = f"{100 * value:.1f} %"
         tied = bool(ranks) and ranks[-1].text == text  # what reads the same is the same
         ranks.append(Rank(ranks[-1].place if tied else position, who, value, text))
     return tuple(ranks)

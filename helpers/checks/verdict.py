@@ -35,7 +35,8 @@ class Verdict:
         known_mistake: True when the hint came from a fingerprint.
         failure: the first exception of the answer, if there was one.
         faults: exceptions in our own judge; the tests ask for none.
-        measured: figures of an open task that the report ranks, for instance ``{"accuracy": 0.83}``.
+        measure: the question's own number, such as an accuracy, on secret cases where there are any; None: it has none.
+        measured: what that number is, in words.
     """
 
     question: str
@@ -49,7 +50,8 @@ class Verdict:
     failure: Failure | None = None
     reason: str = ""
     faults: tuple[str, ...] = field(default=())
-    measured: Mapping[str, float] = field(default_factory=dict)
+    measure: float | None = None
+    measured: str = ""
 
     @property
     def passed(self) -> bool:
