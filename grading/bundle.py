@@ -16,7 +16,7 @@ from grading.course import Course, CourseError
 from grading.environment import student_environment, student_requirements
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
-HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".html", ".j2", ".svg", ".toml"}
+HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".js", ".html", ".j2", ".svg", ".toml"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the same course always gives the same bytes
 
 

@@ -162,18 +162,16 @@ def _cluster(address: str, sandbox: str) -> Crew:
 @app.command(epilog="Example: vitlab report --out course_data")
 def report(
     out: Annotated[Path, typer.Option(help="the folder given to grade")] = Path("course_data"),
+    anonymous: Annotated[
+        bool, typer.Option("--anonymous", help="a page to show in class, report-anonymous.html: no names, no links")
+    ] = False,
     course: CourseOption = None,
 ) -> None:
     """Write the report page of a graded class."""
-    from grading.engine.outcome import read_results
-    from grading.report import write_report
+    from grading.report import report_of
 
     loaded = load_course(course)
-    outcomes = read_results(out)
-    if not outcomes:
-        raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
-    path = write_report(outcomes, out / "report.html", title=loaded.course.title, course=loaded)
-    typer.echo(path)
+    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous))
 
 
 @app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")
@@ -185,6 +183,24 @@ def bundle(
     from grading.bundle import make_bundle
 
     typer.echo(make_bundle(load_course(course), to))
+
+
+@app.command(epilog="Example: vitlab site --out site")
+def site(
+    lessons: Lessons = None,
+    out: Annotated[Path, typer.Option(help="the site's folder; replaced when it is an earlier one")] = Path("site"),
+    execute: Annotated[
+        bool, typer.Option("--execute/--no-execute", help="run notebooks that changed, for their pictures")
+    ] = True,
+    course: CourseOption = None,
+) -> None:
+    """Render the student lessons as pages to read without a kernel, a server or a network."""
+    from grading.site import make_site
+
+    made = make_site(load_course(course), out, execute=execute, lessons=lessons)
+    if made.without:
+        typer.echo(f"without pictures, since not run as they are now: {', '.join(made.without)}", err=True)
+    typer.echo(made.index)
 
 
 @app.command(epilog="Example: vitlab demo --out demo_out")

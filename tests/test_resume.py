@@ -24,7 +24,7 @@ from grading.engine.crew import Threads
 from grading.engine.execute import Executed, Job
 from grading.engine.grade import Interrupted, grade
 from grading.engine.journal import Journal, only_run
-from grading.engine.outcome import RESULTS, SubmissionOutcome, read_results
+from grading.engine.outcome import RESULTS, SubmissionOutcome, read_attempts, read_results
 from grading.exam.selection import role_of
 from grading.intake.read import Unreadable, read_notebook
 from grading.intake.transplant import transplant
@@ -198,6 +198,46 @@ def test_a_torn_line_costs_neither_the_line_before_nor_the_one_after(tmp_path: P
     assert {student for student, _ in found.latest} == {"ada", "cy"}
     assert found.marks == {("cy", LESSON): "m"}
     assert found.latest["cy", LESSON].seconds == {"save": 0.5}
+
+
+def attempt(content: str, **more) -> SubmissionOutcome:
+    return SubmissionOutcome("ada", LESSON, more.pop("status", "graded"), content=content, **more)
+
+
+def test_each_file_that_was_handed_in_keeps_its_result_and_a_regrade_is_no_new_attempt(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.add(attempt("", reason="older than attempts are known"))
+    journal.add(attempt("one", reason="first"))
+    journal.add(attempt("one", reason="first, graded again"))
+    journal.add(attempt("broken", status="failed"))
+    journal.add(attempt("two", reason="second"))
+    journal.add_saved({("ada", LESSON): ("m", {"save": 0.5})})
+    found = read_attempts(tmp_path)["ada", LESSON]
+    assert [o.reason for o in found] == ["first, graded again", "second"]
+    assert found[-1].seconds == {"save": 0.5}
+
+
+def test_a_newer_file_is_graded_and_the_earlier_score_and_time_are_kept(course: Course, room: Path) -> None:
+    graded(course, room)
+    first = read_attempts(room / "out")["ada", LESSON][-1]
+    notebook = released(course, LESSON)
+    notebook.cells[0].source += "\nonce more"
+    hand_in(room / "in", "ada", LESSON, notebook)
+    (room / "in" / "ada" / LESSON / "timestamp.txt").write_text("2027-01-15 23:59:00 UTC")
+    seen, _ = graded(course, room)
+    assert seen == ["ada"]
+    kept = read_attempts(room / "out")["ada", LESSON]
+    assert [o.content for o in kept] == [first.content, kept[-1].content]
+    assert kept[0].content != kept[1].content
+    assert (kept[0].handed_in, kept[1].handed_in) == ("", "2027-01-15T23:59:00+00:00")
+    assert kept[0].judged_at <= kept[1].judged_at
+    graded(course, room, regrade=True)
+    assert len(read_attempts(room / "out")["ada", LESSON]) == 2
+
+
+def test_time_in_line_is_on_record(course: Course, room: Path) -> None:
+    _, outcomes = graded(course, room)
+    assert all(outcomes[student].seconds["queue"] >= 0 for student in STUDENTS)
 
 
 @pytest.mark.parametrize("cut", range(0, 400, 37))

@@ -57,7 +57,17 @@ SEATS = (
     ),
     _Seat("kaya", "half done", SOME, "only the first question is answered", honest.half_done),
     _Seat("lars", "untouched", ZERO, "the notebook as it was given out", honest.untouched),
+    _Seat(
+        "liv",
+        "wrote together",
+        FULL,
+        "right, and odd as one other's",
+        partial(honest.alike, names=("seen", "size", "pair")),
+    ),
     _Seat("mina", "missing bracket", SOME, "the last answer's cell doesn't parse", honest.missing_bracket),
+    _Seat(
+        "nils", "wrote together", FULL, "the same under other names", partial(honest.alike, names=("notes", "k", "p"))
+    ),
     _Seat("noor", "warnings", FULL, "right, with warnings on standard error", honest.warnings),
     _Seat("otto", "renamed", FULL, "right, in a file of another name", honest.renamed),
     _Seat("priya", "duplicated cell", FULL, "answered in a copy of the answer's cell", mangled.duplicated),

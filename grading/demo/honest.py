@@ -27,6 +27,20 @@ def half_done(desk: Desk) -> File:
     return desk.hand_in(desk.notebook({first: desk.solution(first)}))
 
 
+_SCRATCH = """
+
+{0} = {{}}
+for {1} in range(7, 31, 8):
+    {0}[f"try {{{1}:>3}}"] = round({1}**0.75, 2) - {1} % 5
+print(*sorted({0}.items(), key=lambda {2}: -{2}[1])[:2], sep=" | ")"""
+
+
+def alike(desk: Desk, names: tuple[str, str, str]) -> File:
+    """Imitates two who worked together: the same odd lines in every answer, under names of each one's own."""
+    scratch = _SCRATCH.format(*names)
+    return desk.hand_in(desk.solved({q: desk.solution(q) + scratch for q in desk.questions}))
+
+
 def untouched(desk: Desk) -> File:
     """Imitates who handed in the notebook as it was given out."""
     return desk.hand_in(desk.notebook())

@@ -17,7 +17,7 @@ from grading.demo.classroom import Member, came_out, make_class
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Bar
-from grading.report import tally, write_report
+from grading.report import report_of, tally
 
 LESSON = "02_positional_encoding"
 CELL_SECONDS = 12  # the class has an endless loop in it: no need to wait for the course's limit
@@ -61,7 +61,7 @@ def run_demo(
         _print_table(console, course, lesson, members, [o for o in outcomes if o.lesson == lesson])
         for lesson in lessons
     )
-    path = write_report(outcomes, out / "report.html", title=f"{course.course.title}: a made-up class", course=course)
+    path = report_of(out, course, title=f"{course.course.title}: a made-up class", outcomes=outcomes)
     console.print("\nThe report page, with a link to each feedback page:")
     print(path)  # last and on a line of its own, never wrapped
     if surprises:

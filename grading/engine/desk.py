@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
@@ -17,6 +18,7 @@ from grading.engine.execute import Executed, clean
 from grading.engine.feedback import FeedbackWriter
 from grading.engine.gradebook import Entry, Place, Register, Standing
 from grading.engine.journal import Journal, write_whole
+from grading.engine.keys import content_of
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.exam.judging import Judge, judge_of
 from grading.exam.selection import role_of
@@ -84,6 +86,10 @@ class Desk:
             outcome = self._judge(submission, executed)
         except Exception as error:
             notebook, outcome = None, self._zero(submission, "failed", _fault(error))
+        outcome = replace(
+            outcome, content="" if submission.path is None else content_of(submission.path),
+            handed_in=_utc(submission.timestamp), judged_at=_utc(datetime.now(UTC)),
+        )  # fmt: skip
         if outcome.status != "failed":  # that is not the submission's doing: the next run tries again
             outcome = replace(outcome, key=key)
         self._journal.add(outcome)
@@ -195,6 +201,13 @@ class Desk:
         )  # fmt: skip
 
 
+def _utc(when: datetime | None) -> str:
+    """ISO, to the second; a time without zone is UTC, as the gradebook has it."""
+    if when is None:
+        return ""
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).astimezone(UTC).isoformat(timespec="seconds")
+
+
 def _fault(error: Exception) -> str:
     return f"a fault of the grader: {type(error).__name__}: {str(error)[:300]}"
 
@@ -202,7 +215,7 @@ def _fault(error: Exception) -> str:
 def _question(verdict: Verdict) -> QuestionOutcome:
     return QuestionOutcome(
         verdict.question, verdict.title, verdict.score, verdict.points, verdict.status, verdict.hint,
-        verdict.known_mistake,
+        verdict.known_mistake, verdict.measure,
     )  # fmt: skip
 
 

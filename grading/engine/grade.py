@@ -7,8 +7,10 @@ on disk: a run that was killed is taken up by the next without executing anythin
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, wait
+from dataclasses import replace
 from pathlib import Path
 
 from traitlets.config import Config
@@ -170,6 +172,7 @@ class _Run:
         limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
         waiting = iter(todo)
         at_work: dict[Future[Executed], Submission] = {}
+        clock = _Clock()
         done = 0
         try:
             while not brake.pulled:
@@ -178,11 +181,11 @@ class _Run:
                         submission.student, submission.lesson, submission.path, self._seed, limits, self._sandbox,
                         submission.problem, submission.notes, warm,
                     )  # fmt: skip
-                    at_work[crew.submit(job)] = submission
+                    at_work[clock.watched(crew.submit(job))] = submission
                 if not at_work:
                     break
                 ended, _ = wait(at_work, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-                done += self._take(ended, at_work, keys, desk)
+                done += self._take(ended, at_work, keys, desk, clock)
                 desk.settle_when_due()
         except BaseException:
             crew.stop()
@@ -190,14 +193,14 @@ class _Run:
         if brake.pulled and (at_work or next(waiting, None) is not None):
             self._progress.note("stopping")
             crew.stop()
-            done += self._take([future for future in at_work if future.done()], at_work, keys, desk)
+            done += self._take([future for future in at_work if future.done()], at_work, keys, desk, clock)
             desk.settle()
             raise Interrupted(done, len(todo))
         desk.settle()
 
     def _take(
         self, ended: Sequence[Future[Executed]] | set[Future[Executed]], at_work: dict[Future[Executed], Submission],
-        keys: dict[Submission, tuple[str, str]], desk: Desk,
+        keys: dict[Submission, tuple[str, str]], desk: Desk, clock: _Clock,
     ) -> int:  # fmt: skip
         """Hands what came back to the desk; returns how many submissions that were."""
         taken = 0
@@ -210,12 +213,30 @@ class _Run:
             except Exception as error:
                 reason = f"the worker was lost: {type(error).__name__}: {str(error)[:300]}"
                 executed = Executed(None, "failed", reason)
+            executed = replace(executed, seconds={"queue": clock.queued(future, executed), **executed.seconds})
             for warning in set(executed.warnings) - self._told:
                 self._told.add(warning)
                 self._progress.note(warning)
             self._progress.advance(desk.record(submission, executed, *keys[submission]))
             taken += 1
         return taken
+
+
+class _Clock:
+    """How long submissions stood in line since the run began: all were there then. Workers' clocks aren't asked."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._ended: dict[Future[Executed], float] = {}
+
+    def watched(self, future: Future[Executed]) -> Future[Executed]:
+        future.add_done_callback(lambda done: self._ended.setdefault(done, time.monotonic()))
+        return future
+
+    def queued(self, future: Future[Executed], executed: Executed) -> float:
+        """Until the work on it began."""
+        ended = self._ended.get(future, time.monotonic())
+        return max(0.0, ended - self._begin - sum(executed.seconds.values()))
 
 
 def _released(course: Course) -> dict[str, str]:

@@ -31,6 +31,7 @@ class Journal:
         latest: the last outcome of each submission.
         marks: for submissions whose last outcome was saved: what it was saved under (`keys.mark_of`).
         due: submissions to grade again though nothing changed.
+        earlier: the last outcome of each file that a student handed in before the latest one, oldest first.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,6 +39,7 @@ class Journal:
         self.latest: dict[Place, SubmissionOutcome] = {}
         self.marks: dict[Place, str] = {}
         self.due: set[Place] = set()
+        self.earlier: dict[Place, list[SubmissionOutcome]] = {}
         if self._path.exists():
             with self._path.open("rb") as file:
                 for line in file:
@@ -58,6 +60,9 @@ class Journal:
 
     def _outcome(self, outcome: SubmissionOutcome) -> None:
         place = outcome.student, outcome.lesson
+        before = self.latest.get(place)
+        if before is not None and _another_attempt(before, outcome):
+            self.earlier.setdefault(place, []).append(before)
         self.latest[place] = outcome
         self.marks.pop(place, None)
         self.due.discard(place)
@@ -104,6 +109,12 @@ class Journal:
             os.fsync(file.fileno())
         if new:
             _sync_folder(self._path.parent)
+
+
+def _another_attempt(before: SubmissionOutcome, now: SubmissionOutcome) -> bool:
+    """Grading the same file again is none, and a fault of ours says nothing about a student."""
+    known = before.content and now.content and before.content != now.content
+    return bool(known) and before.status != "failed"
 
 
 def write_whole(path: Path, text: str) -> None:

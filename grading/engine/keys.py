@@ -24,7 +24,7 @@ def lesson_version(course: Course, lesson: str) -> str:
     questions = [
         course.student_notebook(lesson), course.source(lesson), course.bank(lesson), course.expectations(lesson),
     ]  # fmt: skip
-    return _hash(engine_version(), lesson, [_content(path) for path in questions])
+    return _hash(engine_version(), lesson, [content_of(path) for path in questions])
 
 
 @cache
@@ -34,7 +34,7 @@ def engine_version() -> str:
     engine = [_HERE / name for name in _ENGINE]
     sources = [*helpers, *(path for entry in engine for path in ([entry] if entry.is_file() else _python(entry)))]
     return _hash(
-        [(str(path.relative_to(_HERE.parent)), _content(path)) for path in sources],
+        [(str(path.relative_to(_HERE.parent)), content_of(path)) for path in sources],
         [_version(library) for library in _LIBRARIES], platform.python_version(), platform.machine(),
     )  # fmt: skip
 
@@ -68,7 +68,7 @@ def submission_key(
     path = submission.path
     return _hash(
         submission.student, submission.lesson, "" if path is None else path.suffix.lower(),
-        "" if path is None else _content(path), submission.problem, submission.notes, lesson, dict(limits),
+        "" if path is None else content_of(path), submission.problem, submission.notes, lesson, dict(limits),
         seed, sandbox, device,
     )  # fmt: skip
 
@@ -79,7 +79,7 @@ def mark_of(key: str, submission: Submission, course: Course, db_url: str) -> st
     return _hash(key, str(submission.timestamp), str(lesson.due), lesson.late_penalty_per_day, db_url)
 
 
-def _content(path: Path) -> str:
+def content_of(path: Path) -> str:
     """Hash of a file's bytes, or of why they can't be had; a link is not followed."""
     try:
         if path.is_symlink() or not path.is_file():

@@ -22,6 +22,8 @@ class QuestionOutcome:
             "needs grading" for a written question.
         hint: what the student is told; "" when correct.
         known_mistake: the hint came from the bank of mistakes.
+        measure: what entries to a leaderboard are compared by, between 0 and 1, as the judge found it on hidden cases;
+            None where the question has no such number.
     """
 
     question: str
@@ -31,6 +33,7 @@ class QuestionOutcome:
     status: str
     hint: str = ""
     known_mistake: bool = False
+    measure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,12 @@ class SubmissionOutcome:
         reason: one sentence for a person; "" when graded.
         notes: what intake repaired or could not place.
         suspicious: reasons to look twice.
-        seconds: by stage: intake, wait, kernel_start, cells, shutdown, judge, save, feedback.
+        seconds: by stage: queue, intake, kernel_start, cells, shutdown, judge, save, feedback.
         feedback: path of the feedback page relative to the output folder; "" when there is none.
         key: hash of all that this came from (`keys`); "" where it must be graded again in any case.
+        content: hash of what was handed in: another one is another attempt; "" when nothing was, or not known.
+        handed_in: when, by timestamp.txt; "" when not known. Like `judged_at` an ISO time in UTC.
+        judged_at: when it was put on record.
     """
 
     student: str
@@ -59,6 +65,9 @@ class SubmissionOutcome:
     feedback: str = ""
     source: str = ""
     key: str = ""
+    content: str = ""
+    handed_in: str = ""
+    judged_at: str = ""
 
     @property
     def score(self) -> float:
@@ -73,7 +82,7 @@ class SubmissionOutcome:
         for q in self.questions:
             yield {
                 "student": self.student, "lesson": self.lesson, "question": q.question, "score": q.score,
-                "max": q.max, "status": q.status, "hint": q.hint,
+                "max": q.max, "status": q.status, "hint": q.hint, "measure": q.measure,
             }  # fmt: skip
 
     def to_json(self) -> str:
@@ -96,3 +105,11 @@ def read_results(folder: Path) -> list[SubmissionOutcome]:
 
     latest = Journal(folder).latest
     return [latest[key] for key in sorted(latest)]
+
+
+def read_attempts(folder: Path) -> dict[tuple[str, str], list[SubmissionOutcome]]:
+    """By student and lesson: one outcome for each different file that was graded, the latest one last."""
+    from grading.engine.journal import Journal
+
+    journal = Journal(folder)
+    return {place: [*journal.earlier.get(place, ()), outcome] for place, outcome in sorted(journal.latest.items())}

@@ -1,5 +1,5 @@
 """The report page of a graded class: one self-contained HTML file."""
 
-from grading.report.page import write_report
+from grading.report.page import report_of, write_report
 
-__all__ = ["write_report"]
+__all__ = ["report_of", "write_report"]

@@ -1,57 +1,80 @@
-"""The picture of a lesson: one stacked bar per question, as inline SVG whose text keeps its size in any window."""
+"""Stacked bars as inline SVG whose text keeps its size in any window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
 from grading.report.tally import STATES, QuestionTally
 
-_STEP, _BAR = 52, 22  # pixels from one question to the next; height of a bar
+_STEP, _BAR = 52, 22  # pixels from one bar to the next; height of a bar
 _SHORT, _LONG = 32, 90  # characters of a title that fit beside the mean in a narrow and in a wide window
 
 
+@dataclass(frozen=True)
+class Bar:
+    """One bar; `parts`: (style, what it is, how many)."""
+
+    id: str
+    title: str
+    right: str
+    parts: tuple[tuple[int, str, int], ...]
+
+
 def question_chart(questions: Sequence[QuestionTally]) -> Markup:
-    """Bars in percent of the class, widths relative, so that the picture fills whatever room it gets."""
-    parts = [_question(n * _STEP, q) for n, q in enumerate(questions)]
-    text = in_words(questions)
+    """One bar per question: students by state."""
+    return bar_chart([_of(q) for q in questions], "Students by question")
+
+
+def bar_chart(bars: Sequence[Bar], what: str) -> Markup:
+    """Bars in percent of their sum, widths relative, so that the picture fills whatever room it gets."""
+    parts = [_bar(n * _STEP, bar) for n, bar in enumerate(bars)]
     return Markup('<svg class="chart" role="img" width="100%" height="{}"><title>{}</title>{}</svg>').format(
-        len(questions) * _STEP, text, Markup("").join(parts)
+        len(bars) * _STEP, _told(bars, what), Markup("").join(parts)
     )
 
 
 def in_words(questions: Sequence[QuestionTally]) -> str:
     """The picture for those who can't see it."""
-    rows = []
-    for q in questions:
-        counts = ", ".join(f"{count} {state}" for state, count in q.counts.items() if count)
-        rows.append(f"{q.id}: {counts or 'nobody'}")
-    return "Students by question. " + "; ".join(rows) + "."
+    return _told([_of(q) for q in questions], "Students by question")
 
 
-def _question(top: int, q: QuestionTally) -> Markup:
-    total = sum(q.counts.values())
+def _of(q: QuestionTally) -> Bar:
     share = "" if q.mean is None else f"{100 * q.mean:.0f} %"
+    return Bar(q.id, q.title, share, tuple((n, state, q.counts[state]) for n, state in enumerate(STATES)))
+
+
+def _told(bars: Sequence[Bar], what: str) -> str:
+    rows = []
+    for bar in bars:
+        counts = ", ".join(f"{count} {state}" for _, state, count in bar.parts if count)
+        rows.append(f"{bar.id or bar.title}: {counts or 'nobody'}")
+    return f"{what}. " + "; ".join(rows) + "."
+
+
+def _bar(top: int, bar: Bar) -> Markup:
+    total = sum(count for *_, count in bar.parts)
     parts = [
-        Markup('<text x="0" y="{}"><tspan class="id">{}</tspan> {}</text>').format(top + 15, q.id, _title(q.title)),
-        Markup('<text x="100%" y="{}" class="mean" text-anchor="end">{}</text>').format(top + 15, share),
+        Markup('<text x="0" y="{}"><tspan class="id">{}</tspan> {}</text>').format(top + 15, bar.id, _title(bar.title)),
+        Markup('<text x="100%" y="{}" class="mean" text-anchor="end">{}</text>').format(top + 15, bar.right),
     ]
     left = 0.0
-    for index, state in enumerate(STATES):
-        count = q.counts[state]
+    for style, state, count in bar.parts:
         if not count:
             continue
         width = 100 * count / total
+        said = f"{bar.id or bar.title}: {count} {state}"
         parts.append(
             Markup('<rect class="s{}" x="{:.3f}%" y="{}" width="{:.3f}%" height="{}"><title>{}</title></rect>').format(
-                index, left, top + 22, width, _BAR, f"{q.id}: {count} {state}"
+                style, left, top + 22, width, _BAR, said
             )
         )
         if width >= 2.5 + 2.5 * len(str(count)):  # a number that doesn't fit its bar at 320 pixels is left out
             parts.append(
                 Markup('<text class="n{}" x="{:.3f}%" y="{}" text-anchor="middle">{}</text>').format(
-                    index, left + width / 2, top + 22 + 15.5, escape(count)
+                    style, left + width / 2, top + 22 + 15.5, escape(count)
                 )
             )
         left += width

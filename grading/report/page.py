@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import mean, median
@@ -13,15 +13,54 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grading.course import Course, CourseError
-from grading.engine.outcome import SubmissionOutcome
+from grading.engine.outcome import SubmissionOutcome, read_attempts, read_results
 from grading.report import tally
-from grading.report.chart import question_chart
+from grading.report.attempts import tally_attempts
+from grading.report.chart import bar_chart, question_chart
+from grading.report.leaderboard import leaderboards
+from grading.similarity import Group, alike, answers_of
 
 _HERE = Path(__file__).parent
 
 
+def report_of(
+    out: Path,
+    course: Course,
+    *,
+    title: str,
+    outcomes: Sequence[SubmissionOutcome] | None = None,
+    anonymous: bool = False,
+) -> Path:
+    """Write the page of what was graded into `out`: ``report.html``, or ``report-anonymous.html`` without names.
+
+    Args:
+        outcomes: by default all results that are kept there.
+
+    Raises:
+        CourseError: nothing was graded there.
+    """
+    if outcomes is None and not (outcomes := read_results(out)):
+        raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
+    groups: list[Group] = []
+    if not anonymous:
+        answers = answers_of(outcomes, out, course)
+        groups = alike(answers.texts, answers.given, answers.known)
+    name = "report-anonymous.html" if anonymous else "report.html"
+    return write_report(
+        outcomes, out / name, title=title, course=course, attempts=read_attempts(out), groups=groups,
+        anonymous=anonymous,
+    )  # fmt: skip
+
+
 def write_report(
-    outcomes: Sequence[SubmissionOutcome], path: Path, *, title: str, course: Course | None = None
+    outcomes: Sequence[SubmissionOutcome],
+    path: Path,
+    *,
+    title: str,
+    course: Course | None = None,
+    attempts: Mapping[tuple[str, str], Sequence[SubmissionOutcome]] | None = None,
+    groups: Sequence[Group] = (),
+    anonymous: bool = False,
 ) -> Path:
     """Write one self-contained HTML page about a graded class.
 
@@ -29,15 +68,21 @@ def write_report(
         path: the page; links to feedback pages are relative to its folder, so it belongs into the output folder.
         title: of the page, for instance the course's.
         course: gives the titles of lessons and their order.
+        attempts: by student and lesson: the outcomes of all files that were handed in, oldest first.
+        groups: students with near-identical answers.
+        anonymous: a page to show in class: no names, no links, and nothing that is about one student.
     """
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"sha256": _sha256, "number": tally.number, "chart": question_chart}
-    style = Markup((_HERE / "report.css").read_text("utf-8"))
+    environment.filters |= {
+        "sha256": _sha256, "number": tally.number, "chart": question_chart, "bars": bar_chart,
+    }  # fmt: skip
+    style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     html = environment.get_template("report.html.j2").render(
-        title=title, style=style, states=tally.STATES, written=datetime.now().astimezone(), **_content(outcomes, course)
-    )
+        title=title, style=style, script=script, states=tally.STATES, written=datetime.now().astimezone(),
+        named=not anonymous, groups=groups, attempts=tally_attempts(attempts or {}), **_content(outcomes, course),
+    )  # fmt: skip
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, "utf-8", errors="replace", newline="\n")
@@ -47,12 +92,14 @@ def write_report(
 def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> dict[str, object]:
     outcomes = sorted(outcomes, key=lambda o: (o.lesson, o.student.casefold()))
     shares = [s for o in outcomes if (s := tally.share_of(o)) is not None]
-    lessons = [
-        tally.tally_lesson(lesson, _title(lesson, course), [o for o in outcomes if o.lesson == lesson])
-        for lesson in _in_order({o.lesson for o in outcomes}, course)
-    ]
+    order = _in_order({o.lesson for o in outcomes}, course)
+    by_lesson: dict[str, list[SubmissionOutcome]] = {lesson: [] for lesson in order}
+    for outcome in outcomes:
+        by_lesson[outcome.lesson].append(outcome)
+    lessons = [tally.tally_lesson(lesson, _title(lesson, course), own) for lesson, own in by_lesson.items()]
     return {
         "lessons": lessons,
+        "overview": tally.overview(outcomes, order) if len(lessons) > 1 else [],
         "students": len({o.student for o in outcomes}),
         "submissions": len(outcomes),
         "mean": mean(shares) if shares else None,
@@ -70,7 +117,9 @@ def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> di
         },
         "known": tally.hints(outcomes, known=True),
         "unknown": tally.hints(outcomes, known=False),
+        "boards": leaderboards(outcomes),
         "stages": tally.stages(outcomes),
+        "work": tally.work(outcomes),
     }
 
 

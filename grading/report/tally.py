@@ -14,8 +14,8 @@ CORRECT, PARTIAL, WRONG, NOT_STARTED, NO_ANSWER, WAITING = STATES = (
 )  # fmt: skip
 
 _STAGES = {
+    "queue": "standing in line",
     "intake": "reading and repairing",
-    "wait": "waiting for a place",
     "kernel_start": "starting the kernel",
     "cells": "running the cells",
     "shutdown": "closing the sandbox",
@@ -90,6 +90,22 @@ class LessonTally:
     stuck: tuple[Stuck, ...]
     solved: int
 
+    @property
+    def shares(self) -> list[float]:
+        return [row.share for row in self.rows if row.share is not None]
+
+    @property
+    def mean(self) -> float | None:
+        return mean(self.shares) if self.shares else None
+
+    @property
+    def median(self) -> float | None:
+        return median(self.shares) if self.shares else None
+
+    @property
+    def full(self) -> int:
+        return sum(share >= 1 for share in self.shares)
+
 
 @dataclass(frozen=True)
 class Group:
@@ -99,6 +115,24 @@ class Group:
     label: str
     text: str
     who: tuple[Who, ...]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A submission to look at twice, with the reasons."""
+
+    who: Who
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One student over all lessons; None where nothing was handed in or nothing is graded yet."""
+
+    name: str
+    shares: tuple[float | None, ...]
+    score: float
+    mean: float | None
 
 
 @dataclass(frozen=True)
@@ -218,9 +252,10 @@ def stopped(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
     return _grouped(pairs)
 
 
-def suspicious(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
-    """Reasons to look twice."""
-    return _grouped((("", "", reason), who_of(o)) for o in outcomes for reason in dict.fromkeys(o.suspicious))
+def suspicious(outcomes: Iterable[SubmissionOutcome]) -> list[Suspect]:
+    """Whom to look at twice, most reasons first."""
+    found = [Suspect(who_of(o), tuple(dict.fromkeys(o.suspicious))) for o in outcomes if o.suspicious]
+    return sorted(found, key=lambda s: (-len(s.reasons), s.who.name.casefold(), s.who.lesson))
 
 
 def repaired(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
@@ -246,14 +281,38 @@ def _grouped(pairs: Iterable[tuple[tuple[str, str, str], Who]]) -> list[Group]:
     return [Group(*key, tuple(who)) for key, who in ordered]
 
 
+def overview(outcomes: Sequence[SubmissionOutcome], lessons: Sequence[str]) -> list[Overview]:
+    """Every student's share of every lesson, by name."""
+    by_student: dict[str, dict[str, SubmissionOutcome]] = {}
+    for outcome in outcomes:
+        by_student.setdefault(outcome.student, {})[outcome.lesson] = outcome
+    rows = []
+    for student in sorted(by_student, key=str.casefold):
+        own = by_student[student]
+        shares = tuple(share_of(own[lesson]) if lesson in own else None for lesson in lessons)
+        known = [share for share in shares if share is not None]
+        rows.append(Overview(student, shares, sum(o.score for o in own.values()), mean(known) if known else None))
+    return rows
+
+
 def stages(outcomes: Sequence[SubmissionOutcome]) -> list[Stage]:
     """Stages of grading in their order; a stage we have no words for keeps its name."""
     names = dict.fromkeys([*_STAGES, *(name for o in outcomes for name in o.seconds)])
-    found = []
-    for name in names:
-        timed = [(o.seconds[name], o) for o in outcomes if name in o.seconds]
-        if timed:
-            seconds = [s for s, _ in timed]
-            longest, whose = max(timed, key=lambda pair: pair[0])
-            found.append(Stage(_STAGES.get(name, name), median(seconds), longest, who_of(whose), sum(seconds)))
-    return found
+    found = (
+        _stage(_STAGES.get(name, name), [(o.seconds[name], o) for o in outcomes if name in o.seconds]) for name in names
+    )
+    return [stage for stage in found if stage is not None]
+
+
+def work(outcomes: Sequence[SubmissionOutcome]) -> Stage | None:
+    """All stages together, without standing in line."""
+    timed = [(sum(s for name, s in o.seconds.items() if name != "queue"), o) for o in outcomes if o.seconds]
+    return _stage("all but the line", timed)
+
+
+def _stage(name: str, timed: Sequence[tuple[float, SubmissionOutcome]]) -> Stage | None:
+    if not timed:
+        return None
+    seconds = [s for s, _ in timed]
+    longest, whose = max(timed, key=lambda pair: pair[0])
+    return Stage(name, median(seconds), longest, who_of(whose), sum(seconds))

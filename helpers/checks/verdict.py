@@ -35,6 +35,8 @@ class Verdict:
         known_mistake: True when the hint came from a fingerprint.
         failure: the first exception of the answer, if there was one.
         faults: exceptions in our own judge; the tests ask for none.
+        measure: the question's own number, such as an accuracy, on secret cases where there are any; None: it has none.
+        measured: what that number is, in words.
     """
 
     question: str
@@ -48,6 +50,8 @@ class Verdict:
     failure: Failure | None = None
     reason: str = ""
     faults: tuple[str, ...] = field(default=())
+    measure: float | None = None
+    measured: str = ""
 
     @property
     def passed(self) -> bool:
