@@ -56,12 +56,15 @@ class GradingKernelApp(IPKernelApp):
         self.init_pdb()
         ipykernel.debugger._is_debugpy_available = False
         self.kernel = self.kernel_class.instance(parent=self, log=self.log, profile_dir=self.profile_dir, user_ns={})
-        self.kernel.shell._sys_modules_keys = set(sys.modules)  # here: touching every name would copy its page
+        shell = self.kernel.shell
+        assert shell is not None
+        shell._sys_modules_keys = set(sys.modules)  # here: touching every name would copy its page
         if "session" in self._trait_values:
             raise RuntimeError("a session was made too early: it holds the keys of one kernel")
 
     def connect(self):
         """The rest, in the process that runs the notebook."""
+        assert self.profile_dir is not None
         os.makedirs(self.profile_dir.location, exist_ok=True)  # the disk of a fork is empty
         self.profile_dir.check_dirs()
         self.init_blackhole()
@@ -85,6 +88,7 @@ class GradingKernelApp(IPKernelApp):
 
     def init_code(self):
         """A profile just made has nothing to run at the start."""
+        assert self.shell is not None
         self.shell.user_ns_hidden.update(self.shell.user_ns)
 
     def init_sockets(self):
