@@ -3,8 +3,8 @@
 Three models of about 64 000 weights whose training steps take about the same time. Each gets the same number of steps,
 from 250 images (seen very often) to 16 000 (seen a few times). Writes helpers/measured/data_size.json after every run;
 runs that are there are not made again. Then once more with the 16 patches of every image in one scrambled order, the
-same for all: a world in which neighbours are no neighbours. About half an hour on one quiet core; `--sizes 250 --seeds 1`
-for a taste. Lesson 10 draws it.
+same for all: a world in which neighbours are no neighbours. About half an hour on one quiet core; for a taste
+`--sizes 250 --seeds 1`. Lesson 10 draws it.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def main() -> None:
             "date": datetime.date.today().isoformat(),
             "machine": "one of 2 CPU cores, shared with other work; seconds are processor time, read them with care",
             "data": "drawn shapes, 2000 others for the test",
-            "settings": f"AdamW, lr {args.lr:g}, weight decay {DECAY:g}, {args.steps} steps of {BATCH}, no augmentation",
+            "settings": f"AdamW, lr {args.lr:g}, weight decay {DECAY:g}, {args.steps} steps of {BATCH} images",
             "steps": args.steps,
             "torch": torch.__version__.split("+")[0],
         }

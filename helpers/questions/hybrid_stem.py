@@ -56,8 +56,8 @@ class ConvStemQuestion(Question):
             "bends",
             "not a linear map: something bends between the convolutions",
             share=2,
-            hint="For two images a and b your stem obeys f(a) + f(b) = f(a + b) + f(0). Any number of convolutions in a "
-            "row is one convolution, unless something stands between them.",
+            hint="For two images a and b your stem obeys f(a) + f(b) = f(a + b) + f(0). Any number of convolutions in "
+            "a row is one convolution, unless something stands between them.",
         ),
         Criterion(
             "norm",
@@ -150,7 +150,7 @@ _LATER = "can be seen once the shape is right"
 
 @dataclass(frozen=True)
 class StemReading:
-    """What a stem's arrays tell: each property is "" where all is well, else what is not. Takes whatever arrays came."""
+    """What a stem's arrays tell: each property is "" where all is well, else says what is not. Any arrays may come."""
 
     case: Case
     expected: Mapping[str, np.ndarray]
@@ -200,7 +200,8 @@ class StemReading:
             return ""
         k = int(off.argmax())
         row, column = (int(v) for v in own[:, k])
-        return f"token {k} belongs to row {row}, column {column}; it looks at row {seen[0, k]:.1f}, column {seen[1, k]:.1f}"
+        looks = f"row {seen[0, k]:.1f}, column {seen[1, k]:.1f}"
+        return f"token {k} belongs to row {row}, column {column}; the middle of what it sees is {looks}"
 
     @staticmethod
     def _along(own: np.ndarray, seen: np.ndarray) -> bool:
@@ -224,7 +225,11 @@ class StemReading:
             return self.dead
         if self.own_share > 0.95:
             return f"{100 * self.own_share:.0f} % of what a token hangs on lies inside its own patch"
-        return "" if self.all_seen else f"{100 * (1 - number_of(self.got, 'seen')):.0f} % of the pixels are seen by no token"
+        return (
+            ""
+            if self.all_seen
+            else f"{100 * (1 - number_of(self.got, 'seen')):.0f} % of the pixels are seen by no token"
+        )
 
     @cached_property
     def local(self) -> str:
