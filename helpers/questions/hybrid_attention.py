@@ -237,7 +237,7 @@ def _moved(model: Any, out: Any) -> int:
     """How many numbers of the module, biases aside, have a gradient that is not zero."""
     import torch
 
-    named = getattr(model, "named_parameters", list)()
+    named: Any = getattr(model, "named_parameters", list)()
     parameters = [p for name, p in named if p.requires_grad and "bias" not in name]
     if not parameters or not getattr(out, "requires_grad", False):
         return 0
