@@ -25,17 +25,17 @@ def show_meetings() -> None:
     """Draw three ways to join convolution and attention as rows of boxes: before, inside, between."""
     with style():
         fig, ax = figure(2.1)
-        ax.set(xlim=(0, 14.2), ylim=(-0.1, 3.1))
+        ax.set(xlim=(-0.4, 14.4), ylim=(-0.1, 3.1))
         ax.set_axis_off()
         for row, (name, boxes) in enumerate(_PLANS):
             y = 2.6 - row
             ax.text(1.35, y, f"{name}  (Q{19 + row})", ha="right", va="center", fontsize=9, color=SOFT)
             for k, (text, kind) in enumerate(boxes):
-                x = 1.6 + 3.15 * k
-                box = FancyBboxPatch((x, y - 0.3), 2.6, 0.6, boxstyle="round,pad=0.02,rounding_size=0.12",
+                x = 1.6 + 3.3 * k
+                box = FancyBboxPatch((x, y - 0.3), 2.8, 0.6, boxstyle="round,pad=0.02,rounding_size=0.12",
                                      facecolor=_PAPER[kind], edgecolor=_RIM)  # fmt: skip
                 ax.add_patch(box)
-                ax.text(x + 1.3, y, text, ha="center", va="center", fontsize=8.5)
+                ax.text(x + 1.4, y, text, ha="center", va="center", fontsize=8)
                 if k:
                     ax.annotate("", (x - 0.03, y), (x - 0.5, y), arrowprops={"arrowstyle": "-|>", "color": _RIM})
     words = "; ".join(f"{name}: " + ", ".join(text for text, _ in boxes) for name, boxes in _PLANS)
@@ -77,11 +77,11 @@ def show_sizes(
     """Draw accuracy against the number of training images: {model: {images: one value per seed}}, each seed a dot."""
     with style():
         fig, ax = figure(3.0, width=6.2)
-        for colour, (name, found) in zip(COLOURS, runs.items(), strict=False):
+        for colour, found in zip(COLOURS, runs.values(), strict=False):
             sizes = sorted(found)
             means = [float(np.mean(found[size])) for size in sizes]
             spread = [float(np.std(found[size], ddof=1)) if len(found[size]) > 1 else 0.0 for size in sizes]
-            ax.errorbar(sizes, means, yerr=spread, color=colour, capsize=3, label=name, zorder=3)
+            ax.errorbar(sizes, means, yerr=spread, color=colour, capsize=3, zorder=3)
             for size in sizes:
                 ax.scatter(
                     [size] * len(found[size]), found[size], s=14, color=colour, alpha=0.5, linewidths=0, zorder=4
@@ -92,7 +92,14 @@ def show_sizes(
         ax.minorticks_off()
         ax.set(title=title, xlabel="training images", ylabel=ylabel)
         ax.grid(axis="y")
-        ax.legend(loc="lower right")
+        ends = sorted((float(np.mean(found[max(found)])), name) for name, found in runs.items())
+        low, high = ax.get_ylim()
+        gap, last = 0.075 * (high - low), -np.inf
+        for value, name in ends:
+            last = max(value, last + gap)
+            colour = COLOURS[list(runs).index(name)]
+            ax.annotate(name, (max(every), last), xytext=(9, 0), textcoords="offset points", va="center",
+                        color=colour, fontsize=9, annotation_clip=False)  # fmt: skip
     told = "; ".join(
         f"{name}: " + ", ".join(f"{np.mean(found[size]):.0f} at {size:,}" for size in sorted(found))
         for name, found in runs.items()

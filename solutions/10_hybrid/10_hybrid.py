@@ -29,6 +29,7 @@
 import math
 import time
 from dataclasses import replace
+from statistics import stdev
 
 import torch
 import torch.nn.functional as F
@@ -241,7 +242,8 @@ class ConvAttentionLayer(nn.Module):
 
     def forward(self, x):
         height = x.shape[2]
-        query, key, value = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        layers = self.query_conv, self.key_conv, self.value_conv
+        query, key, value = (conv(x).flatten(2) for conv in layers)  # b d n
         energy = torch.einsum("bdi,bdj->bij", query, key) / math.sqrt(query.shape[1])  # BLANK
         weights = torch.softmax(energy, dim=2)  # BLANK
         mixed = torch.einsum("bij,bdj->bdi", weights, value)  # BLANK: "bij,bdj->bdi", weights, value
@@ -285,7 +287,7 @@ if ready("Q20"):
 #
 # Give your layer kernels by hand: queries and keys read the whole 3 x 3 neighbourhood, values the pixel in its
 # middle. Then a pixel collects from pixels that lie in *similar surroundings*, wherever in the image. That is
-# *non-local means* (Buades et al. 2005), for years the best way to take noise out of a photograph.
+# *non-local means* (Buades et al. 2005), long a standard way to take noise out of a photograph.
 #
 # Two more channels, a one and |x|², turn the product into a distance: $-\tfrac12|p_i - p_j|^2 = p_i \cdot p_j -
 # \tfrac12|p_j|^2 - \dots$, and what depends on i alone a softmax ignores.
@@ -375,9 +377,9 @@ assert columns.max() > 1.5 > 0.9 > columns.min()
 
 # %%
 colours = noisy.flatten(1)  # 3 n
-both = {"right: over those asked": colours @ w.T, "L0: over those who ask": colours @ w}
-shown = {f"{name}, {noise_in(out.view(3, 32, 32), clean):.1f} dB": out.view(3, 32, 32) for name, out in both.items()}
-compare([("noisy", noisy.clamp(0, 1)), *((name, out.clamp(0, 1)) for name, out in shown.items())])
+made = {"right": colours @ w.T, "L0": colours @ w}
+shown = [(f"{name}: {noise_in(out.view(3, 32, 32), clean):.1f} dB", out) for name, out in made.items()]
+compare([("noisy", noisy.clamp(0, 1)), *((title, out.clamp(0, 1).view(3, 32, 32)) for title, out in shown)])
 
 # %% [markdown]
 # The cure is one transpose, and one test finds it: give all places the same value. Every fair average is that value.
@@ -491,6 +493,14 @@ if ready("Q20"):
         scores[name] = accuracies(lambda layer=layer: OnMaps(layer(), 16), digits, unseen, **how)
         print(f"{name:<11} {listed(scores[name])}")
 
+# %% tags=["solution"]
+assert min(scores["yours"]) > max(scores["L0"]) + 5
+assert abs(scores["L0"].mean() - scores["L0, scaled"].mean()) < 8
+
+# %% [markdown]
+# The sum costs many points. The missing scale costs nothing here: 16 channels are few, look at the curve above. Of
+# two faults on one slide, one mattered for this net, and you can't tell which by reading.
+
 # %% [markdown]
 # ## 4 · A mistake that travels: attention with nobody to attend to
 #
@@ -581,24 +591,25 @@ assert torch.equal(*scores.values()) or where.type != "cpu"
 # ### Put right: tokens
 #
 # For attention to have a choice, there must be several tokens. Rows of the image, or patches; each with a learned
-# position, or order would be lost:
+# position, or order would be lost, and with lesson 06's shortcut, or all tokens would soon say the same:
 
 
 # %%
 class TokenNet(nn.Module):
-    """Tokens, positions, the same attention layer, a ReLU, the mean over tokens, a Linear."""
+    """Tokens, positions, the same attention layer (or only its value layer) and a shortcut, a ReLU, a Linear."""
 
-    def __init__(self, cut, d=64):
+    def __init__(self, cut, attend, d=16):
         super().__init__()
-        self.cut = cut
+        self.cut, self.attend = cut, attend
         n, width = cut(torch.zeros(1, 1, SIDE, SIDE)).shape[1:]
         self.embed, self.positions = nn.Linear(width, d), nn.Parameter(0.5 * torch.randn(n, d))
         self.layer = SelfAttentionLayer(d, d)
-        self.head = nn.Linear(d, 10)
+        self.head = nn.Linear(n * d, 10)
 
     def forward(self, images):
         x = torch.relu(self.embed(self.cut(images)) + self.positions)
-        return self.head(torch.relu(self.layer(x)).mean(1))
+        x = x + (self.layer(x) if self.attend else self.layer.value(x))
+        return self.head(torch.relu(x).flatten(1))
 
 
 def rows_of(images):
@@ -610,14 +621,16 @@ def patches_of(images):
 
 
 # %%
-scores["rows as tokens"] = accuracies(lambda: TokenNet(rows_of), train, test, **how)
-scores["patches as tokens"] = accuracies(lambda: TokenNet(patches_of), train, test, **how)
+for name, cut in (("rows", rows_of), ("patches", patches_of)):
+    scores[name] = accuracies(lambda cut=cut: TokenNet(cut, True), train, test, **how)
+    scores[f"{name}, without"] = accuracies(lambda cut=cut: TokenNet(cut, False), train, test, **how)
 means = {name: found.mean().item() for name, found in scores.items()}
-bars(means, {name: found.std().item() for name, found in scores.items()}, xlabel="test accuracy, %", form="{:.1f}")
+errors = {name: found.std().item() for name, found in scores.items()}
+bars(means, errors, xlabel="test accuracy, %", form="{:.1f}")
 
 # %%
 torch.manual_seed(0)
-net = TokenNet(patches_of)
+net = TokenNet(patches_of, True)
 fit(net, train, progress=False, seed=0, **how)
 with torch.no_grad():
     net.eval()(test.images[:1].to(where))
@@ -627,9 +640,9 @@ print(f"weights from {seen.min():.3f} to {seen.max():.2f}; by chance each would 
 assert seen.max() > 0.1
 
 # %% [markdown]
-# Now weights differ: attention works. Whether it *pays* is another question. On these small pictures one hidden layer
-# over all pixels is hard to beat; look at the bars and their spread, and believe those rather than the name of the
-# layer.
+# Now weights differ: attention works. Does it *pay*? Look at the bars in pairs, and at their spread. On pictures of 8
+# x 8 pixels it doesn't, beyond chance: a Linear over all positions sees everything anyway. A fair answer needs the
+# row "without", whatever the layer is called.
 #
 # How you would have noticed: print the *shape* of the weights. (b, 1, 1) says it all.
 
@@ -757,13 +770,15 @@ if ready("Q21"):
     opened = sight(Tokens(list(joined)[:7]).cpu(), 27)
     show_sights({"two convolutions": alone, "and your block, trained": opened}, 4, 27)
     for name, pixels in (("without", alone), ("with", opened)):
-        print(f"{name:<8} it hangs on {int((pixels > 1e-6 * pixels.max()).sum()):>4} of 1024 pixels")
+        far = 100 * pixels[alone == 0].sum() / pixels.sum()
+        print(f"{name:<8} it hangs on {int((pixels > 0).sum()):>4} of 1024 pixels; {far:.0f} % lie beyond the 7 x 7")
     after = evaluate(joined, shapes_test).accuracy
     print(f"accuracy {100 * before:.1f} % before, {100 * after:.1f} % after another epoch")
 
 # %% [markdown]
-# From 7 x 7 pixels to all of them, in one layer. (That the accuracy rose is no proof for the block: the plain CNN
-# would have had another epoch as well. To compare, both need the same training, and seeds. That is section 7.)
+# From 7 x 7 pixels to all of them, in one layer; faintly so far, for the block has only begun to speak. (That the
+# accuracy rose is no proof for the block: the plain CNN would have had another epoch as well. To compare, both need
+# the same training, and seeds. That is section 7.)
 
 # %% [markdown]
 # ## 6 · Aside: attention that stays near
@@ -782,9 +797,8 @@ def neighbours(side, radius):
 
 def dial(radius=1, side=8):
     mask = neighbours(side, radius).float()
-    around = mask[0] + mask[side**2 // 2 + side // 2]
-    pairs = f"{int(mask.sum()):,} of {side**4:,} pairs"
-    compare([("seen by two places", around.view(side, side)), (pairs, mask)], shared=False)
+    pairs = f"all places: {int(mask.sum()):,} of {side**4:,} pairs"
+    compare([("what one place sees", mask[2 * side + 1].view(side, side)), (pairs, mask)])
 
 
 explore(dial, radius=[0, 1, 2, 4])
@@ -862,14 +876,14 @@ if ready("Q19"):
 #
 # ### A short race, live
 #
-# Everybody gets the same number of steps, from few images seen often, or from more seen less often. Three seeds. On a
-# GPU the switch makes it a long one.
+# Everybody gets the same time, with few images seen often, or with more seen less often. Three seeds. On a GPU the
+# switch makes it a long race.
 
 
 # %%
-LARGE = where.type == "cuda"  # change me: True takes a minute on a GPU, an hour on a processor
-SIZES = (250, 1000, 4000, 16000) if LARGE else (250, 2000)
-STEPS, BATCH = (1500, 64) if LARGE else (80, 32)
+LARGE = where.type == "cuda"  # change me: without a GPU, True takes half an hour and more
+SIZES = (250, 1000, 4000, 16000) if LARGE else (50, 2000)
+STEPS, BATCH = (1500, 64) if LARGE else (70, 32)
 MORE = {"ViT": 1.25}  # times the steps, so that all take equally long
 
 
@@ -897,7 +911,7 @@ def race(name, size):
 
 
 # %%
-pool, live = drawn(max(SIZES)), {}
+pool, live = drawn(max(SIZES)) if LARGE else shapes, {}
 if ready("Q19"):
     for name in racers:
         live[name] = {size: race(name, size) for size in SIZES}
@@ -906,19 +920,21 @@ if ready("Q19"):
 
 # %% tags=["solution"]
 assert min(live["CNN"][2000]) > max(live["ViT"][2000])
+assert min(live["CNN"][2000]) > max(live["CNN"][50])
 sizes = [count(make()) for make in racers.values()]
 assert max(sizes) < 1.03 * min(sizes)
 
 # %% [markdown]
 # ### The long race, measured once
 #
-# The same models from torch's own parts, more steps, up to 16 000 images, three seeds, 2000 test images. Which
-# command made it, and what it took:
+# The same models from torch's own parts, more steps, up to 16 000 images, 2000 others for the test. Which command
+# made it, and on what:
 
 # %%
 log = measured("data_size")
 for key in ("command", "machine", "settings", "date"):
     print(f"{key:<9} {log.about[key]}")
+print(f"seeds     {sorted({run['seed'] for run in log})}")
 
 
 def results(world, column="test", scale=100):
@@ -946,7 +962,8 @@ for size in sorted(mean["ViT"]):
 
 # %% tags=["solution"]
 assert all(mean["CNN"][size] > mean["hybrid"][size] - 0.5 > mean["ViT"][size] for size in mean["ViT"])
-assert mean["CNN"][1000] - mean["ViT"][1000] > 25 > 6 > mean["CNN"][16000] - mean["ViT"][16000]
+assert all(abs(sum(v) / len(v) - mean["ViT"][size]) < 5 for size, v in longer.items())
+assert mean["CNN"][1000] - mean["ViT"][1000] > 20 > 6 > mean["CNN"][16000] - mean["ViT"][16000]
 
 # %% [markdown]
 # Read it honestly:
@@ -999,8 +1016,8 @@ rows = {}
 for name in racers:
     rows[f"{name}, whole"], rows[f"{name}, scrambled"] = long[name][4000], odd[name][4000]
 means = {name: sum(found) / len(found) for name, found in rows.items()}
-bars(means, {name: torch.tensor(found).std().item() for name, found in rows.items()},
-     xlabel="test accuracy, %, 4000 images", form="{:.1f}")  # fmt: skip
+errors = {name: stdev(found) if len(found) > 1 else 0.0 for name, found in rows.items()}
+bars(means, errors, xlabel="test accuracy, %, 4000 images", form="{:.1f}")
 lost = {name: means[f"{name}, whole"] - means[f"{name}, scrambled"] for name in racers}
 print("; ".join(f"{name} loses {points:.1f} points" for name, points in lost.items()))
 
@@ -1008,9 +1025,9 @@ print("; ".join(f"{name} loses {points:.1f} points" for name, points in lost.ite
 assert abs(lost["ViT"]) < 3
 
 # %% [markdown]
-# The ViT hardly moves, and the others lose points: their prejudice has become partly false. Only partly, for *inside* a
-# patch neighbours are still neighbours, and the first two of the CNN's convolutions see 7 x 7 pixels (section 5), less
-# than a patch. It is still first.
+# The ViT hardly moves, and the others lose points: their prejudice has become partly false. Only partly, for *inside*
+# a patch neighbours are still neighbours, and the first two of the CNN's convolutions see 7 x 7 pixels (section 5),
+# less than a patch. It is still first.
 #
 # **Try it.** Your own hybrid: the number of blocks, the width, the stem's patches (64 tokens for 4). Is it still a
 # fair race?
@@ -1021,9 +1038,9 @@ width, depth, patch, seed = 64, 1, 8, 0  # change me
 if ready("Q19"):
     torch.manual_seed(seed)
     mine = Former(ConvStem(3, width, patch), width, depth, tokens=(32 // patch) ** 2)
-    fit(mine, shapes, epochs=2, batch_size=32, lr=2e-3, weight_decay=0.05, schedule=warm_up_and_cosine, seed=seed,
+    fit(mine, shapes, epochs=1, batch_size=32, lr=2e-3, weight_decay=0.05, schedule=warm_up_and_cosine, seed=seed,
         progress=False)  # fmt: skip
-    print(f"{count(mine):,} weights: {100 * evaluate(mine, shapes_test).accuracy:.1f} % after two epochs")
+    print(f"{count(mine):,} weights: {100 * evaluate(mine, shapes_test).accuracy:.1f} % after one epoch")
 
 # %% [markdown]
 # > ### What could go wrong
