@@ -790,8 +790,8 @@ if ready("Q21"):
 # %%
 def neighbours(side, radius):
     """(n, n) bools: may place i look at place j? n = side²"""
-    row, column = torch.arange(side**2) // side, torch.arange(side**2) % side
-    far = torch.maximum((row[:, None] - row).abs(), (column[:, None] - column).abs())
+    places = torch.cartesian_prod(torch.arange(side), torch.arange(side)).float()  # n 2
+    far = torch.cdist(places, places, p=math.inf)  # the larger of the steps down and across
     return far <= radius
 
 
