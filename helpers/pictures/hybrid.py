@@ -94,12 +94,14 @@ def show_sizes(
         ax.grid(axis="y")
         ends = sorted((float(np.mean(found[max(found)])), name) for name, found in runs.items())
         low, high = ax.get_ylim()
-        gap, last = 0.075 * (high - low), -np.inf
+        gap, last, places = 0.075 * (high - low), -np.inf, []
         for value, name in ends:
             last = max(value, last + gap)
-            colour = COLOURS[list(runs).index(name)]
-            ax.annotate(name, (max(every), last), xytext=(9, 0), textcoords="offset points", va="center",
-                        color=colour, fontsize=9, annotation_clip=False)  # fmt: skip
+            places.append((last, name))
+        over = max(0.0, last - high)
+        for place, name in places:
+            ax.annotate(name, (max(every), place - over), xytext=(9, 0), textcoords="offset points", va="center",
+                        color=COLOURS[list(runs).index(name)], fontsize=9, annotation_clip=False)  # fmt: skip
     told = "; ".join(
         f"{name}: " + ", ".join(f"{np.mean(found[size]):.0f} at {size:,}" for size in sorted(found))
         for name, found in runs.items()

@@ -882,8 +882,8 @@ if ready("Q19"):
 
 # %%
 LARGE = where.type == "cuda"  # change me: without a GPU, True takes half an hour and more
-SIZES = (250, 1000, 4000, 16000) if LARGE else (50, 2000)
-STEPS, BATCH = (1500, 64) if LARGE else (70, 32)
+SIZES = (250, 1000, 4000, 16000) if LARGE else (64, 512)
+STEPS, BATCH = (1500, 64) if LARGE else (64, 32)
 MORE = {"ViT": 1.25}  # times the steps, so that all take equally long
 
 
@@ -919,10 +919,15 @@ if ready("Q19"):
     show_sizes(live, f"{STEPS} steps of {BATCH} images (ViT: {MORE['ViT']:g} times as many)")
 
 # %% tags=["solution"]
-assert min(live["CNN"][2000]) > max(live["ViT"][2000])
-assert min(live["CNN"][2000]) > max(live["CNN"][50])
+few, more = ({name: sum(found[size]) / 3 for name, found in live.items()} for size in (SIZES[0], SIZES[-1]))
+assert more["CNN"] > more["ViT"] + 5
+assert more["CNN"] > few["CNN"] + 5
 sizes = [count(make()) for make in racers.values()]
 assert max(sizes) < 1.03 * min(sizes)
+
+# %% [markdown]
+# With few images nobody gets far, and the spreads touch. With more of them the lines part, in the order of their
+# prejudice.
 
 # %% [markdown]
 # ### The long race, measured once
@@ -934,7 +939,6 @@ assert max(sizes) < 1.03 * min(sizes)
 log = measured("data_size")
 for key in ("command", "machine", "settings", "date"):
     print(f"{key:<9} {log.about[key]}")
-print(f"seeds     {sorted({run['seed'] for run in log})}")
 
 
 def results(world, column="test", scale=100):
@@ -947,6 +951,8 @@ def results(world, column="test", scale=100):
 
 
 long = results("shapes")
+runs = [len(values) for found in long.values() for values in found.values()]
+print(f"seeds     {min(runs)} to {max(runs)} per point; the bars are their standard deviation")
 show_sizes(long, f"{log.about['steps']:,} steps of 64 images")
 
 # %%
@@ -962,6 +968,7 @@ for size in sorted(mean["ViT"]):
 
 # %% tags=["solution"]
 assert all(mean["CNN"][size] > mean["hybrid"][size] - 0.5 > mean["ViT"][size] for size in mean["ViT"])
+assert {run["epochs"] for run in log if run["size"] == 250} == {375}
 assert all(abs(sum(v) / len(v) - mean["ViT"][size]) < 5 for size, v in longer.items())
 assert mean["CNN"][1000] - mean["ViT"][1000] > 20 > 6 > mean["CNN"][16000] - mean["ViT"][16000]
 
@@ -973,9 +980,9 @@ assert mean["CNN"][1000] - mean["ViT"][1000] > 20 > 6 > mean["CNN"][16000] - mea
 #   pass it;
 # - at equal time (a quarter more steps for the ViT) nothing changes: steps are not what it is short of;
 # - the hybrid needs far fewer images than the ViT. It differs in the entrance, and has a block less;
-# - crossings are seen where data and models are huge. In Dosovitskiy et al. (Figure 4) ViTs pass the ResNets between
-#   about 30 and 100 million images. Don't expect one on a laptop, and don't believe a talk that shows one there
-#   without seeds;
+# - crossings are seen where data are huge. In Dosovitskiy et al. (Figure 4) ViT-B/32 is far behind a ResNet-50 after
+#   9 million images, and ahead after 90 million. Don't expect one on a laptop, and don't believe a talk that shows
+#   one without seeds;
 # - all three got one learning rate, none was tuned, and 250 images are seen 375 times: results about this recipe.
 #
 # ### And if the prejudice is false?
@@ -1117,7 +1124,7 @@ if ready("Q19"):
 # - Ramachandran et al., *Stand-Alone Self-Attention in Vision Models*, NeurIPS 2019: attention in a neighbourhood
 #   instead of every convolution; and how large it has to be.
 # - Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021. Figures 3 and 4: accuracy against pre-training
-#   data, with the crossing; Table 2 and Figure 5 hold the hybrids.
+#   data, with the crossing; Figure 5 has the hybrids.
 # - Dai et al., *CoAtNet: Marrying Convolution and Attention for All Data Sizes*, NeurIPS 2021. Figure 1: who
 #   generalises and who has capacity.
 # - Cordonnier, Loukas and Jaggi, *On the Relationship between Self-Attention and Convolutional Layers*, ICLR 2020.
