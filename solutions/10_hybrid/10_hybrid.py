@@ -548,7 +548,7 @@ assert slopes["query"] == slopes["key"] == 0 < slopes["value"]
 # same weights:
 
 # %%
-DATASET = "digits"  # change me: "mnist" (60 000 images; patience, or a GPU)
+DATASET = "digits"  # change me: "mnist" (60,000 images; patience, or a GPU)
 
 train, test = digits, unseen
 if DATASET != "digits":
@@ -932,7 +932,7 @@ assert max(sizes) < 1.03 * min(sizes)
 # %% [markdown]
 # ### The long race, measured once
 #
-# The same models from torch's own parts, more steps, up to 16 000 images, 2000 others for the test. Which command
+# The same models from torch's own parts, more steps, up to 16,000 images, 2000 others for the test. Which command
 # made it, and on what:
 
 # %%
@@ -975,8 +975,8 @@ assert mean["CNN"][1000] - mean["ViT"][1000] > 20 > 6 > mean["CNN"][16000] - mea
 # %% [markdown]
 # Read it honestly:
 #
-# - **the lines come together, and we saw no crossing.** At 1000 images the prejudice is worth dozens of points, at 16
-#   000 a few. The CNN stands at the ceiling by then: on these shapes there is nothing better to learn, so nobody can
+# - **the lines come together, and we saw no crossing.** At 1000 images the prejudice is worth dozens of points, at
+#   16,000 a few. The CNN stands at the ceiling by then: on these shapes there is nothing better to learn, so nobody can
 #   pass it;
 # - at equal time (a quarter more steps for the ViT) nothing changes: steps are not what it is short of;
 # - the hybrid needs far fewer images than the ViT. It differs in the entrance, and has a block less;
