@@ -1,0 +1,297 @@
+"""Lesson 10, first third: a convolutional stem, judged by what its tokens look at; widths, norms and bends are free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from helpers.checks import Case, Criterion, Finding, Question, same_shape, tensor
+from helpers.checks.influence import by_patch, influence, still_norms
+from helpers.checks.module_probes import as_single, number_of, prepared
+from helpers.checks.placed_weights import learned
+from helpers.checks.token_probes import goes_along
+from helpers.pictures.hybrid_checks import sight_picture
+
+NEAR = 4  # patches: further than any small stem looks
+_LOUD = 10.0
+
+
+class ConvStemQuestion(Question):
+    id = "Q19"
+    title = "A convolutional stem"
+    signature = "ConvStem(in_channels=3, emb_size=64, patch_size=8): (b, c, h, w) -> (b, (h/p)(w/p), emb_size)"
+    needs_gradients = True
+    criteria = (
+        Criterion(
+            "shape",
+            "one token per patch, as wide as emb_size",
+            share=0,
+            hint="Compare the two shapes above. How often does your stem halve the image, and which axis comes last?",
+        ),
+        Criterion(
+            "order",
+            "token k looks at place k, row by row",
+            share=2,
+            hint="The picture shows what one token hangs on. It should be brightest at its own place. Follow the axes "
+            "of the grid (b, d, rows, columns) until they are (b, n, d).",
+        ),
+        Criterion(
+            "beyond",
+            "every token sees over the border of its patch, and every pixel is seen",
+            share=2,
+            hint="Look at the picture: what does a token make of the pixels next to its patch? How wide is a kernel, "
+            "and how far does it step?",
+        ),
+        Criterion(
+            "local",
+            "and nothing far away: the rest is left to attention",
+            hint="Some token hangs on pixels more than four patches away. A stem of small kernels can't; what in yours "
+            "joins the whole image?",
+        ),
+        Criterion(
+            "bends",
+            "not a linear map: something bends between the convolutions",
+            share=2,
+            hint="For two images a and b your stem obeys f(a) + f(b) = f(a + b) + f(0). Any number of convolutions in "
+            "a row is one convolution, unless something stands between them.",
+        ),
+        Criterion(
+            "norm",
+            "normed: ten times the contrast makes no ten times larger tokens",
+            hint="Images of ten times the contrast gave tokens that are nearly ten times as large. Three parts make a "
+            "stage; one of yours is missing.",
+        ),
+        Criterion(
+            "open",
+            "the last layer is bare: tokens may be as negative as positive",
+            hint="Your tokens are hardly ever negative. What is the last thing that happens to them?",
+        ),
+        Criterion(
+            "sizes",
+            "other patch sizes, other numbers of channels, images that are not square",
+            share=2,
+            hint="One size is right, another is not. Which number in your lines should come from an argument?",
+        ),
+        Criterion(
+            "learns",
+            "all of it belongs to the module and learns",
+            hint="The tokens are made with numbers that the module doesn't know of, or that no gradient reaches. "
+            "`list(stem.parameters())` shows those it knows.",
+        ),
+    )
+
+    def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        def stem(criteria: tuple[str, ...], grid: tuple[int, int], c: int, p: int, d: int, said: bool = True) -> Case:
+            h, w = (p * side for side in grid)
+            images = as_single(rng.normal(0, 1, (2, c, h, w)))
+            name = f"{h} x {w} pixels, {c} channel{'s' * (c > 1)}, patches of {p}"
+            seed = int(rng.integers(2**31))
+            return Case(name, criteria=criteria, images=images, patch=p, width=d, seed=seed, said=said)
+
+        main = ("shape", "order", "beyond", "local", "bends", "norm", "open", "learns")
+        yield stem(main, (11, int(rng.integers(5, 8))), 3, 4, 16)
+        yield stem(("sizes",), (int(rng.integers(5, 7)), int(rng.integers(7, 9))), 1, 2, 16)
+        yield stem(("sizes",), (int(rng.integers(6, 8)), 5), int(rng.choice([2, 4])), 8, 24)
+        yield stem(("sizes",), (4, 4), 3, 8, 64, said=False)
+
+    def probe(self, answer, case):
+        import torch
+
+        c = int(case["images"].shape[1])
+        named = {"in_channels": c, "emb_size": case["width"], "patch_size": case["patch"]}
+        model = prepared(answer(**(named if case["said"] else {})))
+        images = tensor(case["images"])
+        tokens = model(images)
+        record: dict[str, Any] = {"tokens": tokens}
+        if getattr(tokens, "ndim", 0) != 3 or tokens.shape[2] != case["width"]:
+            return record
+        record["learned"] = learned(model, tokens)
+        if hasattr(model, "eval"):
+            with torch.no_grad():
+                record["loud"] = model(_LOUD * images)
+            model.eval()
+        with still_norms(model):
+            aim = as_single(np.random.default_rng(case["seed"]).normal(0, 1, case["width"]))
+            pixels = influence(model, images[0], aim)
+            record["sight"] = by_patch(pixels, case["patch"])
+            record["seen"] = (pixels.sum(0) > 0).float().mean()
+            a, b = images
+            with torch.no_grad():
+                record["sums"] = torch.stack([model(one[None])[0] for one in (a, b, a + b, 0 * a)])
+                record["again"] = model(a[None])[0]
+        record["moves"] = goes_along(model, images)
+        return record
+
+    def judge(self, case, expected, got):
+        yield same_shape("shape", expected["tokens"], got.get("tokens"))
+        read = StemReading(case, expected, got)
+        for name in ("order", "beyond", "local", "bends", "norm", "open", "learns"):
+            reason = getattr(read, name)
+            yield Finding(name, not reason, reason)
+        reason = read.order or read.beyond or read.bends
+        yield Finding("sizes", not reason, reason)
+
+    def features(self, case, expected, got):
+        return StemReading(case, expected, got).marks()
+
+    def picture(self, case, expected, got):
+        rows, columns = np.asarray(expected["sight"]).shape[1:]
+        number = (rows // 2) * columns + columns // 2
+        given = None if got is None else np.asarray(got.get("sight", np.zeros(0)))
+        return sight_picture(np.asarray(expected["sight"]), given, number)
+
+
+_LATER = "can be seen once the shape is right"
+
+
+@dataclass(frozen=True)
+class StemReading:
+    """What a stem's arrays tell: each property is "" where all is well, else says what is not. Any arrays may come."""
+
+    case: Case
+    expected: Mapping[str, np.ndarray]
+    got: Mapping[str, np.ndarray]
+
+    def array(self, name: str) -> np.ndarray:
+        """The array, if its shape is the solution's and every number is finite; else an empty one."""
+        value, wanted = np.asarray(self.got.get(name, np.zeros(0)), np.float64), np.asarray(self.expected[name])
+        return value if value.shape == wanted.shape and np.isfinite(value).all() else np.zeros(0)
+
+    @cached_property
+    def dead(self) -> str:
+        """Why nothing can be read from the tokens."""
+        tokens, sums, again = self.array("tokens"), self.array("sums"), self.array("again")
+        if not (tokens.size and sums.size and again.size and self.array("sight").size):
+            return _LATER
+        size = np.abs(sums).max()
+        if not size or np.abs(sums[0] - again).max() > 0.02 * size:
+            return "the same image gave other tokens the second time" if size else "all tokens are zero"
+        if np.ptp(tokens, axis=1).max() < 1e-4 * np.abs(tokens).max():
+            return "all tokens of an image are the same"
+        return ""
+
+    @cached_property
+    def sight(self) -> np.ndarray:
+        """(n, rows, columns): shares of what a token hangs on."""
+        sight = np.abs(self.array("sight"))
+        return sight / np.maximum(sight.sum((1, 2), keepdims=True), 1e-12)
+
+    @cached_property
+    def places(self) -> tuple[np.ndarray, np.ndarray]:
+        """(2, n) twice: row and column of each token, and the middle of what it sees."""
+        rows, columns = np.indices(self.sight.shape[1:]).reshape(2, -1)
+        flat = self.sight.reshape(len(self.sight), -1)
+        return np.stack([rows, columns]), np.stack([flat @ rows, flat @ columns])
+
+    @cached_property
+    def order(self) -> str:
+        if self.dead:
+            return self.dead
+        if self.sight.sum((1, 2)).min() < 0.5:
+            return "some tokens hang on no pixel at all"
+        own, seen = self.places
+        step = np.median(seen - own, axis=1, keepdims=True)
+        off = np.abs(seen - own - step).max(0)
+        if np.abs(step).max() < 1.1 and off.max() < 1.3 and self._along(own, seen):
+            return ""
+        k = int(off.argmax())
+        row, column = (int(v) for v in own[:, k])
+        looks = f"row {seen[0, k]:.1f}, column {seen[1, k]:.1f}"
+        return f"token {k} belongs to row {row}, column {column}; the middle of what it sees is {looks}"
+
+    @staticmethod
+    def _along(own: np.ndarray, seen: np.ndarray) -> bool:
+        """Whether what is seen moves along with the places, down and across."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return all(np.corrcoef(a, b)[0, 1] > 0.9 for a, b in zip(own, seen, strict=True))
+
+    @cached_property
+    def own_share(self) -> float:
+        """How much of what it hangs on a token finds in its own patch, on average."""
+        flat = self.sight.reshape(len(self.sight), -1)
+        return float(np.diagonal(flat).mean()) if flat.shape[0] == flat.shape[1] else 1.0
+
+    @property
+    def all_seen(self) -> bool:
+        return number_of(self.got, "seen") > 0.9
+
+    @cached_property
+    def beyond(self) -> str:
+        if self.dead:
+            return self.dead
+        if self.own_share > 0.95:
+            return f"{100 * self.own_share:.0f} % of what a token hangs on lies inside its own patch"
+        return (
+            ""
+            if self.all_seen
+            else f"{100 * (1 - number_of(self.got, 'seen')):.0f} % of the pixels are seen by no token"
+        )
+
+    @cached_property
+    def local(self) -> str:
+        if self.dead:
+            return self.dead
+        (rows, columns), _ = self.places
+        far = np.maximum(abs(rows[:, None] - rows), abs(columns[:, None] - columns)) > NEAR
+        share = float((self.sight.reshape(far.shape) * far).sum(1).mean())
+        found = share < 0.01 and self.sight.sum((1, 2)).min() > 0.5
+        return "" if found else f"{100 * share:.0f} % of what a token hangs on is further than {NEAR} patches away"
+
+    @cached_property
+    def bends(self) -> str:
+        if self.dead:
+            return self.dead
+        a, b, both, none = self.array("sums")
+        rest, size = np.abs(a + b - both - none).max(), np.abs(a - none).max()
+        return "" if rest > 0.01 * size > 0 else "f(a) + f(b) is f(a + b) + f(0) for any two images"
+
+    @cached_property
+    def norm(self) -> str:
+        tokens, loud = self.array("tokens"), np.asarray(self.got.get("loud", np.zeros(0)), np.float64)
+        if self.dead or loud.shape != tokens.shape or not np.isfinite(loud).all():
+            return self.dead or _LATER
+        spread = [a.std(axis=(0, 1)).mean() for a in (tokens, loud)]
+        factor = spread[1] / max(spread[0], 1e-9)
+        return "" if factor < 3 else f"at {_LOUD:.0f} times the contrast, tokens are {factor:.1f} times as spread"
+
+    @cached_property
+    def open(self) -> str:
+        if self.dead:
+            return self.dead
+        low, high = self.array("tokens").min(), self.array("tokens").max()
+        return "" if low < -0.3 * high else f"tokens lie between {low:.2f} and {high:.2f}"
+
+    @cached_property
+    def learns(self) -> str:
+        if self.dead:
+            return self.dead
+        if number_of(self.got, "learned") < 9 * self.case["width"]:
+            return f"a gradient reaches {max(0, int(number_of(self.got, 'learned')))} numbers of the module"
+        return "" if number_of(self.got, "moves") == 1 else "something stays behind when the module moves"
+
+    def marks(self) -> dict[str, np.ndarray]:
+        """What tells one mistake from another, whatever the weights are."""
+        tokens = np.asarray(self.got["tokens"], np.float64)
+        marks = {"shape": np.array(tokens.shape, np.float64)}
+        if self.case.covers("sizes"):
+            return marks
+        traits = [not self.dead]
+        if not self.dead:
+            own, seen = self.places
+            turned = np.stack(np.divmod(np.arange(own.shape[1]), self.sight.shape[1]))[::-1]
+            even = tokens.std(axis=(0, 1))
+            checks = (self.order, self.bends, self.norm, self.open, self.learns)
+            traits += [not reason for reason in checks]
+            traits += [self.own_share > 0.95, self.all_seen, self._along(turned, seen)]
+            traits += [bool(even.std() < 0.2 * even.mean()), number_of(self.got, "moves") == 1]
+        else:
+            traits += [self.dead != _LATER]
+        marks["traits"] = np.zeros([1 + int(on) for on in traits])  # said by its shape, which is compared exactly
+        return marks
+
+
+QUESTIONS = (ConvStemQuestion(),)

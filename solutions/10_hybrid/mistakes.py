@@ -1,0 +1,1520 @@
+"""Lesson 10: what students really write, right in unusual ways and wrong in usual ones."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import nn
+
+from grading.exam.bank import mistake, right
+
+# --- Q19, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q19")
+class channels_last_and_layer_norm(nn.Module):
+    """As ConvNeXt norms: over the channels of each place."""
+
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        stages = patch_size.bit_length() - 1
+        widths = [in_channels, *[max(8, emb_size >> i) for i in reversed(range(stages))]]
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, 2, 1) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.norms = nn.ModuleList(nn.LayerNorm(b) for b in widths[1:])
+        self.last = nn.Linear(widths[-1], emb_size)
+
+    def forward(self, x):
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            x = F.gelu(norm(conv(x).permute(0, 2, 3, 1))).permute(0, 3, 1, 2)
+        return self.last(x.flatten(2).transpose(1, 2))
+
+
+@right("Q19")
+class group_norm_and_silu(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        parts, width = nn.Sequential(), in_channels
+        while patch_size > 1:
+            parts.append(nn.Conv2d(width, emb_size, 3, 2, 1, bias=False))
+            parts.append(nn.GroupNorm(4, emb_size))
+            parts.append(nn.SiLU())
+            width, patch_size = emb_size, patch_size // 2
+        parts.append(nn.Conv2d(width, emb_size, 1))
+        self.parts = parts
+
+    def forward(self, x):
+        x = self.parts(x)
+        b, d, h, w = x.shape
+        return x.view(b, d, h * w).swapaxes(1, 2)
+
+
+@right("Q19")
+class pooled_instead_of_strided(nn.Module):
+    """As the compact convolutional transformer does it: a convolution, then a pooling of stride 2."""
+
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        parts = []
+        for i in range(round(math.log2(patch_size))):
+            parts += [
+                nn.Conv2d(in_channels if i == 0 else emb_size, emb_size, 3, padding=1, bias=False),
+                nn.BatchNorm2d(emb_size), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1),
+            ]  # fmt: skip
+        self.parts = nn.Sequential(*parts, nn.Conv2d(emb_size, emb_size, 1))
+
+    def forward(self, x):
+        return torch.einsum("bdrc->brcd", self.parts(x)).flatten(1, 2)
+
+
+@right("Q19")
+class two_convolutions_per_stage(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+
+        def stage(a, b):
+            return nn.Sequential(
+                nn.Conv2d(a, b, 3, 2, 1), nn.BatchNorm2d(b), nn.GELU(),
+                nn.Conv2d(b, b, 3, 1, 1), nn.BatchNorm2d(b), nn.GELU(),
+            )  # fmt: skip
+
+        widths = [in_channels] + [emb_size] * int(math.log2(patch_size))
+        self.stages = nn.Sequential(*[stage(a, b) for a, b in zip(widths, widths[1:], strict=False)])
+        self.project = nn.Conv2d(emb_size, emb_size, 1)
+
+    def forward(self, x):
+        grid = self.project(self.stages(x))
+        return torch.stack([grid[:, :, i, j] for i in range(grid.shape[2]) for j in range(grid.shape[3])], dim=1)
+
+
+@right("Q19")
+class torchvisions_blocks(nn.Module):
+    """As torchvision's own hybrid ViT is made of Conv2dNormActivation."""
+
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        from helpers.torchvision_ops import load_torchvision
+
+        Block = load_torchvision().ops.misc.Conv2dNormActivation
+        halvings = int(math.log2(patch_size))
+        layers = [
+            Block(in_channels if i == 0 else emb_size, emb_size, kernel_size=3, stride=2) for i in range(halvings)
+        ]
+        self.proj = nn.Sequential(*layers, nn.LazyConv2d(emb_size, kernel_size=1))
+
+    def forward(self, x):
+        return self.proj(x).flatten(2).permute(0, 2, 1)
+
+
+@right("Q19")
+class with_raw_weights(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        sizes = [in_channels] + [emb_size] * int(math.log2(patch_size))
+        self.kernels = nn.ParameterList(
+            nn.Parameter(torch.randn(b, a, 4, 4) / (4 * a**0.5)) for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(b) for b in sizes[1:])
+        self.mix = nn.Parameter(torch.randn(emb_size, emb_size) / emb_size**0.5)
+
+    def forward(self, x):
+        for kernel, norm in zip(self.kernels, self.norms, strict=True):
+            x = torch.relu(norm(F.conv2d(x, kernel, stride=2, padding=1)))
+        return rearrange(x, "b d r c -> b (r c) d") @ self.mix
+
+
+@right("Q19")
+class unfolded_and_double(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        widths = [in_channels] + [emb_size] * (patch_size.bit_length() - 1)
+        self.maps = nn.ModuleList(nn.Linear(9 * a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.norms = nn.ModuleList(nn.LayerNorm(b) for b in widths[1:])
+        self.last = nn.Linear(emb_size, emb_size)
+        self.double()
+
+    def forward(self, x):
+        x = x.double()
+        for number, (one, norm) in enumerate(zip(self.maps, self.norms, strict=True)):
+            h, w = x.shape[2] // 2, x.shape[3] // 2
+            tokens = torch.relu(norm(one(F.unfold(x, 3, padding=1, stride=2).mT)))
+            if number == len(self.maps) - 1:
+                return self.last(tokens)
+            x = tokens.mT.unflatten(2, (h, w))
+
+
+# --- Q19, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q19",
+    hint="This is the patch embedding of lesson 03: one step of `patch_size`, patches that don't touch, and one linear "
+    "map. A stem takes several steps of 2, with something between them.",
+)
+class patchify(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        self.project = nn.Conv2d(in_channels, emb_size, patch_size, stride=patch_size)
+
+    def forward(self, images):
+        return rearrange(self.project(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="Your kernels are as wide as their step, 2 and 2: patches within patches, and no token sees over its border. "
+    "Which width makes neighbours overlap, and which padding keeps the size?",
+)
+class steps_without_overlap(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 2, stride=2), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="Kernels of 1 x 1 that step by 2 leave out three pixels of four, at every stage. Most of the image is seen by "
+    "nobody.",
+)
+class pixels_left_out(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 1, stride=2), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="Convolutions and norms, and nothing that bends: in `eval()` your whole stem is one linear map with a large "
+    "kernel. What follows the norm in each stage?",
+)
+class activation_forgotten(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider)]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="No norm between convolution and activation: ten times the contrast makes ten times larger tokens. It would "
+    "train, at small learning rates only.",
+)
+class norm_forgotten(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="The last of your layers is a stage's ReLU, so no token is ever negative, and attention gets half a space. "
+    "One 1 x 1 convolution is still to come, with nothing behind it.",
+)
+class one_by_one_forgotten(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="A ReLU behind the 1 x 1 convolution: whatever it wanted to say with a negative number is lost. The last "
+    "layer stays bare.",
+)
+class relu_at_the_very_end(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1), nn.ReLU())
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="The grid is flattened, but the width still comes before the tokens: (b, d, n). Attention wants (b, n, d).",
+)
+class width_before_tokens(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return self.layers(images).flatten(2)
+
+
+@mistake(
+    "Q19",
+    hint="The shape is right, the contents are not: `view` and `reshape` only count on in memory, where all places of "
+    "channel 0 come first. A token of yours holds one channel of many places. An axis has to move.",
+)
+class viewed_as_tokens(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        grid = self.layers(images)
+        return grid.reshape(len(grid), -1, grid.shape[1])
+
+
+@mistake(
+    "Q19",
+    hint="Your tokens walk down the columns: token 1 lies *below* token 0. Reading order goes right, then down; the "
+    "letter that stands last in the parentheses runs fastest.",
+)
+class down_the_columns(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (c r) d")
+
+
+@mistake(
+    "Q19",
+    hint="Fewer tokens than patches: without padding every 3 x 3 kernel eats the border, and halving is no halving "
+    "any more.",
+)
+class padding_forgotten(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        stages = int(math.log2(patch_size))
+        for stage in range(stages):
+            wider = emb_size // 2 ** (stages - 1 - stage)
+            layers += [nn.Conv2d(width, wider, 3, stride=2), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="Four times the tokens: one stage too few. Halve 8 on paper until 1 is left, and count.",
+)
+class one_stage_too_few(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        for _ in range(int(math.log2(patch_size)) - 1):
+            layers += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="As many stages as half the patch size: right for 2 and for 4, by chance. Each stage *halves*; how many "
+    "halvings make an eighth?",
+)
+class half_as_many_stages(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        for _ in range(patch_size // 2):
+            layers += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="Always three stages, whatever `patch_size` says. Right for patches of 8 only.",
+)
+class three_stages_always(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        for wider in (emb_size // 4, emb_size // 2, emb_size):
+            layers += [nn.Conv2d(width, wider, 3, stride=2, padding=1), nn.BatchNorm2d(wider), nn.ReLU()]
+            width = wider
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="Your stages live in a Python list, which hides them from the module; they would not train, or move to a GPU. "
+    "`nn.Sequential` or `nn.ModuleList` introduces them.",
+)
+class hidden_in_a_list(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        self.stages, width = [], in_channels
+        for _ in range(int(math.log2(patch_size))):
+            self.stages += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.last = nn.Conv2d(width, emb_size, 1)
+
+    def forward(self, images):
+        for layer in self.stages:
+            images = layer(images)
+        return rearrange(self.last(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="The same image gave other tokens the second time: layers are made in `forward`, with new random weights at "
+    "every call. They are born in `__init__`.",
+)
+class born_in_forward(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        self.sizes = in_channels, emb_size, int(math.log2(patch_size))
+
+    def forward(self, images):
+        width, emb_size, stages = self.sizes
+        for _ in range(stages):
+            conv = nn.Conv2d(width, emb_size, 3, stride=2, padding=1).to(images.device)
+            images = torch.relu(nn.BatchNorm2d(emb_size).to(images.device)(conv(images)))
+            width = emb_size
+        return rearrange(images, "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="A token too many: the class token comes later. A stem gives one token per patch and nothing else.",
+)
+class class_token_in_front(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        for _ in range(int(math.log2(patch_size))):
+            layers += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, emb_size))
+
+    def forward(self, images):
+        tokens = rearrange(self.layers(images), "b d r c -> b (r c) d")
+        return torch.cat([self.cls_token.expand(len(tokens), -1, -1), tokens], 1)
+
+
+@mistake(
+    "Q19",
+    hint="The grid came back as it is, with four axes. Attention speaks of tokens: one axis for all places.",
+)
+class still_a_grid(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        for _ in range(int(math.log2(patch_size))):
+            layers += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+@mistake(
+    "Q19",
+    hint="The first convolution expects 3 channels, whatever `in_channels` says. A grey image has one.",
+)
+class three_channels_always(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], 3
+        for _ in range(int(math.log2(patch_size))):
+            layers += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+@mistake(
+    "Q19",
+    hint="The stem works on constants: somewhere you left the graph (`detach`, `no_grad`, `.data`), so no gradient "
+    "goes back through it.",
+)
+class cut_off(nn.Module):
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        layers, width = [], in_channels
+        for _ in range(int(math.log2(patch_size))):
+            layers += [nn.Conv2d(width, emb_size, 3, stride=2, padding=1), nn.BatchNorm2d(emb_size), nn.ReLU()]
+            width = emb_size
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width, emb_size, 1))
+
+    def forward(self, images):
+        with torch.no_grad():
+            return rearrange(self.layers(images), "b d r c -> b (r c) d")
+
+
+# --- Q20, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q20")
+class batched_matrix_products(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.transpose(1, 2), k) * q.shape[1] ** -0.5, dim=-1)
+        return torch.bmm(v, weights.transpose(1, 2)).view(b, -1, h, w)
+
+
+@right("Q20")
+class torch_has_it_fused(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        out = F.scaled_dot_product_attention(q.mT, k.mT, v.mT)
+        return out.mT.unflatten(2, x.shape[2:])
+
+
+@right("Q20")
+class one_convolution_for_all_three(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.qkv = nn.Conv2d(in_channels, 3 * out_channels, kernel_size, padding="same", bias=False)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=1)  # b d h w
+        energy = torch.einsum("bdhw,bdyx->bhwyx", q, k) / q.shape[1] ** 0.5
+        weights = energy.flatten(3).softmax(-1).view_as(energy)
+        return torch.einsum("bhwyx,bdyx->bdhw", weights, v)
+
+
+@right("Q20")
+class place_by_place(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.to_v = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.to_k = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2, bias=False)
+        self.to_q = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = self.to_q(x), self.to_k(x), self.to_v(x)
+        out = torch.zeros_like(v)
+        for i in range(h):
+            for j in range(w):
+                energy = (q[:, :, i, j, None, None] * k).sum(1) / math.sqrt(k.shape[1])
+                weights = energy.exp() / energy.exp().sum((1, 2), keepdim=True)
+                out[:, :, i, j] = (weights[:, None] * v).sum((2, 3))
+        return out
+
+
+@right("Q20")
+class unfolded_into_linear_layers(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.size = kernel_size
+        self.query = nn.Linear(in_channels * kernel_size**2, out_channels)
+        self.key = nn.Linear(in_channels * kernel_size**2, out_channels)
+        self.value = nn.Linear(in_channels * kernel_size**2, out_channels)
+
+    def forward(self, x):
+        seen = F.unfold(x, self.size, padding=self.size // 2).mT  # b n (c k k)
+        query, key, value = self.query(seen), self.key(seen), self.value(seen)
+        energy = query / key.shape[-1] ** 0.25 @ (key / key.shape[-1] ** 0.25).mT
+        return rearrange(energy.softmax(-1) @ value, "b (r c) d -> b d r c", r=x.shape[2])
+
+
+@right("Q20")
+class raw_weights_in_double(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.wq = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.wk = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.wv = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+
+    def forward(self, x):
+        x, m = x.double(), self.wq.shape[-1] // 2
+        q, k, v = (F.conv2d(x, weight.double(), padding=m).flatten(2) for weight in (self.wq, self.wk, self.wv))
+        weights = torch.softmax(torch.matmul(k.mT, q) / len(self.wq) ** 0.5, dim=1)  # b j i
+        return torch.matmul(v, weights).unflatten(-1, x.shape[2:])
+
+
+# --- Q20, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q20",
+    hint="Your weights are right, and summed over the wrong axis: row i of the weights belongs to the place that asks, "
+    "and adds up to one, but `bmm(value, weights)` sums down its columns. Write the letters (i asks, j is asked) "
+    "under both factors.",
+)
+class summed_over_queries(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Two things at once, as in a lecture's code: the sum runs over the places that ask instead of those asked, "
+    "and the energies have no scale.",
+)
+class the_lectures_line(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        attention_weights = F.softmax(torch.bmm(q.mT, k), dim=-1)
+        return torch.bmm(v, attention_weights).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Right with one channel; with more, the weights are too sharp. Queries are out_channels long: which scale "
+    "goes with that?",
+)
+class scale_forgotten(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k), dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Your softmax makes the *columns* of the energies add up to one: each place asked is shared out among those "
+    "who ask. Every place that asks should have one to give.",
+)
+class softmax_over_those_who_ask(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Your energies are channels by channels, (b, d, d). It is the places that ask each other: h·w by h·w.",
+)
+class channels_look_at_channels(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q, k.mT) / q.shape[1] ** 0.5, dim=-1)  # b d d
+        return torch.bmm(weights, v).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="You scale by the root of h·w, the number of places. The energy is a sum over a query's channels; how many "
+    "are those?",
+)
+class scaled_by_the_places(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / (h * w) ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="You scale by the root of in_channels. Queries have been through a convolution: how long are they now?",
+)
+class scaled_by_what_comes_in(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / x.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Divided by d, where its root was due: the weights are too even.",
+)
+class divided_without_a_root(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1], dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="The scale comes after the softmax here: the weights stay as sharp as they were, and no longer add up to one.",
+)
+class scaled_after_the_softmax(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k), dim=-1) / q.shape[1] ** 0.5
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="The energies go to work as they are, negative ones too. What makes shares of them?",
+)
+class softmax_left_out(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        energy = torch.bmm(q.mT, k) / q.shape[1] ** 0.5
+        return torch.bmm(v, energy.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Your queries come from `view` or `reshape` to (b, n, d): with one channel nobody notices, with more, a query "
+    "is made of other places' numbers. Axes have to change seats, not only sizes.",
+)
+class viewed_instead_of_turned(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = self.query_conv(x), self.key_conv(x).flatten(2), self.value_conv(x).flatten(2)
+        weights = F.softmax(torch.bmm(q.reshape(b, h * w, -1), k) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="The mixture is right, and then (b, n, d) is viewed as (b, d, h, w): with several channels the map is wound "
+    "up like a ball of wool. Before rows and columns return, the width has to come forward.",
+)
+class channels_left_at_the_end(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(weights, v.mT).reshape(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Height and width have changed places in the last line.",
+)
+class rows_and_columns_swapped(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, w, h)
+
+
+@mistake(
+    "Q20",
+    hint="The places still stand in one row: (b, d, n). The next convolution will ask for rows and columns.",
+)
+class still_in_a_row(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT)
+
+
+@mistake(
+    "Q20",
+    hint="What is collected are the keys. A key only says what a place has to offer; the goods are the values.",
+)
+class keys_given_as_values(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(k, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Queries are compared with queries, and the key convolution is never used.",
+)
+class queries_with_queries(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, q) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Keys ask and queries answer: the energies are turned over. Who stands in row i?",
+)
+class question_and_answer_swapped(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(k.mT, q) / q.shape[1] ** 0.5, dim=-1)
+        return torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="Something is added to the mixture. A shortcut may stand around this layer; it doesn't belong into it.",
+)
+class added_to_what_came_in(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (conv(x).flatten(2) for conv in (self.query_conv, self.key_conv, self.value_conv))  # b d n
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return v.view(b, -1, h, w) + torch.bmm(v, weights.mT).view(b, -1, h, w)
+
+
+@mistake(
+    "Q20",
+    hint="The places of all images went into one crowd, so images look at each other. The batch keeps an axis of its "
+    "own.",
+)
+class images_of_a_batch_mixed(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        q, k, v = (
+            rearrange(conv(x), "b d h w -> (b h w) d") for conv in (self.query_conv, self.key_conv, self.value_conv)
+        )
+        weights = F.softmax(q @ k.mT / q.shape[1] ** 0.5, dim=-1)
+        return rearrange(weights @ v, "(b h w) d -> b d h w", b=b, h=h)
+
+
+@mistake(
+    "Q20",
+    hint="The map shrank: a kernel of 3 without padding loses a row and a column at each side.",
+)
+class nothing_around_the_map(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size)
+
+    def forward(self, x):
+        q, k, v = (conv(x) for conv in (self.query_conv, self.key_conv, self.value_conv))
+        h = q.shape[2]
+        q, k, v = (t.flatten(2) for t in (q, k, v))
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return rearrange(torch.bmm(v, weights.mT), "b d (h w) -> b d h w", h=h)
+
+
+@mistake(
+    "Q20",
+    hint="Padding 1 keeps the size for kernels of 3 only; for 1 the map grew, for 5 it shrank. How does the margin "
+    "follow from the kernel?",
+)
+class padding_of_one_always(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=1)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=1)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, kernel_size, padding=1)
+
+    def forward(self, x):
+        q, k, v = (conv(x) for conv in (self.query_conv, self.key_conv, self.value_conv))
+        h = q.shape[2]
+        q, k, v = (t.flatten(2) for t in (q, k, v))
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return rearrange(torch.bmm(v, weights.mT), "b d (h w) -> b d h w", h=h)
+
+
+@mistake(
+    "Q20",
+    hint="`kernel_size` never arrives: your convolutions are 1 x 1, which is ordinary attention over pixels.",
+)
+class one_by_one_always(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size=3):
+        super().__init__()
+        self.query_conv = nn.Conv2d(in_channels, out_channels, 1)
+        self.key_conv = nn.Conv2d(in_channels, out_channels, 1)
+        self.value_conv = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x):
+        q, k, v = (conv(x) for conv in (self.query_conv, self.key_conv, self.value_conv))
+        h = q.shape[2]
+        q, k, v = (t.flatten(2) for t in (q, k, v))
+        weights = F.softmax(torch.bmm(q.mT, k) / q.shape[1] ** 0.5, dim=-1)
+        return rearrange(torch.bmm(v, weights.mT), "b d (h w) -> b d h w", h=h)
+
+
+# --- Q21, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q21")
+class as_the_paper_names_it(nn.Module):
+    """With the paper's batch norm behind W_z, whose factor starts at zero."""
+
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.g = nn.Conv2d(channels, inner, 1)
+        self.theta = nn.Conv2d(channels, inner, 1)
+        self.phi = nn.Conv2d(channels, inner, 1)
+        self.W = nn.Sequential(nn.Conv2d(inner, channels, 1), nn.BatchNorm2d(channels))
+        nn.init.zeros_(self.W[1].weight)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        theta = self.theta(x).view(b, -1, h * w).permute(0, 2, 1)
+        phi = self.phi(x).view(b, -1, h * w)
+        g = self.g(x).view(b, -1, h * w).permute(0, 2, 1)
+        y = torch.matmul(F.softmax(torch.matmul(theta, phi), dim=-1), g)
+        return self.W(y.permute(0, 2, 1).reshape(b, -1, h, w)) + x
+
+
+@right("Q21")
+class fused_with_a_scale_of_one(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = inner or channels // 2
+        self.q, self.k, self.v = (nn.Conv2d(channels, inner, 1, bias=False) for _ in range(3))
+        self.out = nn.Conv2d(inner, channels, 1)
+        for p in self.out.parameters():
+            p.data.zero_()
+
+    def forward(self, x):
+        q, k, v = (conv(x).flatten(2).mT for conv in (self.q, self.k, self.v))
+        y = F.scaled_dot_product_attention(q, k, v, scale=1.0)
+        return x + self.out(y.mT.unflatten(2, x.shape[2:]))
+
+
+@right("Q21")
+class linear_layers_on_tokens(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = inner if inner else channels // 2
+        self.theta, self.phi, self.g = (nn.Linear(channels, inner) for _ in range(3))
+        self.w_z = nn.Linear(inner, channels)
+        nn.init.constant_(self.w_z.weight, 0)
+        nn.init.constant_(self.w_z.bias, 0)
+
+    def forward(self, x):
+        tokens = rearrange(x, "b c h w -> b (h w) c")
+        energy = self.theta(tokens) @ self.phi(tokens).mT
+        y = self.w_z(energy.softmax(2) @ self.g(tokens))
+        return x + rearrange(y, "b (h w) c -> b c h w", h=x.shape[2])
+
+
+@right("Q21")
+class a_gate_that_starts_shut(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.all_three = nn.Conv2d(channels, 3 * inner, 1)
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        self.gate = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x):
+        t, p, g = torch.tensor_split(self.all_three(x).flatten(2), 3, dim=1)
+        shares = torch.exp(torch.einsum("bei,bej->bij", t, p))
+        y = torch.einsum("bij,bej->bei", shares / shares.sum(2, keepdim=True), g)
+        return torch.add(x, self.gate * self.W_z(y.reshape(len(x), -1, *x.shape[2:])))
+
+
+@right("Q21")
+class raw_matrices(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta = nn.Parameter(torch.randn(inner, channels) / channels**0.5)
+        self.phi = nn.Parameter(torch.randn(inner, channels) / channels**0.5)
+        self.g = nn.Parameter(torch.randn(inner, channels) / channels**0.5)
+        self.W_z = nn.Parameter(torch.zeros(channels, inner))
+
+    def forward(self, x):
+        flat = x.flatten(2)  # b c n
+        energy = (self.theta @ flat).mT @ (self.phi @ flat)
+        y = (self.g @ flat) @ torch.softmax(energy, -1).mT
+        return (flat + self.W_z @ y).view_as(x)
+
+
+@right("Q21")
+class one_place_after_the_other(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        t, p, g = self.theta(x), self.phi(x), self.g(x)
+        y = torch.stack(
+            [
+                torch.stack(
+                    [
+                        ((t[:, :, i, j, None, None] * p).sum(1).flatten(1).softmax(-1)[:, None] * g.flatten(2)).sum(2)
+                        for j in range(x.shape[3])
+                    ],
+                    -1,
+                )
+                for i in range(x.shape[2])
+            ],
+            -2,
+        )
+        return x + self.W_z(y)
+
+
+# --- Q21, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q21",
+    hint="A new block of yours gives zeros: what went in is lost. The formula ends with `+ x`.",
+)
+class shortcut_forgotten(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="Put into a trained network, your new block disturbs everything: W_z starts with random numbers. With which "
+    "would it say nothing?",
+)
+class last_layer_as_born(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="Nearly the identity: each channel is shifted by a small constant. A convolution has two parameters.",
+)
+class only_the_weight_is_zero(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="All four convolutions are zero: the weight of W_z learns from what g says, which is zero, and g learns "
+    "through W_z, which is zero too. Only one of the two may be.",
+)
+class everything_is_zero(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        for parameter in self.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="A transformer's scale slipped in. The formula of this block, older than ViT, has none.",
+)
+class scaled_as_in_a_transformer(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi / theta.shape[1] ** 0.5).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="Your softmax runs over the places that ask: the columns add up to one. It should be the rows.",
+)
+class softmax_over_the_askers(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="Good weights, summed over the wrong axis: place i collects what others wanted *from* it. It is L0's slip; "
+    "which factor has to be turned?",
+)
+class summed_over_the_askers(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="phi asks and theta is asked: the energies are turned over.",
+)
+class phi_asks_theta_answers(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (phi.mT @ theta).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="What you collect is phi. The third convolution, g, says what there is to be had.",
+)
+class keys_are_collected(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = phi @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="The energies go to work as they are: nothing makes shares of them.",
+)
+class softmax_forgotten(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = theta.mT @ phi
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="This is the paper's other version, the dot product divided by the number of places. Here the softmax is "
+    "asked for.",
+)
+class divided_by_the_places(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = theta.mT @ phi / theta.shape[2]
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="Your weights are (b, inner, inner): channels look at channels. The places should look at places.",
+)
+class channels_ask_channels(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta @ phi.mT).softmax(-1)
+        y = weights @ g
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="(b, n, e) was viewed as (b, e, h, w): the numbers are right and stand in wrong places. An axis has to move "
+    "before the view.",
+)
+class width_left_behind(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        b, _, h, w = x.shape
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = weights @ g.mT  # b n e
+        return x + self.W_z(y.reshape(b, -1, h, w))
+
+
+@mistake(
+    "Q21",
+    hint="`+=` wrote into the tensor that the caller still holds (and outside of the graph). `x + …` makes a new one.",
+)
+class written_into_the_callers_x(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        with torch.no_grad():
+            x += self.W_z(y.unflatten(2, x.shape[2:]))
+        return x
+
+
+@mistake(
+    "Q21",
+    hint="x is in the sum twice: a new block doubles what goes in.",
+)
+class adds_to_the_weights_twice(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        out = x + self.W_z(y.unflatten(2, x.shape[2:]))
+        return x + out
+
+
+@mistake(
+    "Q21",
+    hint="`inner` is all of the channels when nobody says it. The paper halves them, which halves the work.",
+)
+class as_wide_inside_as_outside(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = inner or channels
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="The argument `inner` is overwritten: when somebody says it, it should count.",
+)
+class inner_never_used(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+@mistake(
+    "Q21",
+    hint="Your convolutions look at their neighbours, 3 x 3. Here they are 1 x 1: places are for the softmax.",
+)
+class three_by_three(nn.Module):
+    def __init__(self, channels, inner=None):
+        super().__init__()
+        inner = channels // 2 if inner is None else inner
+        self.theta, self.phi, self.g = (nn.Conv2d(channels, inner, 3, padding=1) for _ in range(3))
+        self.W_z = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.W_z.weight)
+        nn.init.zeros_(self.W_z.bias)
+
+    def forward(self, x):
+        theta, phi, g = (conv(x).flatten(2) for conv in (self.theta, self.phi, self.g))  # b e n
+        weights = (theta.mT @ phi).softmax(-1)
+        y = g @ weights.mT
+        return x + self.W_z(y.unflatten(2, x.shape[2:]))
