@@ -31,11 +31,8 @@ def show_mixing(tokens: int = 5, channels: int = 7, alt: str | None = None) -> N
                 colour = pale(np.array(column if down else row), 0.5)
                 ax.add_patch(Rectangle((column, row), 0.92, 0.92, facecolor=colour, edgecolor="none"))
             for k in range(channels if down else tokens):
-                ends = (
-                    ((k + 0.46, tokens - 0.2), (k + 0.46, 0.12))
-                    if down
-                    else ((channels - 0.2, k + 0.46), (0.12, k + 0.46))
-                )
+                at = k + 0.46
+                ends = ((at, tokens - 0.2), (at, 0.12)) if down else ((channels - 0.2, at), (0.12, at))
                 ax.annotate("", *ends, arrowprops={"arrowstyle": "-|>", "color": INK, "linewidth": 1.2})
             what = "one MLP down each column, the same for all" if down else "one MLP along each row, the same for all"
             ax.set(xlim=(-0.1, channels), ylim=(tokens, -0.1), xticks=[], yticks=[], xlabel=what, ylabel="tokens")
@@ -68,11 +65,15 @@ def scene_figure(
             draw_image(ax, pictures[k], extent=(0, 1, 1, 0))
             for box in to_numpy(true[k]):
                 outline(ax, box, "white", linewidth=1.3, linestyle=(0, (2, 1.5)))
+            spots: list[np.ndarray] = []
             for box, words in seen[k] if seen is not None else ():
                 box = to_numpy(box)
                 outline(ax, box, _SEEN, linewidth=1.5)
-                left, top = np.clip(box[:2] - box[2:] / 2, 0.01, 0.75)
-                ax.text(left + 0.02, top + 0.015, words, fontsize=6.5, color=_SEEN, va="top", path_effects=_EDGE)
+                spot = np.clip(box[:2] - box[2:] / 2 + 0.02, 0.01, [0.66, 0.85])
+                while any((np.abs(spot - other) < [0.35, 0.1]).all() for other in spots):  # one below the other
+                    spot = spot + np.array([0, 0.1])
+                spots.append(spot)
+                ax.text(*spot, words, fontsize=6.5, color=_SEEN, va="top", path_effects=_EDGE)
             ax.set(xlim=(0, 1), ylim=(1, 0))
             if titles:
                 ax.set_title(titles[k], fontsize=8.5, loc="center")
@@ -85,17 +86,19 @@ def overlap_figure(a: object, b: object, numbers: dict[str, float]) -> Figure:
     lows = np.stack([box[:2] - box[2:] / 2 for box in (a, b)])
     highs = np.stack([box[:2] + box[2:] / 2 for box in (a, b)])
     with style():
-        fig, ax = figure(1.75, width=2.35)
+        fig, ax = figure(1.3, width=2.35)
         around = lows.min(0), highs.max(0)
-        ax.add_patch(Rectangle(around[0], *(around[1] - around[0]), facecolor=FAINT, edgecolor=_RIM, linestyle=":"))
+        ax.add_patch(
+            Rectangle(tuple(around[0]), *(around[1] - around[0]), facecolor=FAINT, edgecolor=_RIM, linestyle=":")
+        )
         for box, colour in ((a, COLOURS[0]), (b, COLOURS[1])):
-            ax.add_patch(Rectangle(box[:2] - box[2:] / 2, *box[2:], facecolor=colour, alpha=0.35))
+            ax.add_patch(Rectangle(tuple(box[:2] - box[2:] / 2), *box[2:], facecolor=colour, alpha=0.35))
             outline(ax, box, colour, linewidth=1.6)
         inner = lows.max(0), highs.min(0)
         if (inner[1] > inner[0]).all():
-            ax.add_patch(Rectangle(inner[0], *(inner[1] - inner[0]), facecolor=INK, alpha=0.55))
-        ax.set(xlim=(0, 1), ylim=(0.85, 0.15), xticks=[], yticks=[], aspect="equal")
-        ax.set_xlabel("\n".join(f"{k} {v:.2f}".replace("-", "−") for k, v in numbers.items()), fontsize=9, color=INK)
+            ax.add_patch(Rectangle(tuple(inner[0]), *(inner[1] - inner[0]), facecolor=INK, alpha=0.55))
+        ax.set(xlim=(0.1, 1), ylim=(0.7, 0.3), xticks=[], yticks=[], aspect="equal")
+        ax.set_xlabel(",  ".join(f"{k} {v:.2f}".replace("-", "−") for k, v in numbers.items()), fontsize=9, color=INK)
         ax.spines[:].set_visible(False)
     return fig
 
@@ -155,20 +158,21 @@ def show_adaln(alt: str | None = None) -> None:
             ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=_RIM, linewidth=1.3, zorder=1)
             ax.plot([end], [0], "o", color="white", markeredgecolor=COLOURS[0], markersize=13, zorder=3)
             ax.text(end, -0.02, "+", ha="center", va="center", fontsize=12, zorder=4)
-            spots = ((0.2, 0.9, "norm", blue), (1.3, 1.5, "× (1 + scale)\n+ shift", pink),
-                     (3.0, 1.3, half, sand if half == "attention" else green), (4.5, 1.2, "× gate", pink))  # fmt: skip
-            for left, width, text, colour in spots:
+            kind = sand if half == "attention" else green
+            steps = ((0.15, 0.8, "norm", blue), (1.1, 1.8, "× (1 + scale)\n+ shift", pink), (3.05, 1.3, half, kind),
+                     (4.5, 1.2, "× gate", pink))  # fmt: skip
+            for left, width, text, colour in steps:
                 _box(ax, start + left, 1.0, width, text, colour)
                 if colour == pink:
                     ax.annotate("", (start + left + width / 2, 1.62), (start + left + width / 2, 2.35),
                                 arrowprops={"arrowstyle": "-|>", "color": COLOURS[3], "linewidth": 1.4})  # fmt: skip
-        ax.plot([2.55, 12.5], [2.35, 2.35], color=COLOURS[3], linewidth=1.4)
+        ax.plot([2.5, 12.5], [2.35, 2.35], color=COLOURS[3], linewidth=1.4)
         _box(ax, 5.2, 2.4, 4.2, "c → SiLU → Linear, zero at birth", pink)
         ax.text(0.1, -0.42, "x", fontsize=10, color=SOFT)
         ax.set(xlim=(-0.2, 14.8), ylim=(-0.6, 3.1))
         ax.set_axis_off()
     show(fig, alt or "Twice: a copy of the stream is normed, scaled and shifted, goes through attention or the "
-                     "feed-forward, through a gate, and is added. A Linear makes the six modulations from c.")  # fmt: skip
+                     "feed-forward, through a gate, and is added. A Linear makes all six from c.")  # fmt: skip
 
 
 def _box(ax: Axes, left: float, bottom: float, width: float, text: str, colour: str) -> None:
@@ -221,7 +225,7 @@ def show_captioning(image: object, words: Sequence[str], alt: str | None = None)
             right.axhline(cut - 0.5, color="white", linewidth=0.8)
             right.axvline(cut - 0.5, color="white", linewidth=0.8)
         right.set_yticks(range(n), [f"patch {k}" if k in (0, patches - 1) else "" for k in range(patches)] + [*words])
-        right.set_xticks([4, *range(patches, n)], ["patches", *words], rotation=35, ha="right", fontsize=8)
+        right.set_xticks([4, *range(patches, n)], ["patches", *words], rotation=60, ha="right", fontsize=8)
         right.tick_params(length=0, labelsize=8)
         right.spines[:].set_visible(False)
         right.set_title("who asks (row) may look at (column)", fontsize=9.5)
@@ -244,8 +248,9 @@ def show_tubelets(frames: object, depth: int, alt: str | None = None) -> None:
                                        zorder=3))  # fmt: skip
             ax.text(x + 0.65, -0.12, f"frame {k}", ha="center", va="top", fontsize=8, color=SOFT)
             if k % depth == 0:
-                ax.text(x + 0.75 * depth - 0.1, 1.42, f"tokens {4 * (k // depth)} to {4 * (k // depth) + 3}", ha="center",
-                        fontsize=8.5, color=INK)  # fmt: skip
+                first = 4 * (k // depth)
+                ax.text(x + 0.75 * depth - 0.1, 1.42, f"tokens {first} to {first + 3}", ha="center", fontsize=8.5,
+                        color=INK)  # fmt: skip
         last = 1.5 * (len(pictures) - 1) + 0.9 * ((len(pictures) - 1) // depth) + 1.3
         ax.set(xlim=(-0.1, last + 0.1), ylim=(-0.35, 1.65), aspect="equal")
         ax.set_axis_off()
@@ -257,11 +262,11 @@ def show_handwriting(line: object, every: int, letters: Sequence[str], alt: str 
     picture = to_numpy(line).astype(float)
     h, w = picture.shape
     with style():
-        fig, ax = figure(1.5)
+        fig, ax = figure(2.0)
         ax.imshow(1 - picture, cmap="gray", vmin=0, vmax=1)
         for k, cut in enumerate(range(0, w, every)):
-            ax.add_patch(Rectangle((cut - 0.5, -0.5), every, h, facecolor=pale(np.array(k % 2 * 3), 0.5)[:3], alpha=0.25,
-                                   edgecolor="white", linewidth=1.5))  # fmt: skip
+            tint = pale(np.array(k % 2 * 3), 0.5)[:3]
+            ax.add_patch(Rectangle((cut - 0.5, -0.5), every, h, facecolor=tint, alpha=0.25, edgecolor="white"))
             ax.text(cut + every / 2 - 0.5, h + 0.4, str(k), ha="center", va="top", fontsize=7.5, color=SOFT)
         for k, letter in enumerate(letters):
             ax.text((k + 0.5) * w / len(letters) - 0.5, -1.2, letter, ha="center", fontsize=10, color=COLOURS[0])

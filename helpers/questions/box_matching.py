@@ -67,7 +67,7 @@ class GeneralizedIoU(Question):
         n, m = int(rng.integers(2, 5)), int(rng.integers(5, 7))
         corner = as_single(np.concatenate([rng.uniform(0.05, 0.3, (n, 2)), rng.uniform(0.05, 0.25, (n, 2))], -1))
         far = as_single(np.concatenate([rng.uniform(0.55, 0.95, (m, 2)), rng.uniform(0.05, 0.25, (m, 2))], -1))
-        beside = far * as_single([1, 0.3, 1, 1])  # apart in x alone
+        beside = far * np.array([1, 0.3, 1, 1])  # apart in x alone
         yield Case(f"{n} by {m} boxes far apart", criteria=("shape", "apart"), a=corner, b=far)
         yield Case(f"{n} by {m} boxes side by side", criteria=("shape", "apart"), a=corner, b=as_single(beside))
 
@@ -275,7 +275,7 @@ def _crowd(rng: np.random.Generator, q: int, t: int, k: int, name: str, criteria
 def _swayed(rng: np.random.Generator) -> Case:
     """Two unlikely classes, one much less likely still, and boxes that say the opposite: probabilities hardly differ,
     their logarithms do."""
-    objects = as_single([[0.3, 0.5, 0.2, 0.2], [0.45, 0.5, 0.2, 0.2]]) + as_single(rng.uniform(-0.02, 0.02, (2, 1)))
+    objects = as_single(np.array([[0.3, 0.5, 0.2, 0.2], [0.45, 0.5, 0.2, 0.2]]) + rng.uniform(-0.02, 0.02, (2, 1)))
     boxes = np.concatenate([objects[::-1] + rng.normal(0, 0.01, (2, 4)), _drawn(rng, 3, 0.8, 0.9, 0.1)])
     logits = rng.normal(0, 0.2, (5, 3))
     logits[:, 2] = 9

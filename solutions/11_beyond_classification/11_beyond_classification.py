@@ -28,6 +28,7 @@
 import math
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -75,16 +76,10 @@ MultiHeadAttention, FeedForwardBlock, TransformerEncoderBlock = built(
 # %%
 LARGE = False  # change me: more images, wider models, longer training
 
-small = {
-    "mixer epochs": 6,
-    "scenes": 2500,
-    "queries": 3,
-    "width": 64,
-    "detr steps": 220,
-    "dit steps": 320,
-    "dit": (48, 3),
-}
-large = {"mixer epochs": 40, "scenes": 20_000, "queries": 4, "width": 128, "detr steps": 6000, "dit steps": 6000, "dit": (128, 6)}  # fmt: skip
+small = {"mixer epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 220, "dit steps": 304,
+         "dit": (48, 3)}  # fmt: skip
+large = {"mixer epochs": 40, "scenes": 20_000, "queries": 4, "width": 128, "detr steps": 6000, "dit steps": 6000,
+         "dit": (128, 6)}  # fmt: skip
 size = large if LARGE else small
 
 
@@ -184,11 +179,11 @@ class Classifier(nn.Module):
         return self.head(self.norm(self.blocks(self.tokens(images))).mean(1))
 
 
-def new_mixer(d=32):
-    return Classifier([MixerBlock(16, d, 40, 72) for _ in range(2)], d, positions=False)
+def new_mixer(d=24):
+    return Classifier([MixerBlock(16, d, 48, 64) for _ in range(2)], d, positions=False)
 
 
-def new_vit(d=32, positions=True):
+def new_vit(d=24, positions=True):
     return Classifier([TransformerEncoderBlock(d, 4, 2) for _ in range(2)], d, positions)
 
 
@@ -196,7 +191,7 @@ def new_vit(d=32, positions=True):
 def trained(make, seed, train=train, test=test):
     torch.manual_seed(seed)
     model = make()
-    fit(model, train, test, epochs=size["mixer epochs"], batch_size=32, lr=3e-3, weight_decay=0.01,
+    fit(model, train, test, epochs=size["mixer epochs"], batch_size=64, lr=6e-3, weight_decay=0.01,
         schedule=warm_up_and_cosine, seed=seed, progress=False)  # fmt: skip
     return model
 
@@ -208,14 +203,14 @@ def percent(model, data=test):
 means, spreads, models = {}, {}, {}
 
 
-def contest(name, make):
+def contest(name, make, seeds=3):
     start, runs = time.process_time(), []
-    for seed in range(3):
+    for seed in range(seeds):
         models[name] = trained(make, seed)
         runs.append(percent(models[name]))
-    seconds = (time.process_time() - start) / 3
+    seconds = (time.process_time() - start) / seeds
     label = f"{name}, {count(models[name]):,} parameters"
-    means[label], spreads[label] = np.mean(runs), np.std(runs, ddof=1)
+    means[label], spreads[label] = np.mean(runs), np.std(runs, ddof=1) if seeds > 1 else 0
     print(f"{label}: {', '.join(f'{r:.1f}' for r in runs)} %, {seconds:.1f} s of the processor each")
 
 
@@ -223,19 +218,20 @@ def contest(name, make):
 if ready("Q22"):
     contest("Mixer", new_mixer)
     contest("ViT", new_vit)
-    contest("ViT without positions", lambda: new_vit(positions=False))
-    bars(means, spreads, xlabel="test accuracy, three seeds, %", form="{:.1f}")
+    contest("ViT without positions", lambda: new_vit(positions=False), seeds=1)
+    bars(means, spreads, xlabel="test accuracy, %; three seeds, the last one seed", form="{:.1f}")
 
 # %% tags=["solution"]
 mixer_score, vit_score, blind_score = means.values()
 assert min(mixer_score, vit_score) > 90
-assert abs(mixer_score - vit_score) < 6
+assert mixer_score > vit_score - 1
 assert vit_score > blind_score + 2
 
 # %% [markdown]
-# Without a single attention weight the Mixer reads digits about as well. On few and small images, that is; the paper's
-# Table 2 has it a few points behind the best ViTs of its day, at a similar cost. Attention is one way of mixing
-# tokens, not the only one.
+# Without a single attention weight the Mixer reads digits as well as the ViT, here even a little better: on few and
+# small images, trained for a moment, a fixed pattern of mixing is quickly learned. (With the paper's millions of images
+# it comes out about a point behind ViTs trained on the same ones: Table 2.) Attention is one way of mixing tokens, not
+# the only one.
 #
 # ### Who listens to whom
 #
@@ -243,13 +239,19 @@ assert vit_score > blind_score + 2
 
 
 # %%
-def listening(model, image):
-    """How much each token (row) hears of each token (column) in the first block: (n, n)."""
-    x = model.tokens(image[None])[0].detach()
-    jacobian = torch.func.jacrev(lambda x: model.blocks[0](x[None])[0])(x)  # n d n d
-    heard = jacobian.square().sum((1, 3)).sqrt()
-    heard = heard - torch.diag(heard.diag())  # of others
-    return (heard / heard.sum(-1, keepdim=True)).detach().cpu()
+@torch.no_grad()
+def listening(model, image, draws=16):
+    """How much each token (row) hears of each other token (column) in the first block: (n, n)."""
+    torch.manual_seed(0)
+    x = model.tokens(image[None])  # 1 n d
+    n, heard = x.shape[1], 0
+    everyone = torch.arange(n)
+    for _ in range(draws):
+        moved = x.repeat(n, 1, 1)
+        moved[everyone, everyone] += 0.03 * torch.randn_like(x[0])  # in copy k, token k
+        heard = heard + (model.blocks[0](moved) - model.blocks[0](x)).norm(dim=-1).mT.cpu()
+    heard.fill_diagonal_(0)
+    return heard / heard.sum(-1, keepdim=True)
 
 
 if ready("Q22"):
@@ -469,12 +471,12 @@ check("Q23b", match)
 # For the distance, `torch.cdist` has an argument `p`.
 # </details>
 #
-# On drawn boxes: two things side by side, and three predictions. Greedy takes the closest pair first, and what is left
-# has to reach across.
+# On drawn boxes: two things (red), three predictions (blue). Greedy takes the closest pair first, and what is left has
+# to reach far. In the titles, the way from centre to centre:
 
 # %%
-things = torch.tensor([[0.32, 0.5, 0.2, 0.25], [0.58, 0.5, 0.2, 0.25]])
-guesses = torch.tensor([[0.44, 0.5, 0.2, 0.25], [0.72, 0.5, 0.2, 0.25], [0.86, 0.14, 0.14, 0.14]])
+things = torch.tensor([[0.35, 0.65, 0.22, 0.22], [0.60, 0.35, 0.22, 0.22]])
+guesses = torch.tensor([[0.49, 0.49, 0.22, 0.22], [0.77, 0.20, 0.22, 0.22], [0.84, 0.80, 0.16, 0.16]])
 
 
 def greedily(cost):
@@ -488,11 +490,10 @@ def greedily(cost):
 
 if ready("Q23a") and ready("Q23b"):
     no_idea, kind = torch.zeros(3, 4), torch.tensor([0, 0])
-    things[0, 0] = 0.30
-    table = 5 * torch.cdist(guesses, things, p=1) - 0.25 - 2 * generalized_iou(guesses, things)
-    ways = {"greedy": greedily(table), "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True))}
-    totals = {name: sum(float(table[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()}
-    show_matching([(f"{name}: {totals[name]:.2f}", guesses, things, pairs) for name, pairs in ways.items()])
+    apart = (guesses[:, None, :2] - things[None, :, :2]).norm(dim=-1)  # of centres, 3 2
+    ways = {"greedy": greedily(apart), "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True))}
+    totals = {name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()}
+    show_matching([(f"{name}: {totals[name]:.2f} in all", guesses, things, pairs) for name, pairs in ways.items()])
 
 # %% tags=["solution"]
 assert totals["your match"] < totals["greedy"] - 0.2
@@ -500,8 +501,8 @@ assert totals["your match"] < totals["greedy"] - 0.2
 # %% [markdown]
 # ### A tiny DETR
 #
-# A convolutional stem makes 36 tokens, your encoder block mixes them, and a *decoder* block lets queries ask: first each
-# other (who takes what?), then the image.
+# A convolutional stem makes 36 tokens, your encoder block mixes them, and a *decoder* block lets queries ask: first
+# each other (who takes what?), then the image.
 
 
 # %%
@@ -622,7 +623,7 @@ def look(model, images):
     return logits.cpu(), boxes.cpu()
 
 
-def said(logits, boxes, at_least=0.5):
+def said(logits, boxes, at_least=0.6):
     """Per image what the queries claim to see: (box, words)."""
     sure, kind = logits.softmax(-1).max(-1)
     return [
@@ -637,7 +638,7 @@ if found_things:
     torch.manual_seed(0)
     detr = DETR(size["width"], queries=size["queries"]).to(where)
     before = look(detr, unseen.images)
-    picture = scene_figure(unseen.images[:6], unseen.boxes[:6], said(*before, at_least=0.3))
+    picture = scene_figure(unseen.images[:6], unseen.boxes[:6], [[(box, "") for box in boxes] for boxes in before[1]])
     show(picture, alt="Before training: boxes that have nothing to do with the things.")
 
 # %%
@@ -657,7 +658,8 @@ if found_things:
     show(picture, alt="After training: most things are framed and named.")
 
 # %% [markdown]
-# Images the model has never seen; white and dashed is the truth. In numbers, over 200 of them:
+# Images the model has never seen. White and dashed is the truth, yellow what queries are at least 60 % sure of. In
+# numbers, over 200 images:
 
 
 # %%
@@ -803,9 +805,9 @@ if ready("Q24"):
 
     out, asleep = sizes_through(stack)
     print("x comes out bit by bit as it went in:", torch.equal(out, x))
-    zero_born = [m for block in stack for m in block.modules() if isinstance(m, nn.Linear) and not m.weight.any()]
-    for layer in zero_born:
-        nn.init.normal_(layer.weight, std=0.3)
+    zero_born = [p for block in stack for p in block.parameters() if p.ndim == 2 and not p.any()]
+    for matrix in zero_born:
+        nn.init.normal_(matrix, std=0.3)
     awake = sizes_through(stack)[1]
     series = {"zero at birth": asleep, "random at birth": awake}
     curves(range(13), series, xlabel="blocks", ylabel="size of the stream", height=2.2)
@@ -824,18 +826,14 @@ if ready("Q24"):
     torch.manual_seed(0)
     block = AdaLNZeroBlock(48, 4)
     block(x, c).square().sum().backward()
-    made = [m for m in block.modules() if isinstance(m, nn.Linear) and not m.weight.any()]
-    pulled = torch.cat([m.bias.grad for m in made]) != 0
-    print(f"{int(pulled.sum())} of {len(pulled)} modulations get a gradient: {int(pulled.sum()) // 48} of the 6 kinds")
-    others = [
-        p.grad
-        for p in block.parameters()
-        if p.grad is not None and not any(p is q for m in made for q in m.parameters())
-    ]
+    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]  # what makes the modulations
+    pulled = sum(int((p.grad != 0).any(p.shape.index(min(p.shape))).sum()) for p in made)
+    print(f"{pulled} of {6 * 48} modulations get a gradient: {pulled // 48} of the 6 kinds")
+    others = [p.grad for p in block.parameters() if p.grad is not None and len(p) != 6 * 48 and p.shape[-1] != 6 * 48]
     print("everything else together:", sum(float(g.abs().sum()) for g in others))
 
 # %% tags=["solution"]
-assert int(pulled.sum()) == 2 * 48
+assert pulled == 2 * 48
 assert sum(float(g.abs().sum()) for g in others) == 0
 
 # %% [markdown]
@@ -870,7 +868,7 @@ def paint(model, classes, noise, steps=16, guidance=1.0):
     """From noise (b, 1, 8, 8) to images, in straight steps; all stations on the way, (steps + 1, b, 1, 8, 8)."""
     x, classes = noise.to(where), classes.to(where)
     stations, times = [x], torch.linspace(1, 0, steps + 1)
-    for now, then in zip(times, times[1:], strict=False):
+    for now, then in pairwise(times):
         t = now.expand(len(x)).to(where)
         direction = model(x, t, classes)
         if guidance != 1:
@@ -937,7 +935,7 @@ def walk(steps=8):
 
 
 if ready("Q24"):
-    explore(walk, steps=[1, 2, 4, 8, 16])
+    explore(walk, steps=[1, 2, 4, 8])
 
 # %% [markdown]
 # With one step the model can only give the mean of all digits that this noise may become: a blur. Each further step
@@ -954,7 +952,7 @@ from sklearn.svm import SVC
 
 judge = SVC().fit(raw[0].images.flatten(1), raw[0].labels)
 real = 100 * judge.score(raw[1].images.flatten(1), raw[1].labels)
-asked = torch.arange(10).repeat(20)
+asked = torch.arange(10).repeat(10)
 
 
 def as_rows(samples):
@@ -972,9 +970,7 @@ def variety(rows):
 
 # %%
 if ready("Q24"):
-    of_test = torch.cat([raw[1].images[raw[1].labels == k][:20].flatten(1) for k in range(10)])[
-        torch.arange(200).view(10, 20).T.flatten()
-    ]
+    of_test = torch.stack([raw[1].images[raw[1].labels == k][:10].flatten(1) for k in range(10)], 1).flatten(0, 1)
     torch.manual_seed(1)
     noises = torch.randn(3, len(asked), 1, 8, 8)
     print(f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}")
@@ -986,7 +982,7 @@ if ready("Q24"):
         rates = [recognised(one) for one in samples]
         scores[guidance] = np.mean(rates), variety(as_rows(samples[0]))
         listed = ", ".join(f"{rate:.1f}" for rate in rates)
-        print(f"guidance {guidance:g}: {listed} % of 200 samples, variety {scores[guidance][1]:.2f}")
+        print(f"guidance {guidance:g}: {listed} % of 100 samples, variety {scores[guidance][1]:.2f}")
 
 # %% tags=["solution"]
 assert scores[1.0][0] > 85
@@ -1007,18 +1003,18 @@ def nearest(rows):
 if ready("Q24"):
     painted = paint(dit, asked, noises[0])[-1]
     mine, fresh = nearest(as_rows(painted)), nearest(of_test)
-    print(
-        f"distance to the nearest training image: samples {mine.values.mean():.2f}, new real digits {fresh.values.mean():.2f}"
-    )
+    far = mine.values.mean(), fresh.values.mean()
+    print(f"distance to the nearest training image: samples {far[0]:.2f}, new real digits {far[1]:.2f}")
     rows = [("painted", painted[:10]), ("nearest real", digits[mine.indices[:10]])]
     show(strip_figure(rows), alt="Ten samples and, below each, the most similar training image.")
 
 # %% tags=["solution"]
-assert mine.values.mean() > 0.7 * fresh.values.mean()
+assert far[0] > far[1]
 
 # %% [markdown]
-# A painted digit is about as far from everything in the training set as a real new one is: like them, and not
-# copied. (Train a large model on few images long enough, and this number sinks.)
+# No: a painted digit is farther from everything in the training set than a real new one is. It isn't copied; part of
+# that distance is that it isn't quite a real digit either. (A large model, trained on few images for long, does copy:
+# then this number sinks.)
 #
 # **Try it.** A class halfway between two: the label is only a vector.
 
@@ -1070,8 +1066,8 @@ print(f"{tuple(line.shape)} -> {len(columns_of_line)} tokens of {columns_of_line
 show_handwriting(line, 4, ["2", "0", "1", "7"])
 
 # %% [markdown]
-# What changes from job to job is how tokens are cut, who may look at whom, and what is read off at the end. The block in
-# the middle stays.
+# What changes from job to job is how tokens are cut, who may look at whom, and what is read off at the end. The block
+# in the middle stays.
 #
 # > ### What could go wrong
 # > - **`reshape` in place of a transpose.** Shapes fit, and each "column" holds pieces of several tokens.
@@ -1103,8 +1099,8 @@ print(f"gate zero: gradients {gate.grad.item():.0f} and {branch.grad.item():.0f}
 # The images have 196 and 576 tokens. The Mixer's token MLP is a matrix from 196 places to a hidden width, so it has no
 # weights for 380 more places: it has to be trained anew, or its matrices stretched by interpolation over the grid. The
 # ViT's attention has no weights that belong to places, so its blocks run as they are; only its table of position codes
-# must be interpolated (lesson 12). A token half has about 2 · n · token_dim learned weights, which grows with n (with n²
-# if token_dim grows along); attention's learned weights, 4 d², don't depend on n at all. (What is *computed* in
+# must be interpolated (lesson 12). A token half has about 2 · n · token_dim learned weights, which grows with n (with
+# n² if token_dim grows along); attention's learned weights, 4 d², don't depend on n at all. (What is *computed* in
 # attention, n² numbers per head, does.)
 
 # %% [markdown] tags=["rubric"]
@@ -1151,11 +1147,12 @@ print(f"gate zero: gradients {gate.grad.item():.0f} and {branch.grad.item():.0f}
 #   beside the best of its day; Figure 4: pixels shuffled.
 # - Carion et al., *End-to-End Object Detection with Transformers*, ECCV 2020. Table 1: against Faster R-CNN;
 #   Figure 7: the queries' regions; section 3.1: matching.
-# - Rezatofighi et al., *Generalized Intersection over Union*, CVPR 2019. Figure 2: what IoU doesn't see.
+# - Rezatofighi et al., *Generalized Intersection over Union*, CVPR 2019. Figure 1: equal distances, unequal overlap;
+#   Algorithm 1: the formula.
 # - Wang et al., *Anchor DETR*, AAAI 2022: queries with a place, as here.
 # - Peebles and Xie, *Scalable Diffusion Models with Transformers*, ICCV 2023. Figure 3: your block; Figure 5: four
 #   ways to tell it the class.
-# - Lipman et al., *Flow Matching for Generative Modeling*, ICLR 2023: the straight way.
+# - Lipman et al., *Flow Matching for Generative Modeling*, ICLR 2023. Section 4.1, example II: the straight way.
 # - Ho and Salimans, *Classifier-Free Diffusion Guidance*, 2022. Figure 1: more guidance, less variety.
 # - Arnab et al., *ViViT: A Video Vision Transformer*, ICCV 2021. Figure 3: tubelets.
 #
