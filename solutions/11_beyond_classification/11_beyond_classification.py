@@ -76,7 +76,7 @@ MultiHeadAttention, FeedForwardBlock, TransformerEncoderBlock = built(
 # %%
 LARGE = False  # change me: more images, wider models, longer training
 
-small = {"mixer epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 220, "dit steps": 304,
+small = {"mixer epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 250, "dit steps": 304,
          "dit": (48, 3)}  # fmt: skip
 large = {"mixer epochs": 40, "scenes": 20_000, "queries": 4, "width": 128, "detr steps": 6000, "dit steps": 6000,
          "dit": (128, 6)}  # fmt: skip
@@ -586,9 +586,10 @@ def pairs_of(logits, boxes, scenes, numbers):
 
 
 def detection_loss(found, scenes, numbers, nothing=3):
-    total, weight = 0.0, torch.tensor([1.0, 1.0, 1.0, 0.4], device=where)
+    image, query, classes, truth = pairs_of(*found[-1], scenes, numbers)  # the last layer decides for all
+    weight = torch.tensor([1.0, 1.0, 1.0, 0.6], device=where)
+    total = 0.0
     for logits, boxes in found:
-        image, query, classes, truth = pairs_of(logits, boxes, scenes, numbers)
         wanted = torch.full(logits.shape[:2], nothing, device=where)
         wanted[image, query] = classes
         total = total + F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight)
@@ -1050,7 +1051,8 @@ show_captioning(scenes.images[pair], words)
 # **Video.** A patch gets a third side: the same place in two frames, a *tubelet*, is one token. Then as before.
 
 # %%
-frames = torch.stack([scenes.images[pair].roll(2 * k, -1) for k in range(4)])
+wide = draw_scenes(1, seed=11, size=36).images[0]
+frames = torch.stack([wide[:, 6:30, 4 * k : 4 * k + 24] for k in range(4)])  # the camera moves: 4 3 24 24
 tubelets = rearrange(frames, "(f t) c (r p) (s q) -> (f r s) (t p q c)", t=2, p=12, q=12)
 print(f"{tuple(frames.shape)} -> {len(tubelets)} tokens of {tubelets.shape[1]} numbers")
 show_tubelets(frames, depth=2)
