@@ -54,15 +54,16 @@ class GeneralizedIoU(Question):
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
-        centre, size = rng.uniform(0.4, 0.6, (2, 2)), rng.uniform(0.3, 0.5, (2, 2))
-        near = as_single(np.concatenate([centre, size], -1))
-        yield Case("two pairs that overlap", criteria=("shape", "over"), a=near, b=_drawn(rng, 3, 0.4, 0.6, 0.3))
+        n, m = int(rng.integers(2, 4)), int(rng.integers(2, 5))
+        few = _drawn(rng, n, 0.4, 0.6, 0.3), _drawn(rng, m, 0.4, 0.6, 0.3)
+        yield Case(f"{n} by {m} boxes", criteria=("shape", "over"), a=few[0], b=few[1])
         n, m = int(rng.integers(4, 6)), int(rng.integers(2, 4))
         many = _drawn(rng, n, 0.38, 0.62, 0.28), _drawn(rng, m, 0.38, 0.62, 0.28)
         yield Case(f"{n} by {m} boxes that overlap", criteria=("shape", "over"), a=many[0], b=many[1])
-        outer = _drawn(rng, 3, 0.45, 0.55, 0.6)
-        inner = np.concatenate([outer[:, :2] + rng.uniform(-0.08, 0.08, (3, 2)), outer[:, 2:] * 0.4], -1)
-        both = as_single(np.concatenate([inner[:2], outer[2:]]))
+        n = int(rng.integers(3, 8))
+        outer = _drawn(rng, n, 0.45, 0.55, 0.6)
+        inner = np.concatenate([outer[:, :2] + rng.uniform(-0.08, 0.08, (n, 2)), outer[:, 2:] * 0.4], -1)
+        both = as_single(np.concatenate([inner[:-1], outer[-1:]]))
         yield Case("boxes inside boxes", criteria=("shape", "inside"), a=outer, b=both)
         n, m = int(rng.integers(2, 5)), int(rng.integers(5, 7))
         corner = as_single(np.concatenate([rng.uniform(0.05, 0.3, (n, 2)), rng.uniform(0.05, 0.25, (n, 2))], -1))
@@ -131,6 +132,8 @@ class Match(Question):
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        q, t, k = int(rng.integers(7, 10)), int(rng.integers(4, 7)), int(rng.integers(3, 5))
+        yield _crowd(rng, q, t, k, f"a crowd of {q} predictions, {t} objects", ("pairs", "all"))
         q, t, k = int(rng.integers(6, 8)), int(rng.integers(4, 6)), int(rng.integers(3, 5))
         heap = np.repeat(_drawn(rng, 1, 0.4, 0.6, 0.3), q, 0)
         alike = {"target_boxes": heap[:t], "target_classes": _classes(rng, t, k)}
@@ -147,9 +150,9 @@ class Match(Question):
                 f"{q} predictions of one mind, {t} objects", criteria=("pairs", "boxes"),
                 boxes=_drawn(rng, q, 0.2, 0.8, 0.1), class_logits=as_single(even), **seen,
             )  # fmt: skip
-        for n in range(4):
+        for _ in range(3):
             q, t, k = int(rng.integers(8, 11)), int(rng.integers(5, 8)), int(rng.integers(3, 6))
-            yield _crowd(rng, q, t, k, f"crowd {n + 1}: {q} predictions, {t} objects", ("pairs", "all"))
+            yield _crowd(rng, q, t, k, f"{q} predictions, {t} objects", ("pairs", "all"))
         q = int(rng.integers(4, 7))
         for t, name in ((1, "one object"), (q, "as many objects as predictions"), (0, "no object at all")):
             yield _crowd(rng, q, t, 3, f"{q} predictions, {name}", ("pairs", "counts"))
@@ -183,7 +186,7 @@ class Match(Question):
         return {"predictions": pairs[0][order], "objects": pairs[1][order]}
 
     def picture(self, case, expected, got):
-        if "crowd 1" not in case.name:
+        if "crowd" not in case.name:
             return None
         given = None if got is None else _valid(expected, got, "")
         return pairs_picture(case["boxes"], case["target_boxes"], _valid(expected, expected, ""), given)
@@ -275,14 +278,15 @@ def _crowd(rng: np.random.Generator, q: int, t: int, k: int, name: str, criteria
 def _swayed(rng: np.random.Generator) -> Case:
     """Two unlikely classes, one much less likely still, and boxes that say the opposite: probabilities hardly differ,
     their logarithms do."""
+    rest, kinds = int(rng.integers(2, 7)), int(rng.integers(2, 5))
     objects = as_single(np.array([[0.3, 0.5, 0.2, 0.2], [0.45, 0.5, 0.2, 0.2]]) + rng.uniform(-0.02, 0.02, (2, 1)))
-    boxes = np.concatenate([objects[::-1] + rng.normal(0, 0.01, (2, 4)), _drawn(rng, 3, 0.8, 0.9, 0.1)])
-    logits = rng.normal(0, 0.2, (5, 3))
-    logits[:, 2] = 9
-    logits[0, 0], logits[0, 1], logits[1, 0], logits[1, 1] = 5, -9, -9, 5
+    boxes = np.concatenate([objects[::-1] + rng.normal(0, 0.01, (2, 4)), _drawn(rng, rest, 0.8, 0.9, 0.1)])
+    logits = rng.normal(0, 0.2, (2 + rest, kinds + 1))
+    logits[:, -1] = 9
+    logits[:2, :2] = [[5, -9], [-9, 5]]
     return Case(
-        "5 predictions nearly sure of nothing, 2 objects", criteria=("pairs", "all"), class_logits=as_single(logits),
-        boxes=as_single(boxes), target_classes=np.array([0, 1]), target_boxes=objects,
+        f"{2 + rest} predictions nearly sure of nothing, 2 objects", criteria=("pairs", "all"),
+        class_logits=as_single(logits), boxes=as_single(boxes), target_classes=np.array([0, 1]), target_boxes=objects,
     )  # fmt: skip
 
 

@@ -219,7 +219,7 @@ if ready("Q22"):
     contest("Mixer", new_mixer)
     contest("ViT", new_vit)
     contest("ViT without positions", lambda: new_vit(positions=False), seeds=1)
-    bars(means, spreads, xlabel="test accuracy, %; three seeds, the last one seed", form="{:.1f}")
+    bars(means, spreads, xlabel="test accuracy, % (three seeds; without positions, one)", form="{:.1f}")
 
 # %% tags=["solution"]
 mixer_score, vit_score, blind_score = means.values()
@@ -379,8 +379,9 @@ check("Q23a", generalized_iou)
 # They end before they start: a negative width. Two negatives make a positive area. `clamp` the sides, before they are
 # multiplied.
 # </details>
-#
-# Slide one box away from the other. What do three measures say?
+
+# %% [markdown]
+# Slide one box away from the other. What do the two measures say?
 
 # %%
 still, steps = torch.tensor([[0.3, 0.5, 0.24, 0.3]]), torch.linspace(0, 0.5, 26)
@@ -430,11 +431,9 @@ if ready("Q23a"):
 # %%
 price = torch.tensor([[1.0, 2.0], [2.0, 9.0]])  # rows: predictions, columns: things
 rows, columns = linear_sum_assignment(price)
-greedy = price[0, 0] + price[1, 1]
-print(
-    f"greedy: {greedy:.0f}; {dict(zip(rows.tolist(), columns.tolist(), strict=True))}: {price[rows, columns].sum():.0f}"
-)
-assert (greedy, price[rows, columns].sum()) == (10, 4)
+best = price[rows, columns].sum()
+print(f"greedy: {price[0, 0]:.0f} + {price[1, 1]:.0f}; the best pairing: {best:.0f}")
+assert (price[0, 0] + price[1, 1], best) == (10, 4)
 
 # %% [markdown]
 # `scipy.optimize.linear_sum_assignment` finds the best of all pairings without trying them all; it takes a matrix of
@@ -470,7 +469,8 @@ check("Q23b", match)
 # Follow the three signs. What is *good* must make the cost smaller: a believed class, a small distance, a large fit.
 # For the distance, `torch.cdist` has an argument `p`.
 # </details>
-#
+
+# %% [markdown]
 # On drawn boxes: two things (red), three predictions (blue). Greedy takes the closest pair first, and what is left has
 # to reach far. In the titles, the way from centre to centre:
 
@@ -646,16 +646,15 @@ if found_things:
 if found_things:
     start = time.process_time()
     losses = train_detr(detr, size["detr steps"])
-    print(
-        f"{count(detr):,} parameters, {size['detr steps']} steps, {time.process_time() - start:.0f} s of the processor"
-    )
+    seconds = time.process_time() - start
+    print(f"{count(detr):,} parameters, {len(losses)} steps, {seconds:.0f} s of the processor")
     smooth = np.convolve(losses, np.ones(10) / 10, "valid")
     curves(range(len(smooth)), {"loss": smooth}, xlabel="step", ylabel="mean of 10 steps", height=2.0)
 
 # %%
 if found_things:
     after = look(detr, unseen.images)
-    picture = scene_figure(unseen.images[:12], unseen.boxes[:12], said(*after))
+    picture = scene_figure(unseen.images[:8], unseen.boxes[:8], said(*after), columns=4)
     show(picture, alt="After training: most things are framed and named.")
 
 # %% [markdown]
@@ -698,8 +697,9 @@ if found_things:
     show_territories(claimed.transpose(0, 1)[:9])
 
 # %% [markdown]
-# Each has a region of its own: nobody told them to share the image out. Matching did. Whoever answers for a thing
-# gets it, and the others learn to keep silent there.
+# Each looks after a region, around the spot that we gave it. Only things there are its own; with one rule, the
+# matching, it has learned to leave the others to its neighbours. (In DETR itself nobody hands out spots, and regions
+# come about all the same: Figure 7.)
 
 # %% [markdown]
 # ## 3 · Painting
@@ -977,6 +977,8 @@ if ready("Q24"):
     print(f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}")
     blank_rate = recognised(noises[0])
     print(f"plain noise: {blank_rate:.0f} %")
+    walks = {steps: recognised(paint(dit, asked, noises[0], steps)[-1]) for steps in (1, 2, 4, 8)}
+    print("in", ", ".join(f"{steps} step{'s' * (steps > 1)}: {rate:.0f} %" for steps, rate in walks.items()))
     scores = {}
     for guidance in (1.0, 2.0, 4.0):
         samples = [paint(dit, asked, noise, guidance=guidance)[-1] for noise in noises]
@@ -1140,7 +1142,7 @@ print(f"gate zero: gradients {gate.grad.item():.0f} and {branch.grad.item():.0f}
 # | Mixer | an MLP over tokens, an MLP over channels; who hears whom is fixed, and so is the number of tokens |
 # | boxes | centre and size for learning, corners for areas; GIoU still points the way when IoU is 0 |
 # | matching | all pairs at once, smallest total, one to one; not part of the gradient |
-# | queries | learned tokens that ask the image; the matching shares it out among them |
+# | queries | learned tokens that ask the image; each thing is answered for by one of them |
 # | adaLN-zero | c makes shift, scale and gate; zero at birth is the identity, and the gates learn first |
 # | diffusion | learn the direction from noise to image at every station, then walk back in steps |
 #
