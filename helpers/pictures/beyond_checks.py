@@ -96,18 +96,21 @@ def pairs_picture(
 ) -> Figure:
     """Predictions (blue, numbered) and objects (dashed), joined by a line where one answers for the other."""
     panels = [("target", wanted)] + ([] if given is None else [("yours", given)])
+    ends = np.concatenate([boxes[:, :2], objects[:, :2]])
+    low, high = ends.min(0) - 0.06, ends.max(0) + 0.06
     with style():
-        fig, axes = figure(2.7, width=2.8 * len(panels), columns=len(panels), squeeze=False)
+        fig, axes = figure(2.7, width=3.1 * len(panels), columns=len(panels), squeeze=False)
         for ax, (title, pairs) in zip(axes.flat, panels, strict=True):
             for box in boxes:
-                outline(ax, box, COLOURS[0], linewidth=1, alpha=0.6)
+                outline(ax, box, COLOURS[0], linewidth=0.7, alpha=0.3)
             for box in objects:
-                outline(ax, box, COLOURS[1], linewidth=1.4, linestyle=(0, (3, 2)))
+                outline(ax, box, COLOURS[1], linewidth=0.9, linestyle=(0, (3, 2)), alpha=0.45)
             for k, j in zip(*pairs, strict=True) if pairs is not None else ():
                 ends = np.stack([boxes[k, :2], objects[j, :2]])
                 ax.plot(*ends.T, color=INK, linewidth=1.6)
             for box, colour, marker in ((boxes, COLOURS[0], "o"), (objects, COLOURS[1], "s")):
-                ax.plot(box[:, 0], box[:, 1], marker, color=colour, markersize=5)
-            ax.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=[], yticks=[])
+                ax.plot(box[:, 0], box[:, 1], marker, color=colour, markersize=7)
+            ax.set(xlim=(low[0], high[0]), ylim=(high[1], low[1]), xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
             ax.set_title(title, fontsize=9.5)
     return fig
