@@ -979,9 +979,8 @@ if ready("Q24"):
     print(f"plain noise: {blank_rate:.0f} %")
     for steps in (1, 2, 4, 8):
         some = paint(dit, asked, noises[0], steps)[-1]
-        print(
-            f"{steps} step{'s' * (steps > 1)}: {recognised(some):.0f} % recognised, variety {variety(as_rows(some)):.2f}"
-        )
+        rate, varied = recognised(some), variety(as_rows(some))
+        print(f"{steps} step{'s' * (steps > 1)}: {rate:.0f} % recognised, variety {varied:.2f}")
     print("16 steps:")
     scores = {}
     for guidance in (1.0, 2.0, 4.0):
@@ -1063,8 +1062,8 @@ show_captioning(scenes.images[pair], words)
 # **Video.** A patch gets a third side: the same place in two frames, a *tubelet*, is one token. Then as before.
 
 # %%
-wide = draw_scenes(1, seed=11, size=36).images[0]
-frames = torch.stack([wide[:, 6:30, 4 * k : 4 * k + 24] for k in range(4)])  # the camera moves: 4 3 24 24
+wide = draw_scenes(1, seed=557, size=36).images[0]
+frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])  # the camera moves: 4 3 24 24
 tubelets = rearrange(frames, "(f t) c (r p) (s q) -> (f r s) (t p q c)", t=2, p=12, q=12)
 print(f"{tuple(frames.shape)} -> {len(tubelets)} tokens of {tubelets.shape[1]} numbers")
 show_tubelets(frames, depth=2)
