@@ -684,9 +684,9 @@ assert scores[1] > 0.75
 assert scores[2] > 0.6
 
 # %% [markdown]
-# Honestly: in a few seconds of learning most things are found, with boxes that fit but don't sit tight, and quite a few
-# of the claims are doubles. It is one run, with one seed. The real one trained for days on 16 GPUs. With 500 epochs it was as good as a well-tuned
-# Faster R-CNN: better on large things, worse on small ones (Table 1).
+# Honestly: in a few seconds of learning most things are found, with boxes that fit but don't sit tight, and quite a
+# few of the claims are doubles. It is one run, with one seed. The real one trained for days on 16 GPUs. With 500
+# epochs it was as good as a well-tuned Faster R-CNN: better on large things, worse on small ones (Table 1).
 #
 # What have the queries become? Where each one's boxes lie, over all 200 images:
 
@@ -999,9 +999,9 @@ assert recognised(single) > 90
 assert variety(as_rows(single)) < 0.8 * scores[1.0][1]
 
 # %% [markdown]
-# Look at the single step: recognised nearly every time, and with far less variety than real digits have, as all of them
-# are close to the mean of their class. Being recognised is not all; variety comes with the steps. Guidance goes the other way: clearer and more alike, recognised
-# more often at the price of variety.
+# Look at the single step: recognised nearly every time, and with far less variety than real digits have, as all of
+# them are close to the mean of their class. Being recognised is not all; variety comes with the steps. Guidance goes
+# the other way: clearer and more alike, recognised more often at the price of variety.
 #
 # And recognised doesn't mean *new*. Has the model just learned the images by heart?
 
