@@ -1,0 +1,143 @@
+"""Lesson 11, first third: the MLP-Mixer block, judged with drawn weights wherever its layers keep them.
+
+A matrix is known by its shape, so a square case tells who forgot to turn the tokens. Norms stay as they are born.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
+from helpers.checks.placed_weights import learned, put
+from helpers.pictures.beyond_checks import halves_picture
+
+_FORMS = ("out", "turned")
+_SIZES = ("num_tokens", "emb_size", "token_dim", "channel_dim")
+
+
+class MixerBlockQuestion(Question):
+    id = "Q22"
+    title = "MLP-Mixer block"
+    signature = "MixerBlock(num_tokens, emb_size, token_dim, channel_dim): (b, num_tokens, emb_size) -> the same"
+    needs_gradients = True
+    criteria = (
+        Criterion(
+            "shape",
+            "tokens go in and come out with the same shape",
+            share=0,
+            hint="Both halves add to the stream, so nothing may change its shape.",
+        ),
+        Criterion(
+            "tokens",
+            "the token half: each channel's numbers are mixed over all tokens, normed before, added to the stream",
+            share=3,
+            hint="Here the channel half is silent. What you see is x and what mixing over tokens adds. Which axis does "
+            "a Linear work on, and which one should it be here?",
+        ),
+        Criterion(
+            "channels",
+            "the channel half: each token's numbers are mixed, normed before, added to the stream",
+            share=2,
+            hint="Here the token half is silent. This half is a plain feed-forward branch: norm, MLP, plus.",
+        ),
+        Criterion(
+            "order",
+            "first over tokens, then, on its result, over channels",
+            share=2,
+            hint="Each half alone is right, both together are not. What does the second half get to read?",
+        ),
+        Criterion(
+            "own",
+            "each half has a norm and an MLP of its own",
+            hint="Count the numbers that learn: two norms, four Linear layers with their biases.",
+        ),
+    )
+
+    def cases(self, rng: np.random.Generator) -> Iterable[Case]:
+        def block(name: str, criteria: tuple[str, ...], b: int, sizes: tuple[int, ...], **more: Any) -> Case:
+            n, d = sizes[:2]
+            x = as_single(rng.normal(0, 1.5, (b, n, d)) + rng.normal(0, 1, (b, n, 1)))
+            named = dict(zip(_SIZES, sizes, strict=True))
+            return Case(name, criteria=criteria, x=x, seed=int(rng.integers(2**31)), **named, **more)
+
+        side, inner, broad = int(rng.choice([5, 6, 7])), int(rng.choice([9, 10])), int(rng.choice([14, 16]))
+        square = (side, side, inner, broad)
+        yield block(f"{side} tokens of width {side}, channel half silent", ("shape", "tokens"), 2, square, silent="c2")
+        yield block(f"{side} tokens of width {side}, token half silent", ("channels",), 2, square, silent="t2")
+        n, d = (int(rng.integers(3, 6)), int(rng.integers(7, 10)))
+        long = (d, n) if rng.random() < 0.5 else (n, d)
+        for own, sizes in ((("order", "own"), (n, d, 11, 13)), (("tokens", "channels", "order"), (*long, 17, 12))):
+            yield block(f"{sizes[0]} tokens of width {sizes[1]}, both halves at work", ("shape", *own), 3, sizes)
+
+    def probe(self, answer, case):
+        import torch
+
+        model, x = prepared(answer(**{name: case[name] for name in _SIZES})), tensor(case["x"])
+        weights, record = drawn_weights(case), dict[str, Any]()
+        for name in _FORMS:
+            place(model, weights, turned=name == "turned")
+            torch.manual_seed(1)
+            record[name] = model(x)
+        record["learned"] = learned(model, record["turned"])
+        return record
+
+    def judge(self, case, expected, got):
+        wanted = expected["out"]
+        yield same_shape("shape", wanted, got.get("out", NOTHING))
+        found = [same("tokens", wanted, got.get(name), max(2e-3, got.tolerance)) for name in _FORMS]
+        best = next((f for f in found if f.ok), found[0])
+        for criterion in ("tokens", "channels", "order"):
+            yield Finding(criterion, best.ok, best.detail)
+        if case.covers("own"):
+            full, seen = int(expected["learned"]), int(number_of(got, "learned"))
+            fits = seen in (full, full - 4 * case["emb_size"])  # a norm without weights is a norm
+            yield Finding("own", fits, "" if fits else f"{seen:,} numbers learn; it should be {full:,}")
+
+    def features(self, case, expected, got):
+        seen, out = number_of(got, "learned"), np.asarray(got.get("out", NOTHING))
+        marks = {"learned": np.array([seen]), "shape": np.array(out.shape, np.float64)}
+        usual = abs(seen - int(expected["learned"])) <= 4 * max(case["num_tokens"], case["emb_size"])
+        return marks | ({"out": out} if usual else {})
+
+    def picture(self, case, expected, got):
+        if "silent" not in case:
+            return None
+        given = None if got is None else np.asarray(got.get("out", NOTHING))
+        return halves_picture(case["x"], expected["out"], given)
+
+
+def drawn_weights(case: Case) -> dict[str, np.ndarray]:
+    """t1 t2 c1 c2, (out, in), and the biases inside; those are far from zero, so that what bends is open or shut."""
+    rng = np.random.default_rng(case["seed"])
+    n, d, inner, broad = (int(case[name]) for name in _SIZES)
+    weights: dict[str, np.ndarray] = {}
+    for half, size, hidden in (("t", n, inner), ("c", d, broad)):
+        weights[f"{half}1"] = rng.normal(0, 1 / np.sqrt(size), (hidden, size))
+        weights[f"{half}2"] = rng.normal(0, 0.2 / np.sqrt(hidden), (size, hidden)) * rng.choice([1, 3], (size, 1))
+        weights[f"b{half}"] = 12.0 * rng.permutation(np.where(np.arange(hidden) % 2, 1.0, -1.0))
+    if "silent" in case:
+        weights[case["silent"]] = np.zeros_like(weights[case["silent"]])
+    return {name: as_single(array) for name, array in weights.items()}
+
+
+def place(model: Any, weights: dict[str, np.ndarray], *, turned: bool) -> None:
+    """Put the drawn weights where their shapes fit, and zero where a bias has the width of the stream."""
+    fits: dict[tuple[int, ...], np.ndarray] = {}
+    for half in "tc":
+        first, second = weights[f"{half}1"], weights[f"{half}2"]
+        hidden, size = first.shape
+        fits[hidden, size], fits[size, hidden] = (second.T, first.T) if turned else (first, second)
+        fits[hidden,] = weights[f"b{half}"]
+    for _, parameter in getattr(model, "named_parameters", list)():
+        shape = tuple(int(k) for k in parameter.shape if k != 1)
+        if shape in fits:
+            put(parameter, fits[shape])
+        elif len(shape) == 1 and not bool((parameter == 1).all()):
+            put(parameter, np.zeros(shape, np.float32))
+
+
+QUESTIONS = (MixerBlockQuestion(),)

@@ -1,0 +1,1284 @@
+"""Lesson 11: what students really write, right in unusual ways and wrong in usual ones."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from einops.layers.torch import Rearrange
+from scipy.optimize import linear_sum_assignment
+from torch import nn
+
+from grading.exam.bank import mistake, reference, right
+from helpers.built import built
+from helpers.questions.box_matching import made_up
+from helpers.torchvision_ops import load_torchvision
+
+MultiHeadAttention, FeedForwardBlock = built("MultiHeadAttention", "FeedForwardBlock")
+
+
+# What a notebook holds when its answers are reached.
+def mlp(width, hidden):
+    return nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+
+
+def corners(boxes):
+    return torch.cat([boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2], -1)
+
+
+def generalized_iou(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@reference("Q23b")
+def costs(case):
+    """What each prediction costs for each object, (q, t), by the true fit and by the made-up one."""
+    logits, boxes, classes, objects = (
+        torch.as_tensor(case[name]) for name in ("class_logits", "boxes", "target_classes", "target_boxes")
+    )
+    rest = 5 * torch.cdist(boxes, objects, p=1) - logits.softmax(-1)[:, classes]
+    return {
+        "cost": (rest - 2 * generalized_iou(boxes, objects)).numpy(),
+        "known_cost": (rest - 2 * made_up(boxes, objects)).numpy(),
+    }
+
+
+# --- Q22, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q22")
+class WithRearrange(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.tokens = nn.Sequential(
+            nn.LayerNorm(emb_size), Rearrange("b n d -> b d n"), nn.Linear(num_tokens, token_dim), nn.GELU(),
+            nn.Linear(token_dim, num_tokens), Rearrange("b d n -> b n d"),
+        )  # fmt: skip
+        self.channels = nn.Sequential(
+            nn.LayerNorm(emb_size), nn.Linear(emb_size, channel_dim), nn.GELU(), nn.Linear(channel_dim, emb_size)
+        )
+
+    def forward(self, x):
+        x = x + self.tokens(x)
+        return x + self.channels(x)
+
+
+@right("Q22")
+class WithConvolutions(nn.Module):
+    """A Conv1d of kernel 1 mixes its first axis, so tokens need no turn."""
+
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.first, self.second = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.token = nn.Sequential(nn.Conv1d(num_tokens, token_dim, 1), nn.GELU(), nn.Conv1d(token_dim, num_tokens, 1))
+        self.channel = nn.Sequential(
+            nn.Conv1d(emb_size, channel_dim, 1), nn.GELU(), nn.Conv1d(channel_dim, emb_size, 1)
+        )
+
+    def forward(self, x):
+        x = x + self.token(self.first(x))
+        return x + self.channel(self.second(x).transpose(1, 2)).transpose(1, 2)
+
+
+@right("Q22")
+class WithEinsum(nn.Module):
+    """All by hand, matrices kept as (in, out)."""
+
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(num_tokens, token_dim) * 0.1)
+        self.b = nn.Parameter(torch.randn(token_dim, num_tokens) * 0.1)
+        self.ba, self.bb = nn.Parameter(torch.zeros(token_dim)), nn.Parameter(torch.zeros(num_tokens))
+        self.c = nn.Parameter(torch.randn(emb_size, channel_dim) * 0.1)
+        self.d = nn.Parameter(torch.randn(channel_dim, emb_size) * 0.1)
+        self.bc, self.bd = nn.Parameter(torch.zeros(channel_dim)), nn.Parameter(torch.zeros(emb_size))
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+
+    def forward(self, x):
+        hidden = F.gelu(torch.einsum("bnd,nt->bdt", self.norm1(x), self.a) + self.ba)
+        x = x + torch.einsum("bdt,tn->bnd", hidden, self.b) + self.bb[:, None]
+        return x + F.gelu(self.norm2(x) @ self.c + self.bc) @ self.d + self.bd
+
+
+@right("Q22")
+class FromTimm(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        load_torchvision()
+        from timm.models.mlp_mixer import MixerBlock as Theirs
+
+        self.block = Theirs(emb_size, num_tokens, (token_dim / emb_size + 1e-6, channel_dim / emb_size + 1e-6))
+
+    def forward(self, x):
+        return self.block(x)
+
+
+@right("Q22")
+class NormsWithoutWeights(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        tokens_last = F.layer_norm(x, x.shape[-1:]).permute(0, 2, 1)
+        x = x + self.tokens(tokens_last).permute(0, 2, 1)
+        return x + self.channels(F.layer_norm(x, x.shape[-1:]))
+
+
+@right("Q22")
+class TokenByToken(nn.Module):
+    """Loops over channels, and another bend."""
+
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norms = nn.ModuleList([nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)])
+        self.t1, self.t2 = nn.Linear(num_tokens, token_dim), nn.Linear(token_dim, num_tokens)
+        self.c1, self.c2 = nn.Linear(emb_size, channel_dim), nn.Linear(channel_dim, emb_size)
+
+    def forward(self, x):
+        normed = self.norms[0](x)
+        columns = [self.t2(F.silu(self.t1(normed[:, :, k]))) for k in range(x.shape[-1])]
+        x = x + torch.stack(columns, dim=-1)
+        rows = [self.c2(F.silu(self.c1(self.norms[1](x[:, k])))) for k in range(x.shape[1])]
+        return x + torch.stack(rows, dim=1)
+
+
+# --- Q22, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q22",
+    hint="Your first MLP works along each token's channels: with as many tokens as channels it runs, and mixes the "
+    "wrong axis; otherwise the sizes don't fit. A Linear always works on the last axis. Which axis has to be last?",
+)
+class TokensNotTurned(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x))
+        return x + self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22",
+    hint="Tokens are turned, mixed, and never turned back: what you add to x has rows and columns exchanged.",
+)
+class NotTurnedBack(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x).mT)
+        return x + self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22",
+    hint="Only what comes out of the first MLP is turned, not what goes in: it mixed channels, and put the result "
+    "down crosswise. Turn before, and after.",
+)
+class TurnedAfterOnly(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x)).mT
+        return x + self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22",
+    hint="`reshape` gives the right shape and the wrong numbers: it counts on through memory, so each new row holds "
+    "pieces of several tokens. Exchanging two axes is another operation.",
+)
+class ReshapedNotTurned(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        b, n, d = x.shape
+        x = x + self.tokens(self.norm1(x).reshape(b, d, n)).reshape(b, n, d)
+        return x + self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22",
+    hint="With the channel half silent, x itself is gone: the token half *replaces* the stream. Where is its plus?",
+)
+class NoPlusForTokens(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = self.tokens(self.norm1(x).mT).mT
+        return x + self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22",
+    hint="With the token half silent, x itself is gone: the channel half *replaces* the stream. Where is its plus?",
+)
+class NoPlusForChannels(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x).mT).mT
+        return self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22", hint="Neither half adds: x goes in, and only what the MLPs make of it comes out. Two pluses are missing."
+)
+class NoPlusAtAll(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        return self.channels(self.norm2(self.tokens(self.norm1(x).mT).mT))
+
+
+@mistake(
+    "Q22",
+    hint="Your norms work on the tokens after they were turned: each channel is normed over all tokens, instead of "
+    "each token over its channels. Norm first, then turn.",
+)
+class NormedAcrossTokens(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(num_tokens), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x.mT)).mT
+        return x + self.channels(self.norm2(x))
+
+
+@mistake("Q22", hint="Both halves read x as it is. Your norms are missing, or they are there and nobody calls them.")
+class WithoutNorms(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(x.mT).mT
+        return x + self.channels(x)
+
+
+@mistake(
+    "Q22",
+    hint="You norm the *sum*, behind the plus. Here each half norms what it reads, and the stream itself is never "
+    "normed (lesson 06: pre-norm).",
+)
+class NormedBehindThePlus(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = self.norm1(x + self.tokens(x.mT).mT)
+        return self.norm2(x + self.channels(x))
+
+
+@mistake(
+    "Q22",
+    hint="The plus adds to the *normed* tokens: the stream itself gets lost on the way. Keep x apart from what the "
+    "MLP reads.",
+)
+class NormedStreamKept(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = self.norm1(x)
+        x = x + self.tokens(x.mT).mT
+        x = self.norm2(x)
+        return x + self.channels(x)
+
+
+@mistake(
+    "Q22",
+    hint="Fewer numbers learn than should: one MLP does both halves. It can't even be built right unless there are as "
+    "many tokens as channels.",
+)
+class OneMlpForBoth(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.mix = mlp(num_tokens, token_dim)
+
+    def forward(self, x):
+        x = x + self.mix(self.norm1(x).mT).mT
+        return x + self.mix(self.norm2(x))
+
+
+@mistake("Q22", hint="All values are right, and too few numbers learn: both halves share one LayerNorm.")
+class OneNormForBoth(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm = nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm(x).mT).mT
+        return x + self.channels(self.norm(x))
+
+
+@mistake(
+    "Q22",
+    hint="Each half alone is right. But the channel half reads the x that came in, not the x that the token half has "
+    "added to.",
+)
+class SideBySide(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        return x + self.tokens(self.norm1(x).mT).mT + self.channels(self.norm2(x))
+
+
+@mistake("Q22", hint="Each half alone is right, their order is not: yours mixes channels first, then tokens.")
+class ChannelsFirst(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, token_dim), mlp(emb_size, channel_dim)
+
+    def forward(self, x):
+        x = x + self.channels(self.norm2(x))
+        return x + self.tokens(self.norm1(x).mT).mT
+
+
+@mistake(
+    "Q22",
+    hint="Two Linear layers with nothing that bends between them are one Linear. Both MLPs need their GELU.",
+)
+class NothingBends(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens = nn.Sequential(nn.Linear(num_tokens, token_dim), nn.Linear(token_dim, num_tokens))
+        self.channels = nn.Sequential(nn.Linear(emb_size, channel_dim), nn.Linear(channel_dim, emb_size))
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x).mT).mT
+        return x + self.channels(self.norm2(x))
+
+
+@mistake(
+    "Q22",
+    hint="The two hidden widths have changed places: `token_dim` belongs to the MLP that mixes tokens, `channel_dim` "
+    "to the other.",
+)
+class HiddenWidthsSwapped(nn.Module):
+    def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.tokens, self.channels = mlp(num_tokens, channel_dim), mlp(emb_size, token_dim)
+
+    def forward(self, x):
+        x = x + self.tokens(self.norm1(x).mT).mT
+        return x + self.channels(self.norm2(x))
+
+
+# --- Q23a, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q23a")
+def by_torchvision(boxes_a, boxes_b):
+    load_torchvision()
+    from torchvision.ops import box_convert, generalized_box_iou
+
+    return generalized_box_iou(box_convert(boxes_a, "cxcywh", "xyxy"), box_convert(boxes_b, "cxcywh", "xyxy"))
+
+
+@right("Q23a")
+def pair_by_pair(boxes_a, boxes_b):
+    rows = []
+    for ax, ay, aw, ah in boxes_a.tolist():
+        row = []
+        for bx, by, bw, bh in boxes_b.tolist():
+            wide = max(0.0, min(ax + aw / 2, bx + bw / 2) - max(ax - aw / 2, bx - bw / 2))
+            high = max(0.0, min(ay + ah / 2, by + bh / 2) - max(ay - ah / 2, by - bh / 2))
+            union = aw * ah + bw * bh - wide * high
+            around = (max(ax + aw / 2, bx + bw / 2) - min(ax - aw / 2, bx - bw / 2)) * (
+                max(ay + ah / 2, by + bh / 2) - min(ay - ah / 2, by - bh / 2)
+            )
+            row.append(wide * high / union + union / around - 1)
+        rows.append(row)
+    return torch.tensor(rows)
+
+
+@right("Q23a")
+def all_pairs_written_out(boxes_a, boxes_b):
+    n, m = len(boxes_a), len(boxes_b)
+    a, b = boxes_a.repeat_interleave(m, 0), boxes_b.repeat(n, 1)
+    left, right_ = (
+        torch.maximum(a[:, 0] - a[:, 2] / 2, b[:, 0] - b[:, 2] / 2),
+        torch.minimum(a[:, 0] + a[:, 2] / 2, b[:, 0] + b[:, 2] / 2),
+    )
+    top, foot = (
+        torch.maximum(a[:, 1] - a[:, 3] / 2, b[:, 1] - b[:, 3] / 2),
+        torch.minimum(a[:, 1] + a[:, 3] / 2, b[:, 1] + b[:, 3] / 2),
+    )
+    shared = F.relu(right_ - left) * F.relu(foot - top)
+    union = a[:, 2] * a[:, 3] + b[:, 2] * b[:, 3] - shared
+    c, d = corners(a), corners(b)
+    wide, high = (torch.maximum(c, d)[:, 2:] - torch.minimum(c, d)[:, :2]).unbind(-1)
+    return (shared / union - 1 + union / (wide * high)).view(n, m)
+
+
+@right("Q23a")
+def in_numpy(boxes_a, boxes_b):
+    a, b = (corners(boxes).numpy() for boxes in (boxes_a.cpu(), boxes_b.cpu()))
+    a = a[:, None].repeat(len(b), 1)
+    inner = np.clip(np.minimum(a, b)[..., 2:] - np.maximum(a, b)[..., :2], 0, None).prod(-1)
+    size = [(box[..., 2] - box[..., 0]) * (box[..., 3] - box[..., 1]) for box in (a, b)]
+    hull = np.ptp(np.stack([a[..., 0], a[..., 2], b[None, :, 0] + 0 * a[..., 0], b[None, :, 2] + 0 * a[..., 0]]), 0)
+    hull = hull * np.ptp(
+        np.stack([a[..., 1], a[..., 3], b[None, :, 1] + 0 * a[..., 0], b[None, :, 3] + 0 * a[..., 0]]), 0
+    )
+    union = size[0] + size[1] - inner
+    return inner / union - (hull - union) / hull
+
+
+@right("Q23a")
+def in_double(boxes_a, boxes_b):
+    a, b = corners(boxes_a.double()).unsqueeze(1), corners(boxes_b.double()).unsqueeze(0)
+    shared = (torch.min(a[..., 2:], b[..., 2:]) - torch.max(a[..., :2], b[..., :2])).clamp_min(0).prod(-1)
+    hull = (torch.max(a[..., 2:], b[..., 2:]) - torch.min(a[..., :2], b[..., :2])).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
+    return shared / (union + 1e-9) - (hull - union) / (hull + 1e-9)
+
+
+# --- Q23a, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q23a",
+    hint="Boxes that don't meet get an overlap all the same: two negative widths multiply to a positive area. A width "
+    "below 0 should count as nothing, *before* you multiply.",
+)
+def negative_widths_kept(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="You clamp the *area*, when it is too late for boxes apart in both directions: minus times minus is already "
+    "plus. Clamp width and height.",
+)
+def clamped_too_late(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).prod(-1).clamp(min=0)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The boxes are read as corners: their widths as right edges. They come as centre and size; `corners` turns "
+    "one into the other.",
+)
+def centres_read_as_corners(boxes_a, boxes_b):
+    a, b = boxes_a[:, None], boxes_b
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The union counts what both share twice: area plus area is too much by exactly that part.",
+)
+def shared_counted_twice(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1)
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="That is the plain IoU: right where boxes overlap closely, and 0 for all boxes apart, near or far. The last "
+    "term is missing, and with it every direction to move in.",
+)
+def plain_iou(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return shared / (boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared)
+
+
+@mistake(
+    "Q23a",
+    hint="The last term has the wrong sign: boxes far apart come out *above* 0. Empty space around the two "
+    "should cost.",
+)
+def empty_space_rewarded(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union + (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The empty space is divided by the union; it should be seen as a share of the box around both. Far boxes "
+    "come out far below -1 in yours, and the true values never do.",
+)
+def divided_by_the_union(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / union
+
+
+@mistake(
+    "Q23a",
+    hint="The values are right and lie crosswise: one row per box of the *second* set. Which of the two sets got the "
+    "extra axis?",
+)
+def rows_and_columns_swapped(boxes_a, boxes_b):
+    a, b = corners(boxes_b)[:, None], corners(boxes_a)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_b[:, 2:].prod(-1)[:, None] + boxes_a[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="Minimum and maximum have changed places: what you take for the shared part is the box around both, and the "
+    "other way round. The shared part begins where the *later* box begins.",
+)
+def shared_and_hull_swapped(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    hull = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=1e-3).prod(-1)
+    shared = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The box around both, minus what they *share*: two boxes side by side without a gap would be punished. Take "
+    "away all that either of them covers.",
+)
+def hull_minus_the_shared(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - shared) / hull
+
+
+# --- Q23b, right -----------------------------------------------------------------------------------------------------
+
+
+@right("Q23b")
+def with_lists(class_logits, boxes, target_classes, target_boxes):
+    chances = torch.softmax(class_logits, dim=1)
+    cost = torch.zeros(len(boxes), len(target_boxes))
+    fit = generalized_iou(boxes, target_boxes)
+    for i in range(len(boxes)):
+        for j in range(len(target_boxes)):
+            cost[i, j] = 5 * (boxes[i] - target_boxes[j]).abs().sum() - chances[i, target_classes[j]] - 2 * fit[i, j]
+    rows, columns = linear_sum_assignment(cost.numpy())
+    return rows.tolist(), columns.tolist()
+
+
+@right("Q23b")
+def in_another_order(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * (boxes[:, None] - target_boxes).abs().sum(-1) - 2 * generalized_iou(boxes, target_boxes)
+    cost = cost - class_logits.softmax(-1)[:, target_classes]
+    objects, predictions = linear_sum_assignment(cost.T.cpu().numpy())
+    back = np.arange(len(objects))[::-1].copy()
+    return torch.as_tensor(predictions[back]), torch.as_tensor(objects[back])
+
+
+@right("Q23b")
+def maximised(class_logits, boxes, target_classes, target_boxes):
+    gain = class_logits.softmax(-1).index_select(1, target_classes) + 2 * generalized_iou(boxes, target_boxes)
+    gain = gain - 5 * torch.cdist(boxes, target_boxes, p=1)
+    return linear_sum_assignment(gain.double().cpu().numpy(), maximize=True)
+
+
+@right("Q23b")
+def one_minus_everything(class_logits, boxes, target_classes, target_boxes):
+    """A constant more in every cell changes no matching."""
+    load_torchvision()
+    from torchvision.ops import box_convert, generalized_box_iou
+
+    fit = generalized_box_iou(box_convert(boxes, "cxcywh", "xyxy"), box_convert(target_boxes, "cxcywh", "xyxy"))
+    near = torch.cdist(boxes, target_boxes, p=1)
+    seen = class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment((1 - seen) + 5 * near + 2 * (1 - fit))
+
+
+@right("Q23b")
+def all_orders_tried(class_logits, boxes, target_classes, target_boxes):
+    """By hand: the best assignment of the first objects to any set of predictions, object by object."""
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    cost = (cost - 2 * generalized_iou(boxes, target_boxes)).tolist()
+    best = {0: (0.0, [])}
+    for j in range(len(target_boxes)):
+        following = {}
+        for taken, (total, chosen) in best.items():
+            for i in range(len(boxes)):
+                if not taken >> i & 1:
+                    new = (total + cost[i][j], [*chosen, i])
+                    key = taken | 1 << i
+                    if key not in following or new[0] < following[key][0]:
+                        following[key] = new
+        best = following
+    _, chosen = min(best.values(), key=lambda one: one[0])
+    return torch.tensor(chosen, dtype=torch.long), torch.arange(len(target_boxes))
+
+
+# --- Q23b, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q23b",
+    hint="Each object took the best prediction for itself, and two objects took the same one. Nobody may answer for "
+    "two: the decision has to be made for all together.",
+)
+def best_for_each_object(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    cost = cost - 2 * generalized_iou(boxes, target_boxes)
+    return cost.argmin(0), torch.arange(len(target_boxes))
+
+
+@mistake(
+    "Q23b",
+    hint="Each *prediction* chose its favourite object: there are as many pairs as predictions, and objects that are "
+    "answered for twice or not at all.",
+)
+def best_for_each_prediction(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    cost = cost - 2 * generalized_iou(boxes, target_boxes)
+    empty = len(target_boxes) == 0
+    chosen = torch.zeros(len(boxes), dtype=torch.long) if empty else cost.argmin(1)
+    return torch.arange(len(boxes)), chosen
+
+
+@mistake(
+    "Q23b",
+    hint="The pairs are one to one, and dearer than needed: you take the cheapest pair, then the cheapest of what is "
+    "left. The first bargain can cost two others dearly.",
+)
+def greedy(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    cost = (cost - 2 * generalized_iou(boxes, target_boxes)).clone()
+    pairs = []
+    for _ in range(len(target_boxes)):
+        at = int(cost.argmin())
+        i, j = divmod(at, cost.shape[1])
+        pairs.append((i, j))
+        cost[i], cost[:, j] = torch.inf, torch.inf
+    return [i for i, _ in pairs], [j for _, j in pairs]
+
+
+@mistake(
+    "Q23b",
+    hint="The class counts the wrong way: where only classes decide, you pair each object with the predictions that "
+    "believe in it *least*. Likely should be cheap.",
+)
+def probability_added(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) + class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="A good fit raises your cost: generalized IoU is large for boxes that fit, and a cost should be small for "
+    "them.",
+)
+def fit_added(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment((cost + 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="Your class term is the raw logits. Adding the same number to all logits of a prediction should change "
+    "nothing, and here it does: they have to be made into probabilities first.",
+)
+def raw_logits(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits[:, target_classes]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="Your class term is a logarithm. It has no floor: between two hopeless predictions it sees a huge difference, "
+    "and outweighs the boxes. The paper takes the probability itself, so that all three terms are of one size.",
+)
+def log_probability(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.log_softmax(-1)[:, target_classes]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="The softmax runs over the predictions: yours says *which prediction* is most of a class. Each prediction "
+    "should have probabilities of its own, over the classes, that sum to 1.",
+)
+def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(0)[:, target_classes]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="Right pairs, in the wrong order of lists: predictions first, then the objects they answer for.",
+)
+def lists_swapped(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return objects, predictions
+
+
+@mistake(
+    "Q23b",
+    hint="Only the boxes decide in yours. Where all boxes lie on one spot, any pairing would do for you, and a class "
+    "tells them apart.",
+)
+def class_forgotten(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - 2 * generalized_iou(boxes, target_boxes)
+    return linear_sum_assignment(cost.numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="Distance is missing: only class and overlap decide. Two boxes of the same overlap may be off by very "
+    "different amounts.",
+)
+def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
+    cost = -class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
+    return linear_sum_assignment(cost.numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="Overlap is missing: only class and distance decide. The distance of two large boxes weighs more than it "
+    "should without it.",
+)
+def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment(cost.numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="The three terms are there, their weights are not: 1 for the class, 5 for the distance, 2 for the overlap.",
+)
+def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
+    cost = torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment((cost - generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="Boxes are compared by their corners in your distance, and so a size counts twice. L1 is taken of centre "
+    "and size as they stand.",
+)
+def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(corners(boxes), corners(target_boxes), p=1)
+    cost = cost - class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
+    return linear_sum_assignment(cost.numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="The straight-line distance is not the one meant: L1 adds the four differences without their signs. "
+    "`torch.cdist` has an argument for that.",
+)
+def distance_euclidean(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes) - class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+@mistake(
+    "Q23b",
+    hint="The class term looks at the first columns, one per object, whatever class the object has. Which column of a "
+    "prediction holds the probability of object j's class?",
+)
+def column_of_the_object_number(class_logits, boxes, target_classes, target_boxes):
+    seen = class_logits.softmax(-1)
+    columns = torch.arange(len(target_boxes)) % class_logits.shape[-1]
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - seen[:, columns]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+
+
+# --- Q24, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q24")
+class PaperOrder(nn.Module):
+    """As in the paper's code: shift, scale, gate twice, and torch's own layers."""
+
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False, eps=1e-6)
+        self.attn = nn.MultiheadAttention(emb_size, num_heads, batch_first=True)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False, eps=1e-6)
+        self.mlp = mlp(emb_size, expansion * emb_size)
+        self.adaLN_modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size, bias=True))
+        nn.init.constant_(self.adaLN_modulation[-1].weight, 0)
+        nn.init.constant_(self.adaLN_modulation[-1].bias, 0)
+
+    def forward(self, x, c):
+        def modulate(x, shift, scale):
+            return x * (1 + scale.unsqueeze(1)) + shift.unsqueeze(1)
+
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.adaLN_modulation(c).chunk(6, dim=1)
+        y = modulate(self.norm1(x), shift1, scale1)
+        x = x + gate1.unsqueeze(1) * self.attn(y, y, y)[0]
+        return x + gate2.unsqueeze(1) * self.mlp(modulate(self.norm2(x), shift2, scale2))
+
+
+@right("Q24")
+class SixInTurn(nn.Module):
+    """The six numbers of a dimension stand side by side; gates come first."""
+
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Linear(emb_size, 6 * emb_size)
+        for parameter in self.modulation.parameters():
+            parameter.data.zero_()
+
+    def forward(self, x, c):
+        made = rearrange(self.modulation(F.silu(c)), "b (d six) -> six b () d", six=6)
+        for (gate, scale, shift), branch in ((made[:3], self.attend), (made[3:], self.think)):
+            x = x + gate * branch(torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale + 1))
+        return x
+
+
+@right("Q24")
+class TwoLinears(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.first, self.second = nn.Linear(emb_size, 3 * emb_size), nn.Linear(emb_size, 3 * emb_size)
+        for layer in (self.first, self.second):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x, c):
+        norm = nn.LayerNorm(x.shape[-1], elementwise_affine=False, device=x.device)
+        for made, branch in ((self.first, self.attend), (self.second, self.think)):
+            scale, shift, gate = made(F.silu(c)).unflatten(-1, (3, 1, -1)).unbind(1)
+            x = x + branch(norm(x) * (1 + scale) + shift) * gate
+        return x
+
+
+@right("Q24")
+class ByHand(nn.Module):
+    """The norm by its formula, attention with scaled_dot_product_attention, modulation matrices kept as (in, out)."""
+
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv, self.out = nn.Linear(emb_size, 3 * emb_size, bias=False), nn.Linear(emb_size, emb_size)
+        self.wide, self.narrow = nn.Linear(emb_size, expansion * emb_size), nn.Linear(expansion * emb_size, emb_size)
+        self.made = nn.Parameter(torch.zeros(emb_size, 6 * emb_size))
+        self.made_bias = nn.Parameter(torch.zeros(6 * emb_size))
+
+    def forward(self, x, c):
+        def normed(x):
+            centred = x - x.mean(-1, keepdim=True)
+            return centred / (centred.square().mean(-1, keepdim=True) + 1e-6).sqrt()
+
+        six = (c * c.sigmoid()) @ self.made + self.made_bias
+        a, b, g, p, q, r = (part[:, None, :] for part in six.split(x.shape[-1], dim=-1))
+        y = normed(x) + normed(x) * b + a
+        heads = rearrange(self.qkv(y), "b n (three h d) -> three b h n d", three=3, h=self.num_heads)
+        x = x + g * self.out(rearrange(F.scaled_dot_product_attention(*heads), "b h n d -> b n (h d)"))
+        return x + r * self.narrow(F.relu(self.wide(normed(x) * (1 + q) + p)))
+
+
+@right("Q24")
+class FromTimm24(nn.Module):
+    """Attention and feed-forward of timm's vision transformer."""
+
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        load_torchvision()
+        from timm.layers import Mlp
+        from timm.models.vision_transformer import Attention
+
+        self.norm = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attn, self.mlp = Attention(emb_size, num_heads, qkv_bias=True), Mlp(emb_size, expansion * emb_size)
+        self.act, self.linear = nn.SiLU(), nn.Linear(emb_size, 6 * emb_size)
+        with torch.no_grad():
+            self.linear.weight *= 0
+            self.linear.bias *= 0
+
+    def forward(self, x, c):
+        one, two, three, four, five, six = self.linear(self.act(c))[:, None].tensor_split(6, -1)
+        x = x + three * self.attn(self.norm(x) * (one + 1) + two)
+        return x + four * self.mlp(self.norm(x) * (five + 1) + six)
+
+
+# --- Q24, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q24",
+    hint="A fresh block already changes x: its modulations start as a Linear's usual random numbers. The *zero* in "
+    "the name is missing.",
+)
+class NotZeroed(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="The weights of the Linear start at zero, its bias does not: a fresh block adds a little, whatever c is. A "
+    "Linear has two kinds of numbers.",
+)
+class BiasNotZeroed(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="The *1 +* at the scale is missing: while the scale is 0 the half reads nothing of x at all, only the shift.",
+)
+class ScaleWithoutOne(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * scale1 + shift1)
+        return x + gate2 * self.think(self.norm2(x) * scale2 + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="A fresh block gives back zeros. Your gate stands behind the plus, and shuts the stream itself; it should "
+    "only hold back what is added.",
+)
+class GateBehindThePlus(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = gate1 * (x + self.attend(self.norm1(x) * (1 + scale1) + shift1))
+        return gate2 * (x + self.think(self.norm2(x) * (1 + scale2) + shift2))
+
+
+@mistake(
+    "Q24",
+    hint="Only shifts and scales act in yours: nothing holds back what the two halves add, so a fresh block is wide "
+    "awake. Two of the six numbers are left unused.",
+)
+class GatesForgotten(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, _, shift2, scale2, _ = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="Your norms have weights of their own, and the modulation does the same work again. `nn.LayerNorm` has a "
+    "switch for that.",
+)
+class NormsKeepTheirWeights(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="c goes straight into the Linear. Between them stands something that bends: which one does the drawing name?",
+)
+class WithoutSiLU(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Linear(emb_size, 6 * emb_size)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="You shift first and scale then, so the scale stretches the shift as well. First times, then plus.",
+)
+class ShiftedFirst(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend((self.norm1(x) + shift1) * (1 + scale1))
+        return x + gate2 * self.think((self.norm2(x) + shift2) * (1 + scale2))
+
+
+@mistake(
+    "Q24",
+    hint="A token that is twice as loud is heard twice as loud: you modulate x as it is. What should be done to it "
+    "before scale and shift?",
+)
+class NormsForgotten(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(x * (1 + scale1) + shift1)
+        return x + gate2 * self.think(x * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="Half of your Linear's numbers: both halves are modulated by the same three. Six are needed, so that "
+    "attention and feed-forward can be opened one without the other.",
+)
+class ThreeForBoth(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 3 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift, scale, gate = self.modulation(c)[:, None].chunk(3, -1)
+        x = x + gate * self.attend(self.norm1(x) * (1 + scale) + shift)
+        return x + gate * self.think(self.norm2(x) * (1 + scale) + shift)
+
+
+@mistake(
+    "Q24",
+    hint="The feed-forward half reads the x that came in, not what attention made of it. Each half alone is right.",
+)
+class BothReadTheFirst(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        heard = gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + heard + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="The gates shut what goes *into* a half. A half that hears nothing still says something: its biases. Gate "
+    "what comes out.",
+)
+class GateBeforeTheHalf(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = x + self.attend(gate1 * (self.norm1(x) * (1 + scale1) + shift1))
+        return x + self.think(gate2 * (self.norm2(x) * (1 + scale2) + shift2))
+
+
+@mistake(
+    "Q24",
+    hint="No plus: what you return is only what the halves add, and that is nothing in a fresh block. x has to come "
+    "through.",
+)
+class NoPlusHere(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        x = gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="(b, d) does not meet (b, n, d): torch would line up images with tokens. The modulation of an image belongs "
+    "to all its tokens, so it needs an axis of length 1 where they stand.",
+)
+class AxisForgotten(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        nn.init.zeros_(self.modulation[1].weight)
+        nn.init.zeros_(self.modulation[1].bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c).chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="You zeroed the last layers of attention and feed-forward, and left the modulation random. The block starts "
+    "as the identity, but its gates are open: DiT shuts the gates.",
+)
+class BranchesZeroedInstead(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend = nn.MultiheadAttention(emb_size, num_heads, batch_first=True)
+        self.think = mlp(emb_size, expansion * emb_size)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+        for layer in (self.attend.out_proj, self.think[-1]):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = self.modulation(c)[:, None].chunk(6, -1)
+        y = self.norm1(x) * (1 + scale1) + shift1
+        x = x + gate1 * self.attend(y, y, y)[0]
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+@mistake(
+    "Q24",
+    hint="Everything is zero and nothing can leave zero: your modulation gets no gradient. Start its numbers at zero; "
+    "don't multiply by zero, and don't freeze them.",
+)
+class ZeroForever(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion=4):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.norm2 = nn.LayerNorm(emb_size, elementwise_affine=False)
+        self.attend, self.think = MultiHeadAttention(emb_size, num_heads), FeedForwardBlock(emb_size, expansion)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(emb_size, 6 * emb_size))
+
+    def forward(self, x, c):
+        shift1, scale1, gate1, shift2, scale2, gate2 = (0 * self.modulation(c))[:, None].chunk(6, -1)
+        x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
+        return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
