@@ -35,7 +35,8 @@ demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students,
 test: $(VENV)/.dev bubblewrap lint check pytest  ## everything CI runs
 
 lab: $(VENV)/.instructor  ## JupyterLab on the student notebooks, with validate and formgrader
-	@$(BIN)/jupyter lab --ServerApp.port=$(PORT) --LabApp.default_url=/lab/tree/notebooks \
+	@JUPYTER_CONFIG_PATH='$(CURDIR)/grading/jupyter' $(BIN)/jupyter lab --ServerApp.port=$(PORT) \
+	  --LabApp.default_url=/lab/tree/notebooks/start_here.ipynb \
 	  $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
 build: $(VENV)/.instructor  ## build all notebooks anew and run the solutions
