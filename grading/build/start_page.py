@@ -17,11 +17,11 @@ from helpers.portfolio.course_map import Progress, course_map
 _TEXT = """\
 # {title}
 
-{lessons}, about {hours} hours. Click one to open it.
+{lessons}, about {hours} hours. Click one below to open it.
 
 - A blank is written `___`. Fill it, then run its cell and the check below it with Shift+Enter.
 - The card says what is right and what is not, and has a hint for the mistake you made.
-- To hand a lesson in, run `submit("{first}")` in the last cell below, or `python -m helpers submit {first}` in a terminal."""
+- To hand a lesson in: `submit("{first}")` in the last cell, or `python -m helpers submit {first}` in a terminal."""
 
 _MAP = """\
 # Run me (Shift+Enter) to see what you have done so far.
@@ -33,7 +33,7 @@ from helpers import progress, submit
 progress()"""
 
 _HAND_IN = """\
-# submit("{first}")  # looks the lesson through, says what is still blank, and makes the file to hand in"""
+# submit("{first}")  # says what is still blank and makes the file to hand in"""
 
 
 def start_page(course: Course) -> NotebookNode:

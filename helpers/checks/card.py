@@ -30,14 +30,18 @@ def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") 
         f"{verdict.score:g} / {verdict.points:g}</span></div>"
     )
     rows = "".join(_row(line) for line in verdict.lines) if verdict.status not in ("not started", "no answer") else ""
-    body = f'<ul style="list-style:none;margin:.5em 0 0;padding:0" aria-label="criteria">{rows}</ul>' if rows else ""
+    body = (
+        f'<ul role="list" aria-label="criteria" style="list-style:none;margin:.5em 0 0;padding:0">{rows}</ul>'
+        if rows
+        else ""
+    )
     hint = _hint(verdict)
     image = ""
     if picture:
         data = base64.b64encode(picture).decode()
         image = (
             f'<img src="data:image/png;base64,{data}" alt="{escape(picture_alt, quote=True)}" '
-            f'style="display:block;max-width:100%;height:auto;margin:.6em 0 0">'
+            f'style="display:block;max-width:100%;height:auto;margin:.6em 0 0;border-radius:4px">'
         )
     return (
         f'<div class="vitlab-card" role="group" aria-label="{escape(as_text(verdict, short=True), quote=True)}" '
@@ -53,7 +57,7 @@ def _row(line) -> str:
     if line.detail:
         detail = f'<br><span style="color:{SOFT}">{escape(line.detail)}</span>'
     return (
-        f'<li style="display:flex;gap:.6em;margin:.1em 0"><span aria-label="{line.state}" '
+        f'<li style="display:flex;gap:.6em;margin:.1em 0"><span role="img" aria-label="{line.state}" '
         f'style="color:{colour};font-weight:700;width:1em">{sign}</span>'
         f"<span>{escape(line.criterion.says)}{detail}</span></li>"
     )

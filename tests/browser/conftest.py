@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from grading.bundle import make_bundle
 from tests.browser.desk import Desk, Lab, abroad, launch, visitor
+from tests.classroom import filled
 
 LESSON = "02_positional_encoding"
 
@@ -57,6 +59,7 @@ def desk(lab: Lab, student, tmp_path: Path) -> Iterator[Desk]:
     """A fresh page; whatever a journey does, it asks no other machine for anything."""
     context, wanted = student
     wanted.clear()
+    shutil.rmtree(lab.folder / "my_work", ignore_errors=True)
     page = context.new_page()
     desk = Desk(page, lab)
     yield desk
@@ -67,14 +70,13 @@ def desk(lab: Lab, student, tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def lesson(lab: Lab) -> Iterator[Callable[[str], str]]:
-    """Puts a fresh copy of lesson 02 into the folder, under a name of its own, and says where."""
+def lesson(course, lab: Lab) -> Iterator[Callable[..., str]]:
+    """Puts a lesson into the folder, under a name of its own and with these answers typed in, and says where."""
     made: list[Path] = []
 
-    def copy(name: str) -> str:
-        folder = lab.folder / "notebooks" / LESSON
-        made.append(folder / f"{name}.ipynb")
-        shutil.copyfile(folder / f"{LESSON}.ipynb", made[-1])
+    def copy(name: str, lesson: str = LESSON, answers: Mapping[str, str] | None = None) -> str:
+        made.append(lab.folder / "notebooks" / lesson / f"{name}.ipynb")
+        nbformat.write(filled(course, lesson, answers or {}), made[-1])
         return made[-1].relative_to(lab.folder).as_posix()
 
     yield copy

@@ -168,6 +168,15 @@ class Desk:
             timeout=timeout,
         )
 
+    def wait_ran(self) -> None:
+        """Until every code cell of the notebook has a number."""
+        self.page.wait_for_function(
+            f"""() => {_NOTEBOOK}.content.widgets.every((cell) => cell.model.type !== 'code'
+                || !cell.model.sharedModel.source.trim() || cell.model.executionCount)""",
+            timeout=2 * PATIENCE,
+        )
+        self.wait_idle()
+
     def command(self, name: str, **arguments: object) -> None:
         """One of JupyterLab's commands, as its menus run them."""
         self.page.evaluate("([name, given]) => { jupyterapp.commands.execute(name, given) }", [name, arguments])
@@ -186,15 +195,22 @@ class Desk:
             name,
         )
         assert number >= 0, f"the notebook has no cell {name!r}"
-        found = self.page.locator(f'.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index="{number}"]')
+        found = self.page.locator(
+            f'.jp-NotebookPanel:not(.lm-mod-hidden) .jp-Cell[data-windowed-list-index="{number}"]'
+        )
         found.wait_for()
         found.scroll_into_view_if_needed()
         return found
 
-    def fill(self, name: str, old: str, new: str) -> None:
-        """Select some text in a cell by the mouse, and type over it. `old` is one word: it is double-clicked."""
-        line = self.cell(name).locator(".cm-line", has_text=old).first
-        box = line.evaluate(
+    def begin(self) -> None:
+        """Run a lesson's first two code cells."""
+        for name in ("bootstrap", "setup-01"):
+            self.run(name)
+
+    def fill(self, name: str, old: str, new: str, *, line: str = "") -> None:
+        """Double-click the word `old` in a cell, in the first line that has it and `line`, and type over it."""
+        lines = self.cell(name).locator(".cm-line", has_text=line or old)
+        box = lines.filter(has_text=old).first.evaluate(
             """(line, word) => {
                 const walk = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
                 for (let node; (node = walk.nextNode());) {
@@ -217,11 +233,32 @@ class Desk:
         self.page.keyboard.press("Control+a")
         self.page.keyboard.insert_text(source)
 
-    def run(self, name: str) -> Locator:
-        """Run a cell as a person does, with Control+Enter, and wait for it."""
+    def containing(self, text: str) -> str:
+        """The id of the first cell with this text."""
+        return self.page.evaluate(
+            f"(text) => {_NOTEBOOK}.content.widgets.find((cell) => cell.model.sharedModel.source.includes(text)).model.id",
+            text,
+        )
+
+    def active(self) -> str:
+        """The id of the cell that the keyboard is in."""
+        return self.page.evaluate(f"() => {_NOTEBOOK}.content.activeCell.model.id")
+
+    def select(self, name: str) -> Locator:
+        """Click beside a cell, so that keys mean commands."""
         cell = self.cell(name)
-        cell.locator(".jp-InputPrompt, .jp-InputArea").first.click()
+        cell.locator(".jp-InputPrompt").click()
+        return cell
+
+    def start(self, name: str) -> Locator:
+        """Run a cell as a person does, with Control+Enter."""
+        cell = self.select(name)
         self.page.keyboard.press("Control+Enter")
+        return cell
+
+    def run(self, name: str) -> Locator:
+        """Run a cell and wait for it."""
+        self.start(name)
         self.wait_idle()
         return self.cell(name)
 
@@ -231,13 +268,16 @@ class Desk:
 
     def save(self) -> None:
         self.page.keyboard.press("Control+s")
+        self.wait_saved()
+
+    def wait_saved(self) -> None:
         self.page.wait_for_function(f"() => !{_NOTEBOOK}.model.dirty", timeout=PATIENCE)
 
     # ---- looks ----
 
     def theme(self, name: str) -> None:
         self.command("apputils:change-theme", theme=f"JupyterLab {name}")
-        self.page.wait_for_selector(f'body[data-jp-theme-name="JupyterLab {name}"]')
+        self.page.wait_for_selector(f'body[data-jp-theme-name="JupyterLab {name}"]', state="attached")
 
     def errors(self) -> list[str]:
         """What the notebook's cells raised."""
