@@ -15,7 +15,11 @@ from grading.course import CourseError, find_root
 
 PROJECT = "pyproject.toml"
 COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
-CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client"}  # where conda-forge's name is another
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "jupyter-client": "jupyter_client",
+    "playwright": "playwright-python",
+}  # where conda-forge's name is another
 
 _COURSE_HEADER = """\
 # ViT Lab for conda users:  conda env create -f environment.yml && conda activate vitlab

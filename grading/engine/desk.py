@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from grading.engine.feedback import FeedbackWriter
 from grading.engine.gradebook import Entry, Place, Register, Standing
 from grading.engine.journal import Journal, write_whole
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+from grading.engine.rubrics import rubrics_of, with_rubrics, without_rubrics
 from grading.exam.judging import Judge, judge_of
 from grading.exam.selection import role_of
 from grading.intake.find import Submission
@@ -29,10 +30,11 @@ BATCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Room:
-    """What is prepared once per lesson; `written`: its written questions."""
+    """What is prepared once per lesson; `written`: its written questions; `rubrics`: what they are graded by."""
 
     judge: Judge
     written: tuple[str, ...]
+    rubrics: Mapping[str, str]
 
 
 def prepare(course: Course, lesson: str, seed: int, register: Register) -> Room:
@@ -48,7 +50,7 @@ def prepare(course: Course, lesson: str, seed: int, register: Register) -> Room:
     template = nbformat.read(released, as_version=4)
     register.register_lesson(course.lesson(lesson), released)
     written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
-    return Room(judge_of(course, lesson, seed), written)
+    return Room(judge_of(course, lesson, seed), written, rubrics_of(course.source(lesson)))
 
 
 @dataclass
@@ -104,7 +106,7 @@ class Desk:
             if saved and page.is_file() and self._updated(outcome, standing) == outcome:
                 return True
             try:
-                notebook = nbformat.read(path, as_version=4)
+                notebook = without_rubrics(nbformat.read(path, as_version=4))
             except Exception:  # cut off when the power went
                 return False
         elif saved:
@@ -160,7 +162,7 @@ class Desk:
         clean(notebook)
         verdicts, suspicious = room.judge.judge_notebook(notebook, executed.stopped)
         notebook.metadata["vitlab"] = {"lesson": submission.lesson, "intake": list(executed.notes)}
-        write_whole(self._autograded(submission), nbformat.writes(notebook))
+        write_whole(self._autograded(submission), nbformat.writes(with_rubrics(notebook, room.rubrics)))
         cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
         written = [_written(name, *determine_grade(cells[name])) for name in room.written]
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")

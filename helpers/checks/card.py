@@ -24,7 +24,7 @@ def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") 
     """HTML of a verdict; `picture` is a PNG. Colours follow JupyterLab's theme, and are light elsewhere."""
     edge = _EDGE.get(verdict.status, "#d55e00")
     head = (
-        f'<div style="display:flex;justify-content:space-between;gap:1em;font-weight:600">'
+        f'<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1em;font-weight:600">'
         f"<span>{escape(verdict.question)} · {escape(verdict.title)}</span>"
         f'<span style="white-space:nowrap;color:{INK}">{_WORDS[verdict.status]} · '
         f"{verdict.score:g} / {verdict.points:g}</span></div>"

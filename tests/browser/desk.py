@@ -25,10 +25,10 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwrig
 from tests.conftest import ROOT
 
 TOKEN = "desk"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 SECONDS = 1000  # Playwright counts milliseconds
 PATIENCE = 60 * SECONDS
 _NOTEBOOK = "jupyterapp.shell.currentWidget"
@@ -54,7 +54,7 @@ def launch(playwright: Playwright) -> Browser:
 
 
 def make_lab() -> tuple[str, list[str]]:
-    """The settings folder and the options that the Makefile gives to JupyterLab, so that what is tested is what `make lab` starts."""
+    """The settings folder and the options with which the Makefile starts JupyterLab: what is tested is `make lab`."""
     text = (ROOT / "Makefile").read_text("utf-8").replace("\\\n", " ")
     line = re.search(r"^\t@JUPYTER_CONFIG_PATH='\$\(CURDIR\)/(\S+)' \$\(BIN\)/jupyter lab (.*)", text, re.MULTILINE)
     assert line, "the Makefile starts JupyterLab in another way than these tests know"
@@ -62,7 +62,7 @@ def make_lab() -> tuple[str, list[str]]:
 
 
 class Lab:
-    """A running JupyterLab. `folder` is where it was started, as with `make lab`; `home` is an empty home of its own."""
+    """A running JupyterLab, started in `folder` as `make lab` does, with an empty home of its own."""
 
     def __init__(self, folder: Path, home: Path, env: Mapping[str, str] | None = None) -> None:
         self.folder, self.home = folder, home
@@ -236,7 +236,8 @@ class Desk:
     def containing(self, text: str) -> str:
         """The id of the first cell with this text."""
         return self.page.evaluate(
-            f"(text) => {_NOTEBOOK}.content.widgets.find((cell) => cell.model.sharedModel.source.includes(text)).model.id",
+            f"""(text) => {_NOTEBOOK}.content.widgets.find((cell) => cell.model.sharedModel.source.includes(text))
+                .model.id""",
             text,
         )
 

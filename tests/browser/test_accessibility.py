@@ -14,12 +14,12 @@ def test_a_screen_reader_gets_the_card_as_text_and_every_picture_in_words(desk: 
     desk.run("Q1")
     desk.run("Q1-check")
     heard = desk.card("Q1-check").aria_snapshot()
-    assert heard.startswith('- group "Q1 The sinusoidal code: not right yet, 0 of 4 points"'), heard
-    assert '- list "criteria"' in heard
-    assert '- img "met"' in heard
-    assert '- img "not met"' in heard
-    assert '- strong: "Hint:"' in heard
-    assert '- img "Q1: the target and what your answer gave"' in heard
+    assert 'group "Q1 The sinusoidal code: not right yet, 0 of 4 points"' in heard.splitlines()[0], heard
+    assert 'list "criteria"' in heard
+    assert 'img "met"' in heard
+    assert 'img "not met"' in heard
+    assert "Hint: " in heard
+    assert 'img "Q1: the target and what your answer gave"' in heard
 
     pictures = desk.page.evaluate(
         """() => jupyterapp.shell.currentWidget.content.widgets.flatMap((cell) =>

@@ -26,7 +26,7 @@ CONTRASTS = """(card) => {
     }
     const words = [...card.querySelectorAll('*')].filter((e) => [...e.childNodes].some((n) => n.data?.trim()));
     return words.map((e) => {
-        const pair = [light(seen(getComputedStyle(e).color, ground)), light(seen(ground, ground))].sort((a, b) => b - a);
+        const pair = [getComputedStyle(e).color, ground].map((c) => light(seen(c, ground))).sort((a, b) => b - a);
         return [e.textContent.slice(0, 40), (pair[0] + 0.05) / (pair[1] + 0.05)];
     });
 }"""

@@ -18,7 +18,7 @@ def test_a_slider_moved_by_keyboard_changes_the_picture(desk: Desk, lesson) -> N
     slider.wait_for()
     picture = output.locator(".vitlab-explore img")
     assert "patch_size = 4" in picture.get_attribute("alt")
-    assert not output.locator(".jp-RenderedImage").is_visible(), "the still picture makes room for the one that moves"
+    assert not output.locator("img.vitlab-picture").is_visible(), "the still picture makes room for the one that moves"
     before = picture.get_attribute("src")
     slider.focus()
     desk.page.keyboard.press("ArrowRight")
