@@ -15,11 +15,8 @@ from grading.course import CourseError, find_root
 
 PROJECT = "pyproject.toml"
 COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
-CONDA_NAMES = {
-    "torch": "pytorch",
-    "jupyter-client": "jupyter_client",
-    "playwright": "playwright-python",
-}  # where conda-forge's name is another
+# Where conda-forge's name is another.
+CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client", "playwright": "playwright-python"}
 
 _COURSE_HEADER = """\
 # ViT Lab for conda users:  conda env create -f environment.yml && conda activate vitlab

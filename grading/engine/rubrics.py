@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -21,7 +22,7 @@ def rubrics_of(source: Path) -> dict[str, str]:
     cells = read_source(source).cells
     return {
         cell.question: after.source
-        for cell, after in zip(cells, cells[1:], strict=False)
+        for cell, after in pairwise(cells)
         if cell.role == "written" and after.role == "rubric"
     }
 
