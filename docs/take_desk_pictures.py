@@ -32,7 +32,7 @@ def keep(shot: bytes | Path, name: str) -> None:
     """Write a screenshot with few colours; it has to stay small."""
     path = PICTURES / f"{name}.png"
     path.write_bytes(shot if isinstance(shot, bytes) else shot.read_bytes())
-    Image.open(path).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(path, optimize=True)
+    Image.open(path).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.relative_to(ROOT)} {size / 1024:.0f} kB")
     if size > MOST:
@@ -56,7 +56,7 @@ def students_desk(browser: Browser, course: Course, folder: Path) -> None:
         desk.run("Q1")
         desk.run("Q1-check")
         desk.cell("Q1")
-        desk.page.set_viewport_size({"width": 1100, "height": 940})
+        desk.page.set_viewport_size({"width": 1100, "height": 1060})
         keep(desk.page.screenshot(), "desk-card")
         desk.theme("Dark")
         desk.cell("Q1-check")
@@ -79,6 +79,7 @@ def students_desk(browser: Browser, course: Course, folder: Path) -> None:
         desk.cell(slider).locator('img[alt^="n = 10."]').wait_for()
         desk.cell(slider)
         keep(desk.page.screenshot(), "desk-slider")
+        desk.page.set_viewport_size({"width": 1100, "height": 820})
         desk.go("lab/tree/notebooks/start_here.ipynb")
         desk.wait_open("start_here.ipynb")
         desk.run("map")
