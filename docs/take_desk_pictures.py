@@ -56,7 +56,7 @@ def students_desk(browser: Browser, course: Course, folder: Path) -> None:
         desk.run("Q1")
         desk.run("Q1-check")
         desk.cell("Q1")
-        desk.page.set_viewport_size({"width": 1100, "height": 1060})
+        desk.page.set_viewport_size({"width": 1100, "height": 1130})
         keep(desk.page.screenshot(), "desk-card")
         desk.theme("Dark")
         desk.cell("Q1-check")

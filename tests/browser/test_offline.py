@@ -1,25 +1,8 @@
-"""Nothing of the course is fetched from anywhere. (Every journey asks for the same in the end: conftest.py.)"""
+"""Nothing of a lesson is fetched from anywhere. (Every journey asks for the same in the end: conftest.py.)"""
 
 from __future__ import annotations
 
-import re
-
-import nbformat
-import pytest
-
 from tests.browser.desk import Desk, abroad
-from tests.conftest import ROOT
-
-FETCHED = re.compile(
-    r"!\[[^\]]*\]\(\s*(?:https?:)?//|<(?:img|script|iframe|link|video)\b[^>]*(?:src|href)=[\"']?(?:https?:)?//"
-)
-
-
-@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda path: path.stem)
-def test_a_lesson_shows_nothing_from_elsewhere(path) -> None:
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "markdown":
-            assert not FETCHED.search(cell.source), cell.source
 
 
 def test_a_whole_lesson_runs_and_the_browser_asks_this_machine_alone(desk: Desk, lesson, student) -> None:
