@@ -4,6 +4,7 @@ PYTHON  ?= $(shell for p in python3 python3.13 python3.12 python3.11 python; do 
              $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV    ?= .venv
 SANDBOX ?= bubblewrap
+BROWSER ?= chromium
 JOBS    ?= 2
 PORT    ?= 8888
 ARGS    ?=
@@ -20,11 +21,11 @@ SAY := @echo '·'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lab build lint check pytest bubblewrap constraints clean
+.PHONY: help demo test lab build lint check pytest bubblewrap chromium constraints clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
-	@echo 'With PYTHON=python3.12, VENV=dir, PORT=8889, ARGS="…", SANDBOX=none (student code unprotected), TORCH="…" (see Makefile).'
+	@echo 'With PYTHON=python3.12, VENV=dir, PORT=8889, ARGS="…", SANDBOX=none (student code unprotected), BROWSER=none (no browser tests), TORCH="…" (see Makefile).'
 
 demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students, grade it, write the report
 	$(SAY) 'building the notebooks'
@@ -32,10 +33,11 @@ demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students,
 	$(SAY) 'grading a class'
 	@$(BIN)/vitlab demo --out demo_out --sandbox $(SANDBOX) $(ARGS)
 
-test: $(VENV)/.dev bubblewrap lint check pytest  ## everything CI runs
+test: $(VENV)/.dev bubblewrap chromium lint check pytest  ## everything CI runs
 
 lab: $(VENV)/.instructor  ## JupyterLab on the student notebooks, with validate and formgrader
-	@$(BIN)/jupyter lab --ServerApp.port=$(PORT) --LabApp.default_url=/lab/tree/notebooks \
+	@JUPYTER_CONFIG_PATH='$(CURDIR)/grading/jupyter' $(BIN)/jupyter lab --ServerApp.port=$(PORT) \
+	  --LabApp.default_url=/lab/tree/notebooks/start_here.ipynb \
 	  $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 
 build: $(VENV)/.instructor  ## build all notebooks anew and run the solutions
@@ -55,10 +57,14 @@ check: $(VENV)/.dev
 # One thread per test process: more only get in each other's way on a small machine.
 pytest: $(VENV)/.dev
 	$(SAY) 'pytest'
-	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup \
+	  $(if $(filter none,$(BROWSER)),-m 'not browser') $(ARGS)
 
 bubblewrap:  ## the sandbox in which student code is graded (Linux)
 	@[ '$(SANDBOX)' = none ] || sh .ci/install-bubblewrap
+
+chromium:  ## the browser in which JupyterLab is tested
+	@[ '$(BROWSER)' = none ] || sh .ci/install-chromium
 
 constraints: $(VENV)/.dev  ## newest versions into VENV and constraints.txt; then make test
 	$(SAY) 'upgrading $(VENV)'

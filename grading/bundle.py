@@ -12,12 +12,13 @@ import nbformat
 from grading.build.lesson import student_notebook
 from grading.build.notebook import solution_notebook, without_outputs
 from grading.build.source import read_source
+from grading.build.start_page import start_page
 from grading.course import Course, CourseError
 from grading.environment import student_environment, student_requirements
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
 HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".js", ".html", ".j2", ".svg", ".toml"}
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the same course always gives the same bytes
+_DATE = (2026, 1, 1, 0, 0, 0)  # the same course always gives the same bytes
 
 
 def make_bundle(course: Course, target: Path) -> Path:
@@ -34,7 +35,7 @@ def make_bundle(course: Course, target: Path) -> Path:
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             for name, content in sorted(files.items()):
-                info = zipfile.ZipInfo(f"{course.course.id}/{name}", _EPOCH)
+                info = zipfile.ZipInfo(f"{course.course.id}/{name}", _DATE)
                 info.create_system = 3  # Unix, also when made on Windows
                 info.external_attr = 0o100644 << 16
                 archive.writestr(info, content, zipfile.ZIP_DEFLATED, compresslevel=9)
@@ -53,6 +54,7 @@ def bundle_files(course: Course) -> dict[str, bytes]:
     files = {
         "environment.yml": student_environment(course.root, course.course.id).encode(),
         "requirements.txt": student_requirements(course.root).encode(),
+        course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),
     }
     for lesson in course.lessons:
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()

@@ -64,12 +64,14 @@ def build(
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
     from grading.build.course_map import course_map_drift, write_course_map
     from grading.build.lesson import build_lesson, drift
+    from grading.build.start_page import start_page_drift, write_start_page
 
     loaded = load_course(course)
     stale = False
     if not check:
         write_course_map(loaded)
-    elif problems := course_map_drift(loaded):
+        write_start_page(loaded)
+    elif problems := course_map_drift(loaded) + start_page_drift(loaded):
         stale = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
@@ -172,6 +174,26 @@ def report(
 
     loaded = load_course(course)
     typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous))
+
+
+@app.command(epilog="Example: vitlab submit 02")
+def submit(
+    lesson: Annotated[str, typer.Argument(help="its id or its number: 05_attention, or 05")],
+    notebook: Annotated[
+        Path | None, typer.Argument(help="the notebook, when it lies elsewhere or has another name")
+    ] = None,
+) -> None:
+    """Look a lesson through, say what is still blank, and make the file to hand in.
+
+    For students without these tools: `python -m helpers submit 02` does the same.
+    """
+    from helpers.portfolio import HandInError
+    from helpers.portfolio import submit as hand_in
+
+    try:
+        typer.echo(repr(hand_in(lesson, notebook)))
+    except HandInError as error:
+        raise CourseError(str(error)) from None
 
 
 @app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")

@@ -95,6 +95,10 @@ class Course(_Table):
     def solution_notebook(self, lesson_id: str) -> Path:
         return self.root / "solutions" / lesson_id / f"{lesson_id}.ipynb"
 
+    @property
+    def start_page(self) -> Path:
+        return self.root / "notebooks" / "start_here.ipynb"
+
     def student_notebook(self, lesson_id: str) -> Path:
         return self.root / "notebooks" / lesson_id / f"{lesson_id}.ipynb"
 

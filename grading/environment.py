@@ -15,7 +15,8 @@ from grading.course import CourseError, find_root
 
 PROJECT = "pyproject.toml"
 COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
-CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client"}  # where conda-forge's name is another
+# Where conda-forge's name is another.
+CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client", "playwright": "playwright-python"}
 
 _COURSE_HEADER = """\
 # ViT Lab for conda users:  conda env create -f environment.yml && conda activate vitlab
@@ -26,14 +27,14 @@ _STUDENT_HEADER = """\
 # ViT Lab with conda. In this folder:
 #   conda env create -f environment.yml
 #   conda activate {name}
-#   jupyter lab notebooks
+#   jupyter lab notebooks/start_here.ipynb
 """
 _PIP_HEADER = """\
 # ViT Lab with pip. In this folder, with Python {python} or newer:
 #   python -m venv .venv
 #   source .venv/bin/activate            (on Windows: .venv\\Scripts\\activate)
 #   pip install -r requirements.txt
-#   jupyter lab notebooks
+#   jupyter lab notebooks/start_here.ipynb
 # On Linux without a GPU, a first step saves gigabytes:
 #   pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
 """

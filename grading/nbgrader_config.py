@@ -58,9 +58,15 @@ def configure(
         "nbgrader.preprocessors.SaveAutoGrades",
         "grading.late.LatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
+        "grading.engine.rubrics.ShowRubrics",
+    ]
+    c.GenerateFeedback.preprocessors = [
+        "grading.engine.rubrics.HideRubrics",
+        "nbgrader.preprocessors.GetGrades",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.Transplant.release_directory = str(root / "notebooks")
-    c.ExecuteInSandbox.course = c.JudgeAnswers.course = str(root)
+    c.ExecuteInSandbox.course = c.JudgeAnswers.course = c.ShowRubrics.course = str(root)
     if course is not None:
         c.CourseDirectory.course_id = course.course.id
         c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}

@@ -8,6 +8,8 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from grading.build.course_map import write_course_map
+from grading.build.start_page import write_start_page
 from grading.course import FILE, Course, CourseError, load_course
 
 # What a course is made of; data, environments and results of the old one stay behind.
@@ -48,7 +50,9 @@ def make_course(source: Course, target: Path, *, course_id: str, title: str, les
         text = _settings((source.root / FILE).read_text("utf-8"), course_id, title, chosen)
         (part / FILE).write_text(text, "utf-8")
         (part / "roster.csv").write_text(ROSTER, "utf-8")
-        load_course(part)
+        made = load_course(part)
+        write_course_map(made)
+        write_start_page(made)
         if target.exists():
             target.rmdir()
         part.rename(target)

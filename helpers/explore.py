@@ -2,7 +2,7 @@
 
 How it stays whole everywhere:
 
-1. The figures for all values are drawn once into one picture, side by side, and put out as an ordinary PNG. That is
+1. The figures for all values are drawn once into one picture, side by side, and put out as every picture is. That is
    what a saved notebook, GitHub, a web page, a printout and a grader's feedback show.
 2. Only when someone sits at the notebook (the front end said that it can answer questions, which nbclient, nbconvert
    and nbgrader never do) and ipywidgets is installed, a slider with one figure follows. It brings a style rule that
@@ -13,6 +13,7 @@ How it stays whole everywhere:
 from __future__ import annotations
 
 import base64
+import importlib.util
 import inspect
 import io
 import itertools
@@ -23,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.plots.style import WIDTH, capture, display_png, in_notebook, show, style
+from helpers.plots.style import WIDTH, capture, display_png, in_notebook, show, someone_is_there, style
 
 _BROAD = 600  # pixels: figures wider than this stand one below the other, so that their text stays readable
 _MOST, _MOST_BROAD = 6, 4  # figures in the still picture
@@ -48,7 +49,7 @@ def explore(draw: Callable[..., Any], **values: Sequence) -> None:
     if not in_notebook():
         return
     display_png(still, alt)
-    if _someone_is_there():
+    if _sliders_work():
         _show_sliders(film)
 
 
@@ -136,18 +137,9 @@ def _side_by_side(frames: list[tuple[str, bytes, str]]) -> tuple[bytes, str]:
     return out.getvalue(), " ".join(alt for _, _, alt in frames)
 
 
-def _someone_is_there() -> bool:
-    """A kernel whose front end takes input, and ipywidgets to draw a slider with."""
-    from IPython import get_ipython
-
-    kernel = getattr(get_ipython(), "kernel", None)
-    if not getattr(kernel, "_allow_stdin", False):
-        return False
-    try:
-        import ipywidgets  # noqa: F401
-    except ImportError:
-        return False
-    return True
+def _sliders_work() -> bool:
+    """Somebody is there to move them, and ipywidgets to draw them."""
+    return someone_is_there() and importlib.util.find_spec("ipywidgets") is not None
 
 
 def _show_sliders(film: _Film) -> None:
@@ -185,6 +177,5 @@ def _show_sliders(film: _Film) -> None:
 
 # Lives in the slider's own output, so it applies only while the slider is drawn, and only to the picture just above it.
 _HIDE_STILL = (
-    "<style>.jp-OutputArea-child:has(> .jp-RenderedImage):has(+ .jp-OutputArea-child .vitlab-explore)"
-    "{display:none}</style>"
+    "<style>.jp-OutputArea-child:has(.vitlab-picture):has(+ .jp-OutputArea-child .vitlab-explore){display:none}</style>"
 )

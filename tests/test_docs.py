@@ -105,3 +105,15 @@ def test_a_broken_link_is_found(tmp_path):
         "utf-8",
     )
     assert broken(page.read_text("utf-8"), page) == ["gone.md", "#nowhere", "gone.png"]
+
+
+FETCHED = re.compile(
+    r"!\[[^\]]*\]\(\s*(?:https?:)?//|<(?:img|script|iframe|link|video)\b[^>]*(?:src|href)=[\"']?(?:https?:)?//"
+)
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=str)
+def test_a_lesson_shows_nothing_from_elsewhere(notebook):
+    for cell in nbformat.read(ROOT / notebook, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            assert not FETCHED.search(cell.source), cell.source

@@ -24,7 +24,7 @@ from tests.conftest import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 EXTRAS = PYPROJECT["project"]["optional-dependencies"]
-ON_CONDA = {"torch": "pytorch", "jupyter-client": "jupyter_client"}
+ON_CONDA = {"torch": "pytorch", "jupyter-client": "jupyter_client", "playwright": "playwright-python"}
 
 
 def listed(*extras: str) -> dict[str, Requirement]:
@@ -159,8 +159,8 @@ def test_make_says_which_python_it_needs(tmp_path):
     assert not python.exists()
 
 
-def install_bubblewrap(machine: Path, **commands: str) -> subprocess.CompletedProcess[str]:
-    """Run the script on a machine that has these commands, given as shell, and not bubblewrap."""
+def install(what: str, machine: Path, **commands: str) -> subprocess.CompletedProcess[str]:
+    """Run the script that installs bubblewrap or chromium on a machine that has these commands, given as shell."""
     for name in ("cat", "mktemp", "rm", "tail"):
         (machine / name).symlink_to(str(shutil.which(name)))
     for name, text in commands.items():
@@ -168,14 +168,14 @@ def install_bubblewrap(machine: Path, **commands: str) -> subprocess.CompletedPr
         path.write_text(f"#!{shutil.which('sh')}\n{text}\n", "utf-8")
         path.chmod(0o755)
     return subprocess.run(
-        [str(shutil.which("sh")), str(ROOT / ".ci" / "install-bubblewrap")],
+        [str(shutil.which("sh")), str(ROOT / ".ci" / f"install-{what}")],
         env={"PATH": str(machine)}, capture_output=True, text=True,
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("commands", [{}, {"apt_get": "exit 1", "id": "echo 1000"}], ids=["no apt", "not root"])
 def test_where_bubblewrap_cannot_be_installed_it_is_said_how(tmp_path, commands):
-    run = install_bubblewrap(tmp_path, **commands)
+    run = install("bubblewrap", tmp_path, **commands)
     assert run.returncode == 1
     for system in ("Debian", "Fedora", "Arch", "macOS", "SANDBOX=none"):
         assert system in run.stderr
@@ -184,7 +184,7 @@ def test_where_bubblewrap_cannot_be_installed_it_is_said_how(tmp_path, commands)
 def test_bubblewrap_is_installed_where_that_takes_no_question(tmp_path):
     lists = tmp_path / "lists"  # apt-get update makes them; without them nothing installs
     apt = f'echo "$*" >> {tmp_path}/calls; case "$1" in update) echo > {lists};; *) [ -e {lists} ];; esac'
-    run = install_bubblewrap(tmp_path, apt_get=apt, id="echo 0")
+    run = install("bubblewrap", tmp_path, apt_get=apt, id="echo 0")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "calls").read_text("utf-8").splitlines() == [
         "install -y -q bubblewrap", "update -q", "install -y -q bubblewrap",
@@ -192,7 +192,29 @@ def test_bubblewrap_is_installed_where_that_takes_no_question(tmp_path):
 
 
 def test_why_an_installation_failed_is_shown(tmp_path):
-    run = install_bubblewrap(tmp_path, apt_get="echo no route to the mirror >&2; exit 100", id="echo 0")
+    run = install("bubblewrap", tmp_path, apt_get="echo no route to the mirror >&2; exit 100", id="echo 0")
     assert run.returncode == 1
     assert "no route to the mirror" in run.stderr
     assert "sudo apt install bubblewrap" in run.stderr
+
+
+def test_chromium_is_installed_where_that_takes_no_question_and_else_it_is_said_how(tmp_path):
+    for folder in ("debian", "other", "there"):
+        (tmp_path / folder).mkdir()
+    calls = tmp_path / "calls"
+    run = install("chromium", tmp_path / "debian", apt_get=f'echo "$*" >> {calls}', id="echo 0")
+    assert run.returncode == 0, run.stderr
+    assert "install -y -q --no-install-recommends chromium fonts-dejavu-core" in calls.read_text("utf-8")
+    run = install("chromium", tmp_path / "other")
+    assert run.returncode == 1, "never passed over in silence"
+    for words in ("Debian", "Fedora", "google-chrome", "BROWSER=none"):
+        assert words in run.stderr
+    assert install("chromium", tmp_path / "there", chromium="exit 0").returncode == 0
+
+
+def test_browser_tests_fail_loudly_without_a_browser(monkeypatch):
+    from tests.browser.desk import chromium
+
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(FileNotFoundError, match="install-chromium"):
+        chromium()

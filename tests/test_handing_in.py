@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import nbformat
 import pytest
+from typer.testing import CliRunner
 
+from grading.cli import app
+from grading.course import CourseError
 from grading.intake.read import read_notebook
 from helpers.__main__ import main
 from helpers.portfolio import HandInError, record, submit
@@ -92,6 +95,17 @@ def test_a_missing_notebook_and_an_unknown_lesson_are_named(desk):
         submit(LESSON)
     with pytest.raises(HandInError, match="There is no lesson '99'"):
         submit("99")
+
+
+def test_vitlab_submit_is_the_same_command(desk):
+    notebook, path = desk
+    nbformat.write(notebook, path)
+    made = CliRunner().invoke(app, ["submit", "02"])
+    assert made.exit_code == 0
+    assert made.stdout.strip() == repr(submit("02"))
+    assert "still blank in line" in made.stdout
+    with pytest.raises(CourseError, match="There is no lesson '99'"):
+        CliRunner().invoke(app, ["submit", "99"], catch_exceptions=False)
 
 
 def test_the_command(desk, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 from itertools import pairwise
 
@@ -223,14 +224,15 @@ def test_with_no_front_end_explore_leaves_one_still_picture(outputs, cell):
 
 def test_with_someone_there_a_slider_follows_the_still_picture(outputs):
     still, live = outputs[5]
-    assert "image/png" in still.data
+    assert set(still.data) == {"text/html", "text/plain"}, "JupyterLab shows alt text in HTML alone"
+    assert re.search(r'<img [^>]*alt="n = 1\. ', still.data["text/html"])
     assert "application/vnd.jupyter.widget-view+json" in live.data
     assert live.data["text/plain"] == "[a slider for n when the notebook runs]"
 
 
 def test_without_ipywidgets_the_still_picture_remains(outputs):
     (output,) = outputs[6]
-    assert "image/png" in output.data
+    assert "<img " in output.data["text/html"]
 
 
 # ------------------------------------------------------------------------------------------------------- explore

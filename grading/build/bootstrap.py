@@ -1,4 +1,4 @@
-"""The first code cell of every notebook, and its Colab badge."""
+"""The first code cell of every notebook, and the way to Colab."""
 
 from __future__ import annotations
 
@@ -38,6 +38,17 @@ def bootstrap_cell(settings: Settings) -> str:
 
 
 def badge(settings: Settings, path: str) -> str:
-    """Markdown badge that opens `path`, relative to the repository, on Colab at the pinned ref."""
-    url = f"https://colab.research.google.com/github/{settings.repository}/blob/{settings.ref}/{path}"
-    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({url})"
+    """Markdown badge for the README that opens `path`, relative to the repository, on Colab at the pinned ref."""
+    return f"[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({_colab(settings, path)})"
+
+
+def with_colab_link(source: str, settings: Settings, path: str) -> str:
+    """Text in which `{{badge}}`, at the end of the title, has become a link of its own below it.
+
+    A link and no picture: opening a lesson asks nobody on the internet for anything.
+    """
+    return source.replace(" {{badge}}", f"\n\n[Open in Colab]({_colab(settings, path)})")
+
+
+def _colab(settings: Settings, path: str) -> str:
+    return f"https://colab.research.google.com/github/{settings.repository}/blob/{settings.ref}/{path}"

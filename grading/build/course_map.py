@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from grading.build.source import read_source
 from grading.course import Course
@@ -15,17 +16,24 @@ def course_map_file(course: Course) -> Path:
     return course.root / "helpers" / "portfolio" / "lessons.toml"
 
 
+def course_map_entries(course: Course) -> list[dict[str, Any]]:
+    """The lessons in order: id, title, minutes, and the questions in the order in which they are asked."""
+    return [
+        {"id": one.id, "title": one.title, "minutes": one.minutes, "questions": _questions(course, one.id)}
+        for one in course.lessons
+    ]
+
+
 def course_map_text(course: Course) -> str:
     lessons = (
-        f"\n[[lessons]]\nid = {json.dumps(one.id)}\ntitle = {json.dumps(one.title)}\nminutes = {one.minutes}\n"
-        f"questions = {json.dumps(_questions(course, one.id))}\n"
-        for one in course.lessons
+        f"\n[[lessons]]\nid = {json.dumps(one['id'])}\ntitle = {json.dumps(one['title'])}\n"
+        f"minutes = {one['minutes']}\nquestions = {json.dumps(one['questions'])}\n"
+        for one in course_map_entries(course)
     )
     return _HEAD + "".join(lessons)
 
 
 def _questions(course: Course, lesson_id: str) -> list[str]:
-    """In the order in which the lesson asks them."""
     source = course.source(lesson_id)
     return list(read_source(source).checks()) if source.is_file() else []
 

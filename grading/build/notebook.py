@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grading.build.bootstrap import badge, bootstrap_cell
+from grading.build.bootstrap import bootstrap_cell, with_colab_link
 from grading.build.source import Cell, LessonSource
 from grading.course import Settings
 
@@ -55,7 +55,7 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -
     source = cell.source
     if cell.role == "bootstrap":
         source = bootstrap_cell(settings)
-    source = source.replace("{{badge}}", badge(settings, f"solutions/{lesson.id}/{lesson.id}.ipynb"))
+    source = with_colab_link(source, settings, f"solutions/{lesson.id}/{lesson.id}.ipynb")
     node = (new_code_cell if cell.kind == "code" else new_markdown_cell)(source, id=identity)
     role = cell.role or ("demo" if cell.kind == "code" else "text")
     vitlab: dict[str, Any] = {"role": role}
@@ -65,9 +65,8 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -
         vitlab["student"] = cell.blanked.student
     if cell.role == "written":
         vitlab["student"] = WRITE_HERE
-    if cell.source != (
-        shown := cell.source.replace("{{badge}}", badge(settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb"))
-    ):
+    shown = with_colab_link(cell.source, settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb")
+    if cell.source != shown:
         vitlab["student"] = shown
     node.metadata["vitlab"] = vitlab
     if cell.role in ("rubric", "solution"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from grading.engine.gradebook import Entry, Place, Register, Standing
 from grading.engine.journal import Journal, write_whole
 from grading.engine.keys import content_of
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+from grading.engine.rubrics import rubrics_of, with_rubrics, without_rubrics
 from grading.exam.judging import Judge, judge_of
 from grading.exam.selection import role_of
 from grading.intake.find import Submission
@@ -31,10 +32,11 @@ BATCH_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Room:
-    """What is prepared once per lesson; `written`: its written questions."""
+    """What is prepared once per lesson; `written`: its written questions; `rubrics`: what they are graded by."""
 
     judge: Judge
     written: tuple[str, ...]
+    rubrics: Mapping[str, str]
 
 
 def prepare(course: Course, lesson: str, seed: int, register: Register) -> Room:
@@ -50,7 +52,7 @@ def prepare(course: Course, lesson: str, seed: int, register: Register) -> Room:
     template = nbformat.read(released, as_version=4)
     register.register_lesson(course.lesson(lesson), released)
     written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
-    return Room(judge_of(course, lesson, seed), written)
+    return Room(judge_of(course, lesson, seed), written, rubrics_of(course.source(lesson)))
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Desk:
             if saved and page.is_file() and self._updated(outcome, standing) == outcome:
                 return True
             try:
-                notebook = nbformat.read(path, as_version=4)
+                notebook = without_rubrics(nbformat.read(path, as_version=4))
             except Exception:  # cut off when the power went
                 return False
         elif saved:
@@ -166,7 +168,8 @@ class Desk:
         clean(notebook)
         verdicts, suspicious = room.judge.judge_notebook(notebook, executed.stopped)
         notebook.metadata["vitlab"] = {"lesson": submission.lesson, "intake": list(executed.notes)}
-        write_whole(self._autograded(submission), nbformat.v4.writes_json(notebook, split_lines=False, indent=None))
+        whole = with_rubrics(notebook, room.rubrics)
+        write_whole(self._autograded(submission), nbformat.v4.writes_json(whole, split_lines=False, indent=None))
         cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
         written = [_written(name, *determine_grade(cells[name])) for name in room.written]
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -12,10 +13,12 @@ from helpers.checks import expectations
 from helpers.portfolio import record
 from helpers.portfolio.folder import folder
 from helpers.questions import every_question
+from helpers.theme import readable
 
 _LESSONS = Path(__file__).parent / "lessons.toml"  # written by `vitlab build`
 _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
+_LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
 _COLOURS = {_DONE: "#1a7f37", _BEGUN: "#9a6700", _OPEN: "#6e7781"}
 
 
@@ -40,6 +43,7 @@ class LessonProgress:
     title: str
     minutes: int
     steps: tuple[Step, ...]
+    link: str = ""  # to its notebook, from where the map is shown; "" where there is none
 
     @property
     def done(self) -> int:
@@ -75,10 +79,12 @@ class Progress:
 
     def _repr_html_(self) -> str:
         rows = "".join(self._row(lesson) for lesson in self.lessons)
+        kept = f'<p style="margin:8px 0 0;opacity:.75">Kept in {escape(self.place)}.</p>' if self.place else ""
+        head = "".join(f'<th scope="col" style="{_LEFT}">{name}</th>' for name in ("Lesson", "Time", "Done", "Checks"))
         return (
-            f'<div style="font-size:13px"><p style="margin:0 0 6px">{escape(self._headline())}</p>'
-            f'<table role="list" style="border-collapse:collapse">{rows}</table>'
-            f'<p style="margin:6px 0 0;opacity:.7">Kept in {escape(self.place)}.</p></div>'
+            f'<div style="font-size:13px"><p style="margin:0 0 8px">{escape(self._headline())}</p>'
+            f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+            f"{kept}</div>"
         )
 
     def _headline(self) -> str:
@@ -95,12 +101,15 @@ class Progress:
             f'<span style="display:block;height:7px;border-radius:4px;width:{share:.0%};background:{_COLOURS[_DONE]}">'
             "</span></span>"
         )
-        steps = " ".join(_badge(step) for step in lesson.steps) or '<span style="opacity:.7">to read</span>'
-        cell = '<td style="text-align:left;padding:3px 14px 3px 0;white-space:nowrap">'
-        link = f'<a href="../{lesson.id}/{lesson.id}.ipynb">{lesson.id[:2]} · {escape(lesson.title)}</a>'
+        steps = " ".join(_badge(step) for step in lesson.steps) or '<span style="opacity:.75">to read</span>'
+        name = f"{lesson.id[:2]} · {escape(lesson.title)}"
+        if lesson.link:
+            name = f'<a href="{escape(lesson.link)}">{name}</a>'
         return (
-            f"<tr>{cell}{link}</td>{cell}{lesson.minutes} min</td>{cell}{bar} {lesson.done}/{len(lesson.steps)}</td>"
-            f'<td style="text-align:left;padding:3px 0">{steps}</td></tr>'
+            f'<tr><td style="{_LEFT};white-space:nowrap">{name}</td>'
+            f'<td style="{_LEFT};white-space:nowrap">{lesson.minutes} min</td>'
+            f'<td style="{_LEFT};white-space:nowrap">{bar} {lesson.done}/{len(lesson.steps)}</td>'
+            f'<td style="{_LEFT}">{steps}</td></tr>'
         )
 
 
@@ -112,23 +121,40 @@ def lessons() -> list[dict[str, Any]]:
 def progress() -> Progress:
     """The course map: each lesson with its questions, and which of their checks have passed in any notebook so far."""
     place = folder()
-    seen = record.read(place)
-    titles = every_question()
+    built = [_only_built(entry) for entry in lessons()]
+    shown = str(place) if place is not None else "no folder: keeping is switched off"
+    return Progress(course_map(built, record.read(place), Path.cwd()), shown)
+
+
+def course_map(
+    entries: Sequence[Mapping[str, Any]], seen: Mapping[str, record.Entry], at: Path
+) -> tuple[LessonProgress, ...]:
+    """The lessons with what is done; `at` is the folder in which the map is shown, from which its links lead."""
+    titles, points = every_question(), expectations.every_question()
     found = []
-    for entry in lessons():
-        path = expectations.FOLDER / f"{entry['id']}.safetensors"
-        steps = []
-        built = expectations.read(path) if path.is_file() else {}
-        for question in (one for one in entry["questions"] if one in built):
-            known, expected = seen.get(question), built[question]
-            steps.append(
-                Step(
-                    question, titles[question].title, expected.points,
-                    known.score if known else 0.0, known.tries if known else 0,
-                )
-            )  # fmt: skip
-        found.append(LessonProgress(entry["id"], entry["title"], entry["minutes"], tuple(steps)))
-    return Progress(tuple(found), str(place) if place is not None else "no folder: keeping is switched off")
+    for entry in entries:
+        steps = tuple(
+            Step(
+                question, titles[question].title if question in titles else question,
+                points[question].points if question in points else 0.0,
+                seen[question].score if question in seen else 0.0, seen[question].tries if question in seen else 0,
+            )
+            for question in entry["questions"]
+        )  # fmt: skip
+        found.append(LessonProgress(entry["id"], entry["title"], entry["minutes"], steps, _link(entry["id"], at)))
+    return tuple(found)
+
+
+def _only_built(entry: Mapping[str, Any]) -> dict[str, Any]:
+    built = expectations.every_question()
+    return {**entry, "questions": [question for question in entry["questions"] if question in built]}
+
+
+def _link(lesson: str, at: Path) -> str:
+    for way in ("", "../", "notebooks/"):
+        if (at / way / lesson / f"{lesson}.ipynb").is_file():
+            return f"{way}{lesson}/{lesson}.ipynb"
+    return ""
 
 
 def _badge(step: Step) -> str:
@@ -136,5 +162,5 @@ def _badge(step: Step) -> str:
     label = f"{step.question}, {step.title}: {words[step.state]}"
     return (
         f'<span title="{escape(label)}" aria-label="{escape(label)}" style="white-space:nowrap;margin-right:8px;'
-        f'color:{_COLOURS[step.state]}">{_SIGNS[step.state]} {step.question}</span>'
+        f'color:{readable(_COLOURS[step.state])}">{_SIGNS[step.state]} {step.question}</span>'
     )

@@ -1,0 +1,132 @@
+"""Takes the pictures of the student's and the instructor's desk anew: `python docs/take_desk_pictures.py`.
+
+A real JupyterLab in Chromium, driven as in tests/browser, and a class of two, graded in the sandbox.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from grading.bundle import make_bundle
+from grading.course import Course, load_course
+from grading.engine.grade import grade
+from tests.browser.desk import TOKEN, Desk, Lab, launch, visitor
+from tests.classroom import filled, hand_in, solutions
+
+PICTURES = ROOT / "docs" / "pictures"
+LESSON = "02_positional_encoding"
+MOST = 150 * 1024
+
+
+def keep(shot: bytes | Path, name: str) -> None:
+    """Write a screenshot with few colours; it has to stay small."""
+    path = PICTURES / f"{name}.png"
+    path.write_bytes(shot if isinstance(shot, bytes) else shot.read_bytes())
+    Image.open(path).convert("RGB").quantize(200, dither=Image.Dither.NONE).save(path, optimize=True)
+    size = path.stat().st_size
+    print(f"{path.relative_to(ROOT)} {size / 1024:.0f} kB")
+    if size > MOST:
+        sys.exit(f"{path.relative_to(ROOT)} is larger than {MOST // 1024} kB: show less of the page")
+
+
+def students_desk(browser: Browser, course: Course, folder: Path) -> None:
+    with zipfile.ZipFile(make_bundle(course, folder / "students.zip")) as archive:
+        archive.extractall(folder)
+    lab = Lab(folder / course.course.id, folder / "home")
+    desk = Desk(visitor(browser, []).new_page(), lab)
+    desk.page.set_viewport_size({"width": 1100, "height": 760})
+    try:
+        desk.open(f"notebooks/{LESSON}/{LESSON}.ipynb")
+        desk.begin()
+        desk.run("Q1")
+        desk.run("Q1-check")
+        desk.fill("Q1", "___", "n ** (2 * i / d)")
+        desk.fill("Q1", "___", "cos(k / denominator)")
+        desk.fill("Q1", "___", "sin(k / denominator)")
+        desk.run("Q1")
+        desk.run("Q1-check")
+        desk.cell("Q1")
+        desk.page.set_viewport_size({"width": 1100, "height": 1130})
+        keep(desk.page.screenshot(), "desk-card")
+        desk.theme("Dark")
+        desk.cell("Q1-check")
+        keep(desk.page.screenshot(), "desk-dark")
+        desk.theme("Light")
+        desk.command("application:toggle-left-area")
+        desk.page.set_viewport_size({"width": 390, "height": 844})
+        desk.cell("Q1-check")
+        keep(desk.page.screenshot(), "desk-narrow")
+        desk.command("application:toggle-left-area")
+        desk.page.set_viewport_size({"width": 1100, "height": 760})
+        desk.fill("Q1", "cos", "sin")
+        desk.fill("Q1", "sin", "cos", line="i + 1]")
+        desk.run("Q1")
+        desk.run("Q1-check")
+        slider = desk.containing("explore(draw_code")
+        desk.run(slider)
+        desk.cell(slider).get_by_role("slider").focus()
+        desk.page.keyboard.press("ArrowRight")
+        desk.cell(slider).locator('img[alt^="n = 10."]').wait_for()
+        desk.cell(slider)
+        keep(desk.page.screenshot(), "desk-slider")
+        desk.page.set_viewport_size({"width": 1100, "height": 820})
+        desk.go("lab/tree/notebooks/start_here.ipynb")
+        desk.wait_open("start_here.ipynb")
+        desk.run("map")
+        desk.cell("map").locator("text=Kept in").evaluate("(line) => { line.textContent = 'Kept in …/my_work.' }")
+        keep(desk.page.screenshot(), "desk-map")
+    finally:
+        lab.stop()
+
+
+def instructors_desk(browser: Browser, course: Course, folder: Path) -> None:
+    lesson = "01_patches"
+    for student, answers in (("ada", solutions(course, lesson)), ("bo", {})):
+        notebook = filled(course, lesson, answers)
+        for cell in notebook.cells:
+            if answers and cell.metadata.get("vitlab", {}).get("role") == "written":
+                cell.source = "Strips of rows. All pixels are still there, so it can learn."
+        hand_in(folder / "submitted", student, lesson, notebook)
+    grade(course, [lesson], submissions=folder / "submitted", out=folder, jobs=1, seed=1)
+    lab = Lab(ROOT, folder / "office", env={"VITLAB_COURSE_DATA": str(folder)})
+    page = visitor(browser, []).new_page()
+    page.set_viewport_size({"width": 1100, "height": 620})
+    try:
+        page.goto(f"{lab.url}/formgrader?token={TOKEN}")
+        page.get_by_role("link", name="Manual Grading").click()
+        page.get_by_role("link", name=lesson).click()
+        page.get_by_role("link", name=lesson).last.click()
+        page.locator("tr", has_text="7 / 7").get_by_role("link", name="Submission").click()
+        page.locator("#W1a").fill("1.5")
+        page.locator("#W1a").press("Tab")
+        page.get_by_text("10 · In words").scroll_into_view_if_needed()
+        page.evaluate("document.querySelector('#W1a').scrollIntoView({block: 'center'}); scrollBy(0, 130)")
+        page.wait_for_timeout(500)
+        keep(page.screenshot(), "desk-formgrader")
+    finally:
+        lab.stop()
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    course = load_course(ROOT)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        browser = launch(playwright)
+        for name, desk in (("student", students_desk), ("instructor", instructors_desk)):
+            (Path(folder) / name).mkdir()
+            desk(browser, course, Path(folder) / name)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

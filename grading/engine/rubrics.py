@@ -1,0 +1,69 @@
+"""Rubrics beside the written answers: in the autograded notebooks that formgrader shows, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell
+from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
+
+from grading.build.source import read_source
+from grading.course import load_course
+from grading.exam.selection import role_of
+
+
+def rubrics_of(source: Path) -> dict[str, str]:
+    """Written question to its rubric, from a lesson's source."""
+    cells = read_source(source).cells
+    return {
+        cell.question: after.source
+        for cell, after in pairwise(cells)
+        if cell.role == "written" and after.role == "rubric"
+    }
+
+
+def with_rubrics(notebook: NotebookNode, rubrics: Mapping[str, str]) -> NotebookNode:
+    """A copy that has each rubric, as a quotation, right after the answer it is for."""
+    cells = []
+    for cell in without_rubrics(notebook).cells:
+        cells.append(cell)
+        question = str(cell.metadata.get("nbgrader", {}).get("grade_id"))
+        if role_of(cell) == "written" and question in rubrics:
+            lines = ["*For graders only*", "", *rubrics[question].splitlines()]
+            quoted = "\n".join(f"> {line}".rstrip() for line in lines)
+            own = new_markdown_cell(quoted, id=f"{question}-rubric", metadata={"vitlab": {"role": "rubric"}})
+            if "id" not in cell:
+                del own["id"]
+            cells.append(own)
+    return NotebookNode({**notebook, "cells": cells})
+
+
+def without_rubrics(notebook: NotebookNode) -> NotebookNode:
+    """A copy without them."""
+    return NotebookNode({**notebook, "cells": [cell for cell in notebook.cells if role_of(cell) != "rubric"]})
+
+
+class ShowRubrics(NbGraderPreprocessor):
+    """In `nbgrader autograde`: the last step."""
+
+    course = Unicode("", help="the course's folder").tag(config=True)
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        return with_rubrics(nb, _kept(Path(self.course), resources["nbgrader"]["assignment"])), resources
+
+
+class HideRubrics(NbGraderPreprocessor):
+    """In `nbgrader generate_feedback`: the first step."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        return without_rubrics(nb), resources
+
+
+@lru_cache(maxsize=32)
+def _kept(root: Path, lesson: str) -> dict[str, str]:
+    return rubrics_of(load_course(root).source(lesson))

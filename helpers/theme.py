@@ -1,0 +1,17 @@
+"""Colours for cards and maps that follow the page they stand on: light or dark, in JupyterLab, and plain anywhere else.
+
+JupyterLab tells its theme in CSS variables; where there are none (Colab, a web page, a feedback page) the light
+colours hold. A page that takes styles away leaves the text in its own colour, which is readable as well.
+"""
+
+PAPER = "var(--jp-layout-color1, #ffffff)"
+INK = "var(--jp-content-font-color1, #1f2328)"
+EDGE = "var(--jp-border-color1, #d0d7de)"
+
+
+def readable(colour: str) -> str:
+    """A colour for words, drawn a third of the way to the text's own: darker on light pages, lighter on dark ones."""
+    return f"color-mix(in srgb, {colour} 66%, var(--jp-content-font-color1, {colour}))"
+
+
+SOFT = readable("#6b7480")

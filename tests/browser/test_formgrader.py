@@ -1,0 +1,88 @@
+"""The instructor's desk: formgrader shows our grades and cards, and a score given there by hand stays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from grading.engine.grade import grade
+from grading.engine.outcome import SubmissionOutcome
+from tests.browser.desk import TOKEN, Lab, abroad, visitor
+from tests.classroom import filled, hand_in, solutions
+from tests.conftest import ROOT
+
+LESSON = "01_patches"
+
+
+@pytest.fixture(scope="module")
+def classroom(course, tmp_path_factory) -> tuple[Path, Callable[..., dict[str, SubmissionOutcome]]]:
+    """Two students' work, and the way to grade it."""
+    data = tmp_path_factory.mktemp("instructor") / "course data"
+    right = solutions(course, LESSON)
+    for student, answers in (("ada", right), ("bo", {"Q0a": right["Q0a"]})):
+        notebook = filled(course, LESSON, answers)
+        for cell in notebook.cells:
+            if cell.metadata.get("vitlab", {}).get("role") == "written":
+                cell.source = f"In {student}'s own words."
+        hand_in(data / "submitted", student, LESSON, notebook)
+
+    def run(**options: bool) -> dict[str, SubmissionOutcome]:
+        found = grade(course, [LESSON], submissions=data / "submitted", out=data, jobs=1, seed=1, **options)
+        return {outcome.student: outcome for outcome in found}
+
+    return data, run
+
+
+@pytest.fixture(scope="module")
+def office(classroom, tmp_path_factory) -> Iterator[Lab]:
+    started = Lab(ROOT, tmp_path_factory.mktemp("office"), env={"VITLAB_COURSE_DATA": str(classroom[0])})
+    yield started
+    started.stop()
+
+
+def test_a_score_given_by_hand_in_formgrader_survives_grading_again(browser: Browser, classroom, office: Lab) -> None:
+    _, run = classroom
+    assert words(run()) == {"ada": [None, None], "bo": [None, None]}, "they wait for a person"
+    wanted: list[str] = []
+    context = visitor(browser, wanted)
+    page = context.new_page()
+    page.goto(f"{office.url}/formgrader?token={TOKEN}")
+    page.get_by_role("link", name="Manual Grading").click()
+    page.get_by_role("link", name=LESSON).click()
+    page.get_by_role("link", name=LESSON).last.click()
+    page.get_by_role("link", name="Submission #2").wait_for()
+    page.locator("tr", has_text="7 / 7").get_by_role("link", name="Submission").click()  # nameless: that is ada's
+
+    scores = {box.get_attribute("id"): box.get_attribute("placeholder") for box in page.locator("input.score").all()}
+    assert (scores["Q0a-check"], scores["Q0b-check"]) == ("4", "3"), "the judge's, as what is there already"
+    cards = page.locator(".vitlab-card").all_inner_texts()
+    assert ["correct" in card for card in cards] == [True, True]
+    assert page.get_by_text("For graders only").count() == 2
+    assert page.get_by_text("a test that compares values with a known patch").is_visible(), "the rubric"
+    for name, value in (("W1a", "1.5"), ("W1a-comment", "Well said.")):
+        box = page.locator(f"#{name}")
+        box.fill(value)
+        with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
+            box.press("Tab")
+
+    again = run(regrade=True)
+    assert words(again) == {"ada": [1.5, None], "bo": [None, None]}
+    assert again["ada"].score == 8.5
+    page.reload()
+    assert page.locator("#W1a").input_value() == "1.5"
+    assert page.locator("#W1a-comment").input_value() == "Well said."
+    assert "For graders only" not in (classroom[0] / again["ada"].feedback).read_text("utf-8")
+    assert "Well said." in (classroom[0] / again["ada"].feedback).read_text("utf-8")
+    context.close()
+    fetched = [address for address in abroad(wanted) if "mathjax" not in address]
+    assert fetched == [], "formgrader draws formulas with a MathJax from the internet, and asks for nothing else"
+
+
+def words(outcomes: dict[str, SubmissionOutcome]) -> dict[str, list[float | None]]:
+    return {
+        student: [q.score for q in outcome.questions if q.question.startswith("W")]
+        for student, outcome in outcomes.items()
+    }

@@ -1,0 +1,23 @@
+"""nbgrader's Validate button and the cards agree."""
+
+from __future__ import annotations
+
+from tests.browser.desk import PATIENCE, Desk
+from tests.classroom import solutions
+
+LESSON = "01_patches"
+
+
+def test_validate_names_the_checks_that_do_not_pass_and_no_others(desk: Desk, lesson, course) -> None:
+    answers = solutions(course, LESSON)
+    answers["Q0b"] = answers["Q0b"].replace("permute(", "permute(*reversed(").replace("5)", "5))")
+    assert answers["Q0b"] != solutions(course, LESSON)["Q0b"]
+    desk.open(lesson("validate", LESSON, answers))
+    desk.page.get_by_role("button", name="Validate").click()
+    dialog = desk.page.locator(".jp-Dialog", has_text="Validation Results")
+    dialog.wait_for(timeout=2 * PATIENCE)
+    failed = dialog.locator("pre").all_inner_texts()
+    assert [text for text in failed if "check(" in text] == ['check("Q0b", join_patches)'], failed
+    assert any("Partial credit" in text for text in failed), failed
+    assert sum("did not provide a response" in text for text in failed) == 2, "and the words are still to be written"
+    dialog.get_by_role("button", name="Ok").click()

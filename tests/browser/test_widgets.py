@@ -1,0 +1,26 @@
+"""A slider moves by keyboard, and the picture with it."""
+
+from __future__ import annotations
+
+from tests.browser.desk import Desk
+
+
+def test_a_slider_moved_by_keyboard_changes_the_picture(desk: Desk, lesson) -> None:
+    path = lesson("widgets", "01_patches")
+    desk.open(path)
+    name = desk.containing("explore(line_of_patches")
+    desk.cell(name)
+    desk.select(name)
+    desk.command("notebook:run-all-above")
+    desk.wait_idle()
+    output = desk.run(name).locator(".jp-OutputArea")
+    slider = output.get_by_role("slider")
+    slider.wait_for()
+    picture = output.locator(".vitlab-explore img")
+    assert "patch_size = 4" in picture.get_attribute("alt")
+    assert not output.locator("img.vitlab-picture").is_visible(), "the still picture makes room for the one that moves"
+    before = picture.get_attribute("src")
+    slider.focus()
+    desk.page.keyboard.press("ArrowRight")
+    output.locator('img[alt^="patch_size = 8"]').wait_for()
+    assert picture.get_attribute("src") != before
