@@ -202,7 +202,7 @@ def _fault(error: Exception) -> str:
 def _question(verdict: Verdict) -> QuestionOutcome:
     return QuestionOutcome(
         verdict.question, verdict.title, verdict.score, verdict.points, verdict.status, verdict.hint,
-        verdict.known_mistake,
+        verdict.known_mistake, verdict.measure,
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ class QuestionOutcome:
             "needs grading" for a written question.
         hint: what the student is told; "" when correct.
         known_mistake: the hint came from the bank of mistakes.
+        measure: what entries to a leaderboard are compared by, between 0 and 1, as the judge found it on hidden cases;
+            None where the question has no such number.
     """
 
     question: str
@@ -31,6 +33,7 @@ class QuestionOutcome:
     status: str
     hint: str = ""
     known_mistake: bool = False
+    measure: float | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class SubmissionOutcome:
         for q in self.questions:
             yield {
                 "student": self.student, "lesson": self.lesson, "question": q.question, "score": q.score,
-                "max": q.max, "status": q.status, "hint": q.hint,
+                "max": q.max, "status": q.status, "hint": q.hint, "measure": q.measure,
             }  # fmt: skip
 
     def to_json(self) -> str:

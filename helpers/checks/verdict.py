@@ -35,6 +35,8 @@ class Verdict:
         known_mistake: True when the hint came from a fingerprint.
         failure: the first exception of the answer, if there was one.
         faults: exceptions in our own judge; the tests ask for none.
+        measure: the question's own number, such as an accuracy, on secret cases where there are any; None: it has none.
+        measured: what that number is, in words.
     """
 
     question: str
@@ -48,6 +50,8 @@ class Verdict:
     failure: Failure | None = None
     reason: str = ""
     faults: tuple[str, ...] = field(default=())
+    measure: float | None = None
+    measured: str = ""
 
     @property
     def passed(self) -> bool:
@@ -124,6 +128,10 @@ def judge_answer(
     else:
         status = "partial" if score > 0 else "wrong"
     verdict = Verdict(question.id, question.title, status, score, points, lines, faults=tuple(faults))
+    measured = _measured(question, *(secret or public), recorded["secret" if secret else "public"])
+    if measured is not None:
+        where = "hidden" if secret else "public"
+        verdict = replace(verdict, measure=measured, measured=f"{question.measured} on the {where} cases")
     if everything:
         return verdict
     failure = next((f for f in failures if f.kind != "Missing"), None)
@@ -131,6 +139,22 @@ def judge_answer(
     if hint:
         return replace(verdict, hint=hint, known_mistake=True, failure=failure)
     return replace(verdict, hint=_best_hint(lines, failure), failure=failure)
+
+
+def _measured(
+    question: Question, cases: Sequence[Case], expected: Expected, recorded: Sequence[Arrays | Failure]
+) -> float | None:
+    """The mean of the question's own number over the cases that have one; a case without an answer counts 0."""
+    if not question.measured:
+        return None
+    found = []
+    for case, wanted, got in zip(cases, expected.arrays, recorded, strict=True):
+        try:
+            found.append(0.0 if isinstance(got, Failure) else question.measure(case, wanted, got))
+        except MissingArray:
+            found.append(0.0)
+    known = [float(value) for value in found if value is not None]
+    return round(sum(known) / len(known), 6) if known else None
 
 
 def _replayed(
