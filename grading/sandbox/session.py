@@ -98,9 +98,7 @@ class Session:
                 connection, limits=self._limits, env=self._env, read_only=self._read_only, files=self._files
             )
         else:
-            self._process = LocalProcess(
-                connection, folder=self._folder / "kernel", env=self._env, files=self._files
-            )
+            self._process = LocalProcess(connection, folder=self._folder / "kernel", env=self._env, files=self._files)
         for port in (ports["shell_port"], ports["iopub_port"]):
             while True:
                 try:

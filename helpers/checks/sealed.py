@@ -37,7 +37,9 @@ class SealedQuestion(Question):
 def sealed(question: SealedQuestion, rng: np.random.Generator) -> str:
     """The inputs of all cases, without their key, as the text of a file."""
     cases = question.cases(rng)
-    tensors = {f"{i}/{name}": np.asarray(value, order="C") for i, case in enumerate(cases) for name, value in case.items()}
+    tensors = {
+        f"{i}/{name}": np.asarray(value, order="C") for i, case in enumerate(cases) for name, value in case.items()
+    }
     about = [{"name": case.name, "criteria": case.criteria} for case in cases]
     return base64.b64encode(save(tensors, metadata={"cases": json.dumps(about)})).decode()
 

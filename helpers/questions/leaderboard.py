@@ -102,16 +102,13 @@ class Leaderboard(SealedQuestion):
             whole = bool(given.size) and np.isfinite(given).all() and np.array_equal(given, np.rint(given))
             high = float(given.max()) if whole else -1.0
             low = float(given.min()) if whole else -1.0
-            return {"shape": np.array([given.ndim, *given.shape[:3]]), "entries": np.array([whole, low, high, bool(trouble)])}
+            return {"shape": np.array([given.ndim, *given.shape[:3]]), "entries": np.array([whole, low, high])}
         differ = _differ(case, given, got.get("again"))
-        counts, right = (np.bincount(np.asarray(a, int), minlength=len(CLASSES)) for a in (given, wanted))
-        kinds = int((counts > 0).sum())
-        return {
-            "steady": np.array([1.0 + (differ is not None and differ <= _UNSTEADY)]),
-            "kinds": np.array([1.0 + min(kinds, 2) + (kinds > 7)]),
-            "balanced": np.array([1.0 + (np.abs(counts - right).sum() < 0.5 * len(wanted))]),
-            "level": np.array([1.0 + sum(100 * _right(wanted, given) >= step for step in (20, *STEPS))]),
-        }
+        steady = differ is not None and differ <= _UNSTEADY
+        kinds = len(np.unique(given))
+        steps = (20, *STEPS) if steady else (20,)
+        level = sum(100 * _right(wanted, given) >= step for step in steps)
+        return {"steady": np.array([1.0 + steady, 1.0 + min(kinds, 2) + (kinds > 8), 1.0 + level])}
 
     def picture(self, case, expected, got):
         given = None if got is None else got["labels"]
