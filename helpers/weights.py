@@ -47,8 +47,8 @@ def pretrained_model(name: str, **settings: Any) -> nn.Module:
 
 
 _ADVICE = (
-    "Put the model's .safetensors file into a folder and name the folder in VITLAB_WEIGHTS, or go on without: the lesson "
-    "pretrains a small model itself."
+    "Put the model's .safetensors file into a folder and name the folder in VITLAB_WEIGHTS, or go on without: the "
+    "lesson pretrains a small model itself."
 )
 
 

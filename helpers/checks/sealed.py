@@ -1,8 +1,8 @@
-"""Questions whose hidden inputs are handed in from outside, because the seed that draws them would draw their key too.
+"""Questions whose hidden inputs are handed in from outside: the seed that draws them would draw their key too.
 
-An ordinary question's secret cases are drawn beside the student's code: the seed gives the inputs, and the key needs the
-solution. Here the same draw gives both (an image and what is on it), so it happens where grades are made. The kernel gets
-a file of inputs; the key, and the seed, stay outside.
+An ordinary question's secret cases are drawn beside the student's code: the seed gives the inputs, and the key needs
+the solution. Here the same draw gives both (an image and what is on it), so it happens where grades are made. The
+kernel gets a file of inputs; the key, and the seed, stay outside.
 """
 
 from __future__ import annotations

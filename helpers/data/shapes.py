@@ -34,7 +34,7 @@ def load_shapes(split: str, limit: int | None) -> Dataset:
 
 
 def draw_shapes(count: int, seed: int | tuple[int, ...], size: int = 32) -> tuple[Array, Array]:
-    """`count` images (n, 3, size, size) float32 in 0..1 and labels (n,), the same for the same seed (words of 32 bits)."""
+    """`count` images (n, 3, size, size) float32 in 0..1 and labels (n,), the same for the same words of seed."""
     words = seed if isinstance(seed, tuple) else (seed,)
     chunks = [_chunk((*words, start), size) for start in range(0, count, _CHUNK)]
     images, labels = (np.concatenate(parts)[:count] for parts in zip(*chunks, strict=True))

@@ -1,4 +1,4 @@
-"""The leaderboard's images: `shapes` in bad weather. Everybody may read how they are made; the seed is what stays hidden.
+"""The leaderboard's images: `shapes` in bad weather. How they are made is no secret; the seed is.
 
 The forms, textures and compositions are those of `shapes`. Then comes fog (contrast goes, a pale shade comes), half of
 the images are a little out of focus, and all have grain.

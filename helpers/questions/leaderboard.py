@@ -52,8 +52,8 @@ class Leaderboard(SealedQuestion):
         Criterion(
             "step50",
             "50 % right or more",
-            hint="It has learned something. Draw the images that it gets wrong: is it the weather, or are there classes "
-            "that it mixes up?",
+            hint="It has learned something. Draw the images that it gets wrong: is it the weather, or are there "
+            "classes that it mixes up?",
         ),
         Criterion(
             "step65",
@@ -98,7 +98,7 @@ class Leaderboard(SealedQuestion):
 
     def features(self, case, expected, got):
         wanted, given = expected["labels"], np.asarray(got["labels"])
-        if trouble := _trouble(wanted, given):
+        if _trouble(wanted, given):
             whole = bool(given.size) and np.isfinite(given).all() and np.array_equal(given, np.rint(given))
             high = float(given.max()) if whole else -1.0
             low = float(given.min()) if whole else -1.0

@@ -342,8 +342,8 @@ if ready("Q25"):
 # A filter's answer is a sum over channels. Write down what it says when red = green = blue, and you have the rule
 # for one channel. **It must hold exactly.**
 #
-# For other counts (satellites have 12) nothing exact exists. timm takes the slices in turn, red, green, blue, red, ..., and
-# multiplies all by one factor, chosen so that a grey image given in every channel still gets about the
+# For other counts (satellites have 12) nothing exact exists. timm takes the slices in turn, red, green, blue, red, ...,
+# and multiplies all by one factor, chosen so that a grey image given in every channel still gets about the
 # same answer: as many slices as before, in total. For three channels the weights stay as they are.
 #
 # Three blanks of one line: the rule for one; which of the three slices stands at each place; the result for many.
@@ -468,9 +468,8 @@ stranger = small_vit(24, 3, seed=0)
 school = [resized(load("shapes", part), 24) for part in ("train", "test")]
 history = fit(stranger, *school, epochs=EPOCHS, batch_size=50, lr=3e-3, weight_decay=0.02,
               schedule=warm_up_and_cosine, progress=False)  # fmt: skip
-print(
-    f"{sum(p.numel() for p in stranger.parameters()):,} parameters, {time.process_time() - start:.0f} s of the processor"
-)
+size = sum(p.numel() for p in stranger.parameters())
+print(f"{size:,} parameters, {time.process_time() - start:.0f} s of the processor")
 print("test accuracy by epoch:", [f"{100 * a:.0f} %" for a in history.test_accuracy])
 
 # %% tags=["solution"]
@@ -879,7 +878,7 @@ print("frozen, in training:", dropout(torch.ones(8)).tolist())
 # %% [markdown] tags=["rubric"]
 # **W12a, 2 points.**
 # - ½ point: 20 x 30 + 1 = 601 rows.
-# - ½ point: two faults of the line (class token blended; row ends blended with row starts; no blending of vertical neighbours).
+# - ½ point: two faults of the line (class token blended; row ends blended with row starts; vertical neighbours not).
 # - ½ point: nothing raises because the shape is right.
 # - ½ point: attention and MLP weights don't depend on the number of tokens.
 
@@ -894,8 +893,8 @@ print("frozen, in training:", dropout(torch.ones(8)).tolist())
 # apart. Head: new, with as many outputs as there are findings. First the head alone with the rest frozen, since 60
 # images can't guide millions of weights and a random head would spoil them; then unfreeze with a small learning rate,
 # smaller still for early layers (layer-wise decay), few epochs. Whether it helped: train the same model from scratch
-# with the same steps, with several seeds and splits (cross-validation, as there are few images), compare means and spreads
-# on images that no choice was made on. X-rays are far from photographs: it may help little.
+# with the same steps, with several seeds and splits (cross-validation, as there are few images), compare means and
+# spreads on images that no choice was made on. X-rays are far from photographs: it may help little.
 
 # %% [markdown] tags=["rubric"]
 # **W12b, 2 points.**
@@ -918,15 +917,15 @@ print("frozen, in training:", dropout(torch.ones(8)).tolist())
 # | hidden images | the only accuracy that no choice has flattered |
 #
 # **Further reading**
-# - Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021. Section 3.2: a higher resolution and the table
+# - Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021. Section 3.2: a higher resolution, and the table
 #   interpolated in 2-D; Figure 3: how much data pretraining needs.
-# - Steiner et al., *How to train your ViT?*, TMLR 2022. Figure 1 and section 4.4: many pretrained ViTs, which to choose.
+# - Steiner et al., *How to train your ViT?*, TMLR 2022. Section 4: many pretrained ViTs, and which to choose.
 # - Kumar et al., *Fine-Tuning can Distort Pretrained Features and Underperform Out-of-Distribution*, ICLR 2022.
 #   Figure 1: probe first, then tune.
 # - Bao, Dong and Wei, *BEiT*, ICLR 2022. Its appendix lists layer-wise decay for fine-tuning.
-# - Kornblith, Shlens and Le, *Do Better ImageNet Models Transfer Better?*, CVPR 2019. Figure 2: twelve jobs, near and
-#   far.
-# - Wightman, *PyTorch Image Models*: `timm/layers/pos_embed.py` and `timm/models/_manipulate.py`, which your two answers
-#   agree with.
+# - Kornblith, Shlens and Le, *Do Better ImageNet Models Transfer Better?*, CVPR 2019. Figure 2: twelve jobs, near
+#   and far.
+# - Wightman, *PyTorch Image Models*: `timm/layers/pos_embed.py` and `timm/models/_manipulate.py`, with which your two
+#   answers agree.
 #
 # This was the last lesson. `helpers.progress()` draws the whole way.

@@ -47,8 +47,9 @@ def torchvision_resizes(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None)
 @right("Q25")
 def one_matrix_per_axis(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     def matrix(old, new):
-        unit = torch.eye(old, dtype=torch.float64, device=pos_embed.device)[None, :, :, None]
-        return F.interpolate(unit, (new, 1), mode="bicubic", antialias=True)[0, :, :, 0]
+        unit = torch.eye(old, dtype=torch.float64, device=pos_embed.device)[:, None, :, None]
+        unit = unit.repeat(1, 1, 1, 4)
+        return F.interpolate(unit, (new, 4), mode="bicubic", antialias=True)[:, 0, :, 0]
 
     count = pos_embed.shape[1] - num_prefix_tokens
     h, w = old_grid if old_grid is not None else (int(count**0.5), int(count**0.5))
@@ -391,8 +392,8 @@ def rule_of_many_for_grey_too(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="0.299, 0.587, 0.114 turn a colour picture into a grey one. Here no picture is turned grey: it is grey, and in "
-    "all three channels alike. What do the three filters add up to then?",
+    hint="0.299, 0.587, 0.114 turn a colour picture into a grey one. Here no picture is turned grey: it is grey, and "
+    "in all three channels alike. What do the three filters add up to then?",
 )
 def weighted_as_an_eye_does(weight, in_channels):
     if in_channels == 1:
