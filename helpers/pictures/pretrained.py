@@ -15,7 +15,7 @@ from helpers.plots.style import SOFT, styled
 Grid = tuple[int, int]
 
 
-def waves(grid: Grid, wide: int = 64, number: float = 4.0) -> np.ndarray:
+def waves(grid: Grid, wide: int = 64, number: float = 2.5) -> np.ndarray:
     """Codes of all places of an image cut into `grid`, whatever the grid: (rows * columns, wide).
 
     Sines and cosines of where the centre of a patch lies, between 0 and 1 down and across, of up to `number` periods.

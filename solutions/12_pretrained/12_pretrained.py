@@ -91,6 +91,7 @@ def vit_parameters(d, depth, patch, image, classes, channels=3, mlp=4):
 vit = timm.create_model("vit_small_patch16_224", pretrained=False).eval()
 counted = sum(p.numel() for p in vit.parameters())
 print(f"counted {counted:,}, by the formula {vit_parameters(384, 12, 16, 224, 1000):,}")
+print(f"as a file, in single precision: {4 * counted / 1e6:.0f} MB")
 assert counted == vit_parameters(384, 12, 16, 224, 1000) == 22_050_664
 
 # %% [markdown]
@@ -306,7 +307,7 @@ assert (yours - theirs.pos_embed).abs().max() < 1e-5
 
 # %%
 def there_and_back(side, sides=14):
-    smooth = torch.from_numpy(waves((sides, sides), number=3.0))[None]
+    smooth = torch.from_numpy(waves((sides, sides)))[None]
     made = {"smooth table": smooth, "noise": torch.randn(smooth.shape, generator=torch.Generator().manual_seed(0))}
     lost = {}
     for name, full in made.items():
@@ -394,10 +395,10 @@ if ready("Q26"):
             print(f"{name:<25} off by {(after - before).abs().max():.1e}, size {after.std() / before.std():.2f}")
 
 # %% tags=["solution"]
-assert (F.conv2d(digit, adapt_first_layer(layer.weight, 1), layer.bias, stride=16) - before).abs().max() < 1e-6
+assert (F.conv2d(digit, adapt_first_layer(layer.weight, 1), layer.bias, stride=16) - before).abs().max() < 1e-5
 
 # %% [markdown]
-# Zero, up to the last bit of rounding. With the mean, tokens come out a third as large, beside position codes that keep
+# Zero, but for rounding. With the mean, tokens come out a third as large, beside position codes that keep
 # their size: the picture whispers while the places shout.
 #
 # And timm's own rule, for all counts up to 13:
@@ -416,8 +417,8 @@ assert all(same)
 # %% [markdown]
 # ## 4 · A small stranger
 #
-# ViT-S with real weights would now be a download of 88 MB and an hour on a GPU. If you have both, change this
-# switch; all that follows in this section works without.
+# ViT-S with real weights would now be a download, and wants a GPU. If you have both, change this switch: ViT-S on 200
+# digits of 96 x 96, from scratch and pretrained. All that follows works without.
 
 # %%
 REAL_WEIGHTS = None  # for instance "vit_small_patch16_224.augreg_in21k_ft_in1k", with a network or VITLAB_WEIGHTS
@@ -462,7 +463,7 @@ def warm_up_and_cosine(step, total):
 
 
 # %%
-EPOCHS = 6 if device().type == "cpu" else 30  # a GPU may take its time
+EPOCHS = 5 if device().type == "cpu" else 30  # a GPU may take its time
 start = time.process_time()
 stranger = small_vit(24, 3, seed=0)
 school = [resized(load("shapes", part), 24) for part in ("train", "test")]
@@ -473,7 +474,7 @@ print(f"{size:,} parameters, {time.process_time() - start:.0f} s of the processo
 print("test accuracy by epoch:", [f"{100 * a:.0f} %" for a in history.test_accuracy])
 
 # %% tags=["solution"]
-assert history.test_accuracy[-1] > 0.45
+assert history.test_accuracy[-1] > 0.4
 
 # %% [markdown]
 # No genius, but it has seen something. Its first layer, 96 filters of 4 x 4 pixels in colour; some of them:
@@ -571,6 +572,7 @@ if both:
 # %% tags=["solution"]
 gain = np.mean(runs["pretrained"], axis=1) - np.mean(runs["from scratch"], axis=1)
 assert (gain > 3).all()
+assert all(a > b for a, b in zip(sum(runs["pretrained"], []), sum(runs["from scratch"], []), strict=True))
 
 # %%
 distant = {}
@@ -631,13 +633,13 @@ if both:
     told("all at once (section 5)", runs["pretrained"][0])
 
 # %% [markdown]
-# With 50 images a head of 970 weights does as well as all 93,000 of them (the spreads overlap), and its runs cost less
-# than half. Unfreezing afterwards moves it little. With more images, or a farther job, the frozen part
-# becomes the limit.
+# With 50 images a head of 970 weights does as well as all 154,090 of them (the spreads overlap), and no gradient has to
+# pass through the rest. Unfreezing afterwards moves it little. A frozen model is also a limit: on another job the head
+# can only use what is already told apart.
 
 # %% tags=["solution"]
 assert trainable(model) == 96 * 10 + 10 == 970
-assert 90_000 < sum(p.numel() for p in model.parameters()) < 96_000
+assert sum(p.numel() for p in model.parameters()) == 154_090
 assert np.mean(probed) > np.mean(runs["pretrained"][0]) - 5
 
 # %% [markdown]
@@ -699,8 +701,8 @@ assert moves["decay 0.5"][0] < 0.5 * moves["decay 1.0"][0]
 
 # %% [markdown]
 # With a decay of 0.5 the first layer moves by a fraction, and accuracy is the same within the spread, at three times
-# the learning rate of section 5. It is a safety belt: worth more when the model is deep (timm's recipes for 12
-# layers use 0.65 to 0.75), the rate high and the images few.
+# the learning rate of section 5. It is a safety belt: the deeper the model, the higher the rate and the fewer the images,
+# the more it is worth. In a model of two blocks it is worth little.
 #
 # **Try it.** Frozen first layer? Another decay? The far job?
 
@@ -805,12 +807,12 @@ check("Q27", predict)
 # <details><summary>Hint: how do I begin?</summary>
 #
 # Fill the region with what the cell above does to `plain`, and let `predict` name the best of ten scores per image.
-# That is worth two points or three. Then improve one thing at a time.
+# That climbs the first steps. Then improve one thing at a time.
 # </details>
 # <details><summary>Hint: how do I get used to the weather?</summary>
 #
 # `fit(..., augment=f)` calls `f(images, labels)` on each batch and trains on what comes back. You may read and use
-# `weather`; it takes numpy arrays. Images that are harder need a little more time.
+# `weather`; it takes numpy arrays and a numpy generator. Harder images need a little more time.
 # </details>
 
 # %%
