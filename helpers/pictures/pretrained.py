@@ -68,7 +68,8 @@ def likeness(places, grid: Grid, place: Grid) -> np.ndarray:
 @styled
 def show_likeness(panels: Sequence[tuple[str, object, Grid]], at: tuple[float, float] = (0.3, 0.6)) -> None:
     """For each (title, places (n, d), grid): which places resemble the one at `at`, in shares of height and width."""
-    fig, axes = figure(WIDTH / len(panels) + 0.5, columns=len(panels), squeeze=False)
+    side = min(WIDTH / len(panels), 2.3)
+    fig, axes = figure(side + 0.35, width=side * len(panels), columns=len(panels), squeeze=False)
     for ax, (title, places, grid) in zip(axes.flat, panels, strict=True):
         place = (int(at[0] * grid[0]), int(at[1] * grid[1]))
         draw_matrix(ax, likeness(places, grid, place), diverging=True, vmin=-1, vmax=1)
@@ -84,13 +85,12 @@ def show_learning(counts: Sequence[int], runs: Mapping[str, Sequence[Sequence[fl
     """Test accuracy against labelled images: one list of seeds per count and kind; points are single runs."""
     fig, ax = figure(2.7)
     means = {name: [float(np.mean(seeds)) for seeds in rows] for name, rows in runs.items()}
-    curves(counts, means, title=title, xlabel="labelled images", ylabel="accuracy, %", logx=True, ax=ax)
     for colour, rows in zip(COLOURS, runs.values(), strict=False):
         for count, seeds in zip(counts, rows, strict=True):
             ax.plot([count] * len(seeds), seeds, "o", color=colour, markersize=4, alpha=0.45, markeredgewidth=0)
+    curves(counts, means, title=title, xlabel="labelled images", ylabel="accuracy, %", logx=True, ax=ax)
     ax.set_xticks(list(counts), [str(c) for c in counts])
     ax.minorticks_off()
-    ax.margins(x=0.12)
     listed = "; ".join(f"{n} {', '.join(f'{m:.0f}' for m in row)}" for n, row in means.items())
     show(fig, alt=f"Accuracy against labelled images ({', '.join(map(str, counts))}): {listed}.")
 
