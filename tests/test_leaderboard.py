@@ -17,6 +17,7 @@ from grading.engine.outcome import QuestionOutcome, SubmissionOutcome, read_resu
 from grading.exam.judging import fresh_seed, judge_of
 from grading.exam.reference import load_reference
 from grading.exam.sealing import kernel_seed, sealed_files, seed_of
+from grading.exam.selection import cells_to_run, role_of
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import run_notebook
 from grading.sandbox.warm import WarmPool
@@ -147,6 +148,13 @@ def test_who_looks_for_the_labels_finds_none(graded):
     assert "handed in: ['Q27.txt'] ['again', 'images']" in printed
     assert "files of labels: []" in printed
     assert re.search(r"drawn again: \[\]", printed)
+
+
+@pytest.mark.parametrize("solved", [False, True])
+def test_grading_trains_nothing_but_the_entry(solved: bool) -> None:
+    answers = solutions(COURSE, LESSON) if solved else {}
+    notebook = filled(COURSE, LESSON, answers)
+    assert {role_of(notebook.cells[i]) for i in cells_to_run(notebook)} == {"bootstrap", "setup", "answer", "check"}
 
 
 def test_an_accuracy_cannot_be_claimed(graded):

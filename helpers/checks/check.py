@@ -41,8 +41,8 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     recorded = {"public": _probe(question, answer, public)}
     seed = os.environ.get(EXAM_SEED)
     if seed is not None:
-        hidden = isinstance(question, SealedQuestion)
-        secret = handed_in(question) if hidden else secret_cases(question, int(seed))
+        sealed = isinstance(question, SealedQuestion)
+        secret = handed_in(question) if sealed else secret_cases(question, int(seed))
         recorded["secret"] = _probe(question, answer, secret)
         return ExamAnswer(encode(_answer(question, recorded)))
     known = expectations.every_question()

@@ -58,7 +58,7 @@ def opened(text: str) -> list[Case]:
     ]
 
 
-def handed_in(question: SealedQuestion) -> list[Case]:
+def handed_in(question: Question) -> list[Case]:
     """The hidden cases that this kernel was given; none where it was given no file."""
     folder = os.environ.get(FOLDER)
     path = Path(folder or "", f"{question.id}.txt")

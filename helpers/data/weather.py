@@ -36,4 +36,8 @@ def _blurred(images: Array) -> Array:
     """The mean of nine neighbours."""
     wide = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     h, w = images.shape[-2:]
-    return sum(wide[..., i : i + h, j : j + w] for i in range(3) for j in range(3)) / np.float32(9)
+    total = np.zeros_like(images)
+    for i in range(3):
+        for j in range(3):
+            total += wide[..., i : i + h, j : j + w]
+    return total / np.float32(9)

@@ -14,7 +14,7 @@ def grid_picture(
     old: np.ndarray, wanted: np.ndarray, given: np.ndarray | None, grid: tuple[int, int], prefix: int
 ) -> Figure:
     """Dimension 0 on the old grid (h, w), on the new one, and in the table that was given."""
-    panels = [("came in", old), ("target", wanted[0, prefix:, 0].reshape(grid))]
+    panels: list[tuple[str, np.ndarray | str]] = [("came in", old), ("target", wanted[0, prefix:, 0].reshape(grid))]
     if given is not None:
         fits = given.shape == wanted.shape
         panels.append(("yours", given[0, prefix:, 0].reshape(grid) if fits else _shape(given)))
@@ -28,7 +28,7 @@ def grid_picture(
 
 def filters_picture(weight: np.ndarray, wanted: np.ndarray, given: np.ndarray | None) -> Figure:
     """The first filter, slice by slice: as it came in, as it should be, as it was given."""
-    rows = [("came in", weight[0]), ("target", wanted[0])]
+    rows: list[tuple[str, np.ndarray | str]] = [("came in", weight[0]), ("target", wanted[0])]
     if given is not None:
         fits = given.shape == wanted.shape
         rows.append(("yours", given[0] if fits else _shape(given)))
