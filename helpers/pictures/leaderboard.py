@@ -12,7 +12,7 @@ from helpers.plots.style import FAINT, SOFT
 
 
 def entry_picture(images: np.ndarray, labels: np.ndarray, given: np.ndarray | None, classes: Sequence[str]) -> Figure:
-    """Bytes (n, 3, h, w): one image of every second class; with an entry's labels (n,), how many of each class are right."""
+    """Bytes (n, 3, h, w): an image of every second class; with an entry's labels (n,), how many are right, by class."""
     with style():
         high = 1.15 if given is None else 1.0
         shown = range(0, len(classes), 2 if given is None else 1)  # grain makes pictures heavy
