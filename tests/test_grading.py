@@ -327,7 +327,7 @@ def test_json_prints_one_line_per_student_and_question(short: Course, tmp_path: 
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {line["question"] for line in lines} >= set(solutions(short, LESSON))
-    assert set(lines[0]) == {"student", "lesson", "question", "score", "max", "status", "hint"}
+    assert set(lines[0]) == {"student", "lesson", "question", "score", "max", "status", "hint", "measure"}
     assert all(line["status"] == "correct" for line in lines if line["question"].startswith("Q"))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from grading.exam.reference import Reference
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
-from helpers.checks.question import Expected, public_rng
+from helpers.checks.question import Expected
 from helpers.questions import find
 
 
@@ -18,8 +18,8 @@ def public_expectations(reference: Reference) -> dict[str, Expected]:
 
 def _question(reference: Reference, qid: str) -> Expected:
     question = find(qid)
-    cases = list(question.cases(public_rng(qid)))
-    arrays = reference.arrays(qid, cases)
+    cases, expected = reference.public(qid)
+    arrays = expected.arrays
     mistakes = []
     for entry in reference.bank.mistakes_of(qid):
         recorded = probe_all(question, entry.answer, cases)

@@ -13,6 +13,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from grading.exam.safety import make_safe
+from grading.exam.sealing import kernel_seed, sealed_files
 from grading.exam.selection import cells_to_run
 from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
@@ -109,13 +110,13 @@ def _notebook(text: str) -> NotebookNode:
 def run_prepared(
     notebook: NotebookNode, *, seed: int, limits: Limits, sandbox: str, warm: WarmPool | None = None
 ) -> Run:
-    """Run the cells that grading needs, under the secret seed."""
+    """Run the cells that grading needs; what the kernel gets of the secret seed, `sealing` says."""
     chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
     return run_notebook(
         notebook, limits=limits, sandbox=cast(SandboxKind, sandbox),
-        env={EXAM_SEED: str(seed), **gpu.environment(limits.gpu_share)},
-        should_run=lambda cell: positions.get(cell.id, True), warm=warm,
+        env={EXAM_SEED: str(kernel_seed(seed)), **gpu.environment(limits.gpu_share)},
+        should_run=lambda cell: positions.get(cell.id, True), warm=warm, files=sealed_files(notebook, seed),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from nbformat.v4 import new_output
 
 from grading.course import Course
 from grading.exam.reference import Reference, load_reference
+from grading.exam.sealing import seed_of
 from grading.exam.selection import role_of
 from helpers.checks.answer import MIME, Answer, BadAnswer, decode
 from helpers.checks.card import card
@@ -33,7 +34,7 @@ ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 
 def fresh_seed() -> int:
     """A secret seed nobody has seen."""
-    return secrets.randbits(64)
+    return secrets.randbits(128)
 
 
 def judge_of(course: Course, lesson: str, seed: int) -> Judge:
@@ -48,7 +49,7 @@ class Judge:
     Args:
         reference: the lesson's solution; trusted. It is run on the secret cases once, here.
         expectations: the built file with the public expectations.
-        seed: draws the secret cases.
+        seed: what secret cases are drawn from (`sealing`).
         answer_mb: how much of one answer is read, in MiB.
 
     Raises:
@@ -61,8 +62,9 @@ class Judge:
         self._secret: dict[str, tuple[list[Case], Expected]] = {}
         with ONE_AT_A_TIME:
             for qid, expected in read_expectations(expectations).items():
-                self._public[qid] = (list(find(qid).cases(public_rng(qid))), expected)
-                self._secret[qid] = reference.secret(qid, seed)
+                question = find(qid)
+                self._public[qid] = (list(question.cases(public_rng(qid))), expected)
+                self._secret[qid] = reference.secret(qid, seed_of(question, seed))
 
     def judge_notebook(
         self, notebook: NotebookNode, stopped: Mapping[int, str] | None = None

@@ -16,7 +16,8 @@ from grading.build.source import LessonSource, read_source
 from grading.exam.bank import Bank, load_bank
 from helpers.checks.answer import Arrays, Failure, collect
 from helpers.checks.probing import probe_all
-from helpers.checks.question import Case, Expected, secret_cases
+from helpers.checks.question import Case, Expected, case_rng, public_rng, secret_cases
+from helpers.checks.sealed import SealedQuestion
 from helpers.questions import find
 
 
@@ -50,9 +51,26 @@ class Reference:
         extra = self.bank.references.get(question_id)
         return dict(got) | (dict(collect(extra(case))) if extra else {})
 
+    def public(self, question_id: str) -> tuple[list[Case], Expected]:
+        """The cases that everybody sees, and what is expected on them."""
+        question = find(question_id)
+        if isinstance(question, SealedQuestion):
+            return self._drawn(question, public_rng(question_id))
+        cases = list(question.cases(public_rng(question_id)))
+        return cases, Expected(self.points[question_id], self.arrays(question_id, cases))
+
+    def _drawn(self, question: SealedQuestion, rng: np.random.Generator) -> tuple[list[Case], Expected]:
+        """What is expected was drawn with the inputs; the solution isn't asked."""
+        drawn = list(question.draw(rng))
+        arrays = tuple({name: np.asarray(a) for name, a in kept.items()} for _, kept in drawn)
+        return [case for case, _ in drawn], Expected(self.points[question.id], arrays)
+
     def secret(self, question_id: str, seed: int) -> tuple[list[Case], Expected]:
         """Cases drawn with `seed`, and what is expected on them."""
-        cases = secret_cases(find(question_id), seed)
+        question = find(question_id)
+        if isinstance(question, SealedQuestion):
+            return self._drawn(question, case_rng(question_id, seed))
+        cases = secret_cases(question, seed)
         return cases, Expected(self.points[question_id], self.arrays(question_id, cases))
 
 

@@ -34,6 +34,7 @@ PRELOAD_SECONDS = 120
 ANSWER_SECONDS = 20
 DEATH_SECONDS = 5  # between the end of a zygote's children and its own
 MESSAGE = 1 << 20
+PIECE = 1 << 16
 
 
 class Zygote:
@@ -130,6 +131,7 @@ class WarmProcess(SandboxedProcess):
         *,
         limits: Limits,
         env: Mapping[str, str],
+        files: Mapping[str, str],
     ) -> None:
         """give_up: told why no warm start can work on this machine; returns what to raise."""
         self._zygote, self._give_up = zygote, give_up
@@ -146,18 +148,24 @@ class WarmProcess(SandboxedProcess):
                 pid = self._fork(theirs)
             self._root = f"/proc/{pid}/root"
             self.sockets = f"{self._root}{PRIVATE}/k"
-            brief = kernel_brief(self._identity, connection, limits, env)
+            brief = kernel_brief(self._identity, connection, limits, env, files)
             brief |= {
                 "filter": (seccomp_filter() or b"").hex(),
                 "kept": [str(path) for path in bubblewrap.python_folders() if path.is_relative_to("/tmp")],
                 "shared_memory_mb": bubblewrap.SHARED_MEMORY_MB,
             }
             with contextlib.suppress(BrokenPipeError):  # `poll` tells
-                self._channel.send(json.dumps(brief).encode())
+                self._tell(json.dumps(brief).encode())
             self._channel.setblocking(False)
         except BaseException:
             self.kill()
             raise
+
+    def _tell(self, text: bytes) -> None:
+        """In pieces that a socket takes, after a line with their number."""
+        pieces = [text[start : start + PIECE] for start in range(0, len(text), PIECE)]
+        for message in (str(len(pieces)).encode(), *pieces):
+            self._channel.send(message)
 
     def _fork(self, theirs: socket.socket) -> int:
         """The host pid of the new sandbox's first process."""

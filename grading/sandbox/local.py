@@ -18,16 +18,21 @@ from typing import Any
 
 from grading.sandbox.bubblewrap import COURSE
 from grading.sandbox.fonts import matplotlib_cache
-from grading.sandbox.process import ErrorPipe, Usage, kernel_command, kernel_environment
+from grading.sandbox.process import ErrorPipe, Usage, kernel_command, kernel_environment, sealed_folder
 
 
 class LocalProcess:
     """See `process.KernelProcess`. `folder` is private to this kernel and removed by its owner."""
 
-    def __init__(self, connection: Mapping[str, Any], *, folder: Path, env: Mapping[str, str]) -> None:
+    def __init__(
+        self, connection: Mapping[str, Any], *, folder: Path, env: Mapping[str, str], files: Mapping[str, str]
+    ) -> None:
         home, work, packages = folder / "home", folder / "work", folder / "packages"
-        for made in (home / ".matplotlib", work, packages):
+        sealed = folder / "sealed"
+        for made in (home / ".matplotlib", work, packages, sealed):
             made.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            (sealed / name).write_text(text, encoding="utf-8")
         if not (packages / "helpers").exists():  # a link: PYTHONPATH must not lead to the rest of the course
             (packages / "helpers").symlink_to(COURSE / "helpers")
         if fonts := matplotlib_cache():
@@ -38,7 +43,7 @@ class LocalProcess:
         self._errors = ErrorPipe()
         self._process = subprocess.Popen(
             kernel_command(Path(__file__).with_name("kernel.py"), connection_file),
-            env=kernel_environment(str(home), env, packages=str(packages)),
+            env=kernel_environment(str(home), {**env, **sealed_folder(sealed, files)}, packages=str(packages)),
             cwd=work,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -121,11 +121,11 @@ def tell(channel, **message):
 
 def furnish(channel):
     """In process 1: takes the brief, builds the sandbox, forks; returns the brief in the kernel's process."""
-    text = channel.recv(MESSAGE)
-    if not text:
+    count = channel.recv(MESSAGE)
+    if not count:
         os._exit(0)
     try:
-        spec = json.loads(text)
+        spec = json.loads(b"".join(channel.recv(MESSAGE) for _ in range(int(count))))
         mount_own_disks(spec)
         bring_loopback_up()
         launch.drop_bounding_set()

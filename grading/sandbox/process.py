@@ -14,6 +14,9 @@ from typing import Protocol
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
 
 
+SEALED = "VITLAB_SEALED"
+
+
 class KernelStartError(RuntimeError):
     """The kernel did not come up: a fault of the installation or of the limits, never of the student."""
 
@@ -80,6 +83,11 @@ def kernel_environment(home: str, extra: Mapping[str, str], *, packages: str) ->
         **ONE_THREAD,
         **extra,
     }
+
+
+def sealed_folder(folder: str | Path, files: Mapping[str, str]) -> dict[str, str]:
+    """What tells a kernel where the files lie that it was given; nothing where there are none."""
+    return {SEALED: str(folder)} if files else {}
 
 
 class ErrorPipe:

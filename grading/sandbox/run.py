@@ -98,6 +98,7 @@ def run_notebook(
     read_only: Mapping[str, str | Path] | None = None,
     should_run: Callable[[NotebookNode], bool] = _every_cell,
     warm: WarmPool | None = None,
+    files: Mapping[str, str] | None = None,
 ) -> Run:
     """Runs the code cells of `nb` that `should_run` chooses, in a kernel of their own.
 
@@ -107,6 +108,7 @@ def run_notebook(
         is the same on both sides works in both.
     warm: fork the kernel from this pool's zygote instead of starting one; the result is the same. Where that
         does not work out the notebook is run again cold, and `notes` says so.
+    files: text files to lay into a folder of the kernel's own, which `VITLAB_SEALED` names there; by name.
     Raises `SandboxUnavailable` where bubblewrap does not work and `KernelStartError` where no kernel starts;
     whatever the notebook itself does ends up in the result.
 
@@ -121,7 +123,9 @@ def run_notebook(
         bubblewrap.require_bubblewrap()
 
     def attempt(warm: WarmPool | None) -> Run:
-        plan = _Plan(nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run, warm)
+        plan = _Plan(
+            nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run, warm, dict(files or {})
+        )
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -195,8 +199,9 @@ class _Plan:
         read_only: dict[str, str | Path],
         should_run: Callable[[NotebookNode], bool],
         warm: WarmPool | None,
+        files: dict[str, str],
     ) -> None:
-        self.warm = warm
+        self.warm, self.files = warm, files
         self.notebook = copied(nb)
         self.limits, self.sandbox, self.env, self.read_only = limits, sandbox, env, read_only
         self.run = Run(self.notebook)
@@ -233,7 +238,7 @@ class _Plan:
         """Runs what is left in a fresh kernel; the kind of the event that lost it, None if all is done."""
         session = Session(
             self.notebook, limits=self.limits, sandbox=self.sandbox, env=self.env, read_only=self.read_only,
-            warm=self.warm,
+            warm=self.warm, files=self.files,
         )  # fmt: skip
         with self.run.timed("kernel_start"):
             await session.__aenter__()

@@ -24,11 +24,19 @@ from grading.sandbox import bubblewrap
 from grading.sandbox.fonts import matplotlib_cache
 from grading.sandbox.identity import Identity, take_identity
 from grading.sandbox.limits import Limits
-from grading.sandbox.process import ErrorPipe, KernelStartError, Usage, kernel_command, kernel_environment
+from grading.sandbox.process import (
+    ErrorPipe,
+    KernelStartError,
+    Usage,
+    kernel_command,
+    kernel_environment,
+    sealed_folder,
+)
 from grading.sandbox.seccomp import seccomp_filter
 
 HOME, WORK, PRIVATE = "/tmp/home", "/tmp/work", "/tmp/.kernel"  # all on the one memory disk
 CONNECTION_FILE = f"{PRIVATE}/connection.json"
+SEALED = f"{PRIVATE}/sealed"
 START_SECONDS = 20
 REAP_SECONDS = 0.5
 
@@ -43,6 +51,7 @@ class SandboxedProcess:
         limits: Limits,
         env: Mapping[str, str],
         read_only: Mapping[str, str | Path],
+        files: Mapping[str, str],
     ) -> None:
         bubblewrap.require_bubblewrap()
         self._identity = take_identity()
@@ -65,14 +74,16 @@ class SandboxedProcess:
                 raise KernelStartError(f"the sandbox ended at once: {self._errors.text()}") from None
             self._root = f"/proc/{pid}/root"
             self.sockets = f"{self._root}{PRIVATE}/k"
-            self._brief(connection, limits, env)
+            self._brief(connection, limits, env, files)
         except BaseException:
             self.kill()
             raise
 
-    def _brief(self, connection: Mapping[str, Any], limits: Limits, env: Mapping[str, str]) -> None:
+    def _brief(
+        self, connection: Mapping[str, Any], limits: Limits, env: Mapping[str, str], files: Mapping[str, str]
+    ) -> None:
         """Tells the launcher what to start. By pipe: any user of a machine can read command lines."""
-        spec = kernel_brief(self._identity, connection, limits, env)
+        spec = kernel_brief(self._identity, connection, limits, env, files)
         assert self._process is not None
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it ended already: `poll` and `last_words` tell
@@ -192,18 +203,25 @@ def start_bubblewrap(
 
 
 def kernel_brief(
-    identity: Identity, connection: Mapping[str, Any], limits: Limits, env: Mapping[str, str]
+    identity: Identity,
+    connection: Mapping[str, Any],
+    limits: Limits,
+    env: Mapping[str, str],
+    files: Mapping[str, str],
 ) -> dict[str, Any]:
     """What `launch.py` or `nested.py` is told to set up and start."""
     counted = identity.uid is not None or _counts_by_namespace()
     return {
         "argv": kernel_command(bubblewrap.KERNEL, CONNECTION_FILE),
-        "env": kernel_environment(HOME, env, packages=bubblewrap.PACKAGES),
+        "env": kernel_environment(HOME, {**env, **sealed_folder(SEALED, files)}, packages=bubblewrap.PACKAGES),
         "cwd": WORK,
         "uid": identity.uid,
         "limits": {**asdict(limits), "processes": limits.processes if counted else None},
-        "folders": [PRIVATE, HOME, WORK, f"{HOME}/.matplotlib"],
-        "files": {CONNECTION_FILE: json.dumps({**connection, "ip": f"{PRIVATE}/k"})},
+        "folders": [PRIVATE, SEALED, HOME, WORK, f"{HOME}/.matplotlib"],
+        "files": {
+            CONNECTION_FILE: json.dumps({**connection, "ip": f"{PRIVATE}/k"}),
+            **{f"{SEALED}/{name}": text for name, text in files.items()},
+        },
         "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
     }
 

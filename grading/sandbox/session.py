@@ -57,8 +57,9 @@ class Session:
         env: Mapping[str, str],
         read_only: Mapping[str, str | Path],
         warm: WarmPool | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
-        self._notebook, self._warm = notebook, warm
+        self._notebook, self._warm, self._files = notebook, warm, dict(files or {})
         self._limits, self._sandbox, self._env, self._read_only = limits, sandbox, env, read_only
         self._process: KernelProcess | None = None
         self._client: Any = None
@@ -93,9 +94,11 @@ class Session:
         }  # fmt: skip
         if self._sandbox == "bubblewrap":
             start = self._warm.start if self._warm is not None else SandboxedProcess
-            self._process = start(connection, limits=self._limits, env=self._env, read_only=self._read_only)
+            self._process = start(
+                connection, limits=self._limits, env=self._env, read_only=self._read_only, files=self._files
+            )
         else:
-            self._process = LocalProcess(connection, folder=self._folder / "kernel", env=self._env)
+            self._process = LocalProcess(connection, folder=self._folder / "kernel", env=self._env, files=self._files)
         for port in (ports["shell_port"], ports["iopub_port"]):
             while True:
                 try:

@@ -59,12 +59,13 @@ class WarmPool:
         limits: Limits,
         env: Mapping[str, str],
         read_only: Mapping[str, str | Path],
+        files: Mapping[str, str],
     ) -> SandboxedProcess:
         """A kernel in a sandbox, warm where that is possible now. `WarmFailure`: try again without."""
         other = {k: str(v) for k, v in read_only.items()} != self.read_only or limits.gpu_share != self.gpu_share
         if self.problem or other:
-            return SandboxedProcess(connection, limits=limits, env=env, read_only=read_only)
-        return WarmProcess(self._current(), self.give_up, connection, limits=limits, env=env)
+            return SandboxedProcess(connection, limits=limits, env=env, read_only=read_only, files=files)
+        return WarmProcess(self._current(), self.give_up, connection, limits=limits, env=env, files=files)
 
     def _current(self) -> Zygote:
         with self._lock:

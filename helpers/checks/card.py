@@ -36,6 +36,7 @@ def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") 
         else ""
     )
     hint = _hint(verdict)
+    measured = _measured(verdict)
     image = ""
     if picture:
         data = base64.b64encode(picture).decode()
@@ -47,7 +48,7 @@ def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") 
         f'<div class="vitlab-card" role="group" aria-label="{escape(as_text(verdict, short=True), quote=True)}" '
         f'style="max-width:46em;margin:.3em 0;padding:.7em 1em;border:1px solid {EDGE};border-left:5px solid {edge};'
         f"border-radius:6px;background:{PAPER};color:{INK};font-family:system-ui,sans-serif;"
-        f'font-size:14px;line-height:1.45">{head}{body}{hint}{image}</div>'
+        f'font-size:14px;line-height:1.45">{head}{body}{measured}{hint}{image}</div>'
     )
 
 
@@ -61,6 +62,16 @@ def _row(line) -> str:
         f'style="color:{colour};font-weight:700;width:1em">{sign}</span>'
         f"<span>{escape(line.criterion.says)}{detail}</span></li>"
     )
+
+
+def _measured(verdict: Verdict) -> str:
+    if verdict.measure is None:
+        return ""
+    return f'<p style="margin:.6em 0 0">{escape(_in_words(verdict))}</p>'
+
+
+def _in_words(verdict: Verdict) -> str:
+    return f"{verdict.measured}: {100 * (verdict.measure or 0):.1f} %"
 
 
 def _hint(verdict: Verdict) -> str:
@@ -82,6 +93,8 @@ def as_text(verdict: Verdict, *, short: bool = False) -> str:
         f"  {_SIGNS.get(line.state, ('–', ''))[0]} {line.criterion.says}" + (f" ({line.detail})" if line.detail else "")
         for line in verdict.lines
     ]
+    if verdict.measure is not None:
+        lines.append(f"  {_in_words(verdict)}")
     if verdict.hint:
         lines.append(f"  {verdict.hint}")
     return "\n".join(lines)

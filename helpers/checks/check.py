@@ -14,6 +14,7 @@ from helpers.checks.answer import MIME, Answer, Arrays, Failure, encode
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
+from helpers.checks.sealed import SealedQuestion, handed_in
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
 from helpers.questions import find
 
@@ -40,7 +41,8 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     recorded = {"public": _probe(question, answer, public)}
     seed = os.environ.get(EXAM_SEED)
     if seed is not None:
-        secret = secret_cases(question, int(seed))
+        sealed = isinstance(question, SealedQuestion)
+        secret = handed_in(question) if sealed else secret_cases(question, int(seed))
         recorded["secret"] = _probe(question, answer, secret)
         return ExamAnswer(encode(_answer(question, recorded)))
     known = expectations.every_question()

@@ -86,6 +86,7 @@ class Question(ABC):
     title: ClassVar[str]
     signature: ClassVar[str]
     criteria: ClassVar[tuple[Criterion, ...]]
+    measured: ClassVar[str] = ""
 
     @abstractmethod
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
@@ -98,6 +99,10 @@ class Question(ABC):
     @abstractmethod
     def judge(self, case: Case, expected: Mapping[str, np.ndarray], got: Arrays) -> Iterable[Finding]:
         """Compare arrays. Pure numpy: no student object ever reaches it."""
+
+    def measure(self, case: Case, expected: Mapping[str, np.ndarray], got: Arrays) -> float | None:
+        """A number between 0 and 1 to compare entries by (`measured` names it); None where there is none."""
+        return None
 
     def features(
         self, case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]

@@ -128,6 +128,10 @@ def judge_answer(
     else:
         status = "partial" if score > 0 else "wrong"
     verdict = Verdict(question.id, question.title, status, score, points, lines, faults=tuple(faults))
+    measured = _measured(question, *(secret or public), recorded["secret" if secret else "public"])
+    if measured is not None:
+        where = "hidden" if secret else "public"
+        verdict = replace(verdict, measure=measured, measured=f"{question.measured} on the {where} cases")
     if everything:
         return verdict
     failure = next((f for f in failures if f.kind != "Missing"), None)
@@ -135,6 +139,22 @@ def judge_answer(
     if hint:
         return replace(verdict, hint=hint, known_mistake=True, failure=failure)
     return replace(verdict, hint=_best_hint(lines, failure), failure=failure)
+
+
+def _measured(
+    question: Question, cases: Sequence[Case], expected: Expected, recorded: Sequence[Arrays | Failure]
+) -> float | None:
+    """The mean of the question's own number over the cases that have one; a case without an answer counts 0."""
+    if not question.measured:
+        return None
+    found = []
+    for case, wanted, got in zip(cases, expected.arrays, recorded, strict=True):
+        try:
+            found.append(0.0 if isinstance(got, Failure) else question.measure(case, wanted, got))
+        except MissingArray:
+            found.append(0.0)
+    known = [float(value) for value in found if value is not None]
+    return round(sum(known) / len(known), 6) if known else None
 
 
 def _replayed(

@@ -33,14 +33,15 @@ def load_shapes(split: str, limit: int | None) -> Dataset:
     )
 
 
-def draw_shapes(count: int, seed: int, size: int = 32) -> tuple[Array, Array]:
-    """`count` images (n, 3, size, size) float32 in 0..1 and labels (n,), the same for the same seed."""
-    chunks = [_chunk((seed, start), size) for start in range(0, count, _CHUNK)]
+def draw_shapes(count: int, seed: int | tuple[int, ...], size: int = 32) -> tuple[Array, Array]:
+    """`count` images (n, 3, size, size) float32 in 0..1 and labels (n,), the same for the same words of seed."""
+    words = seed if isinstance(seed, tuple) else (seed,)
+    chunks = [_chunk((*words, start), size) for start in range(0, count, _CHUNK)]
     images, labels = (np.concatenate(parts)[:count] for parts in zip(*chunks, strict=True))
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2)), labels
 
 
-def _chunk(seed: tuple[int, int], size: int) -> tuple[Array, Array]:
+def _chunk(seed: tuple[int, ...], size: int) -> tuple[Array, Array]:
     rng = np.random.RandomState(seed)
     labels = rng.permutation(np.arange(_CHUNK) % len(CLASSES)).astype("int64")
     canvas, hue = _background(rng, size)

@@ -1,0 +1,720 @@
+"""Lesson 12: what students really write, right in unusual ways and wrong in usual ones."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import nn
+
+from grading.exam.bank import mistake, right
+from helpers.data import load
+from helpers.data.weather import weather
+from helpers.torchvision_ops import load_torchvision
+
+# --- Q25, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q25")
+def thin_adapter_over_timm(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    load_torchvision()
+    from timm.layers import resample_abs_pos_embed
+
+    return resample_abs_pos_embed(pos_embed, list(new_grid), old_grid, num_prefix_tokens=num_prefix_tokens)
+
+
+@right("Q25")
+def einops_both_ways(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    first, rest = pos_embed.split([num_prefix_tokens, pos_embed.shape[1] - num_prefix_tokens], dim=1)
+    rows = old_grid[0] if old_grid else round(rest.shape[1] ** 0.5)
+    picture = rearrange(rest.float(), "b (r c) e -> b e r c", r=rows)
+    picture = F.interpolate(picture, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([first, rearrange(picture, "b e r c -> b (r c) e").to(first.dtype)], dim=1)
+
+
+@right("Q25")
+def torchvision_resizes(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    functional = load_torchvision().transforms.functional
+    rest = pos_embed[0, num_prefix_tokens:].float()
+    h, w = old_grid or (math.isqrt(len(rest)),) * 2
+    mode = functional.InterpolationMode.BICUBIC
+    picture = functional.resize(rest.T.reshape(-1, h, w), list(new_grid), mode, antialias=True)
+    grid = picture.flatten(1).T[None].to(pos_embed.dtype)
+    return torch.cat((pos_embed[:, :num_prefix_tokens], grid), 1)
+
+
+@right("Q25")
+def one_matrix_per_axis(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    def matrix(old, new):
+        unit = torch.eye(old, dtype=torch.float64, device=pos_embed.device)[:, None, :, None]
+        unit = unit.repeat(1, 1, 1, 4)
+        return F.interpolate(unit, (new, 4), mode="bicubic", antialias=True)[:, 0, :, 0]
+
+    count = pos_embed.shape[1] - num_prefix_tokens
+    h, w = old_grid if old_grid is not None else (int(count**0.5), int(count**0.5))
+    grid = pos_embed[0, num_prefix_tokens:].double().view(h, w, -1)
+    made = torch.einsum("hy,hwe,wx->yxe", matrix(h, new_grid[0]), grid, matrix(w, new_grid[1]))
+    return torch.cat([pos_embed[:, :num_prefix_tokens], made.reshape(1, -1, grid.shape[-1]).to(pos_embed)], dim=1)
+
+
+@right("Q25")
+def cubic_by_hand(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    def cubic(x):
+        x = np.abs(x)
+        near, far = 1.5 * x**3 - 2.5 * x**2 + 1, -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2
+        return np.where(x < 1, near, np.where(x < 2, far, 0.0))
+
+    def weights(old, new):
+        scale = old / new
+        wide = max(scale, 1.0)
+        centre = (np.arange(new)[:, None] + 0.5) * scale
+        rows = cubic((np.arange(old)[None] + 0.5 - centre) / wide)
+        return rows / rows.sum(1, keepdims=True)
+
+    table = pos_embed.detach().cpu().double().numpy()[0]
+    old = old_grid if old_grid is not None else [math.isqrt(len(table) - num_prefix_tokens)] * 2
+    grid = table[num_prefix_tokens:].reshape(*old, -1)
+    grid = np.tensordot(weights(old[0], new_grid[0]), grid, (1, 0))  # y w e
+    grid = np.moveaxis(np.tensordot(weights(old[1], new_grid[1]), grid, (1, 1)), 0, 1)
+    made = np.concatenate([table[:num_prefix_tokens], grid.reshape(-1, table.shape[-1])])
+    return torch.from_numpy(made)[None].to(pos_embed)
+
+
+@right("Q25")
+def one_dimension_after_another(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [int(math.sqrt(pos_embed.size(1) - num_prefix_tokens))] * 2
+    columns = []
+    for d in range(pos_embed.size(2)):
+        plane = pos_embed[0, num_prefix_tokens:, d].reshape(1, 1, h, w).float()
+        plane = F.interpolate(plane, size=[int(n) for n in new_grid], mode="bicubic", antialias=True)
+        columns.append(plane.flatten())
+    grid = torch.stack(columns, -1)[None].type_as(pos_embed)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], grid], dim=1)
+
+
+# --- Q25, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q25",
+    hint="You stretch the whole list, class token included, as if it were a line: its row leaks into its neighbours, "
+    "and the end of one row of the grid is blended with the start of the next. Which rows form a picture?",
+)
+def whole_list_stretched(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    size = num_prefix_tokens + new_grid[0] * new_grid[1]
+    return F.interpolate(pos_embed.float().mT, size, mode="linear").mT.to(pos_embed)
+
+
+@mistake(
+    "Q25",
+    hint="The class token is safe, but the places are stretched as one long line. A place's neighbour above stands a "
+    "whole row earlier in that line; it takes two axes to see that.",
+)
+def places_stretched_as_a_line(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    first, rest = pos_embed[:, :num_prefix_tokens], pos_embed[:, num_prefix_tokens:].float()
+    rest = F.interpolate(rest.mT, new_grid[0] * new_grid[1], mode="linear").mT
+    return torch.cat([first, rest.to(first)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Close, and a little too flat: peaks of the table are cut off, as straight lines between neighbours do it. "
+    "timm draws curves through more of them.",
+)
+def straight_lines_between(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bilinear", antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Straight lines between two neighbours, and when the grid shrinks the places in between are skipped. Two "
+    "settings of `interpolate` differ from timm's.",
+)
+def straight_and_skipping(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bilinear")
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Your new grid only repeats old places: new neighbours share one code, so the model can't tell them apart. "
+    "Each new place should get a code of its own, between those around it.",
+)
+def nearest_place_copied(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid))
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="The right curves, through four neighbours however much the grid shrinks: places in between are skipped. "
+    "`interpolate` has a switch that looks at all of them (and it changes the curve a little, larger grids too).",
+)
+def curves_without_antialias(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic")
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="The corners of your new grid are exactly the corners of the old one. A place stands for a patch, an area: "
+    "when patches get smaller, the centre of the first one moves. Which option ties corners together?",
+)
+def corners_tied_together(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", align_corners=True, antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Your picture is noise where the target is smooth: the table lies as places by dimensions, and you read it "
+    "as dimensions by places. `reshape` counts on; it moves no axis.",
+)
+def reshaped_where_axes_must_move(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    d = pos_embed.shape[-1]
+    grid = pos_embed[:, num_prefix_tokens:].float().reshape(1, d, h, w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], grid.reshape(1, -1, d).to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="The way there is right: on the way back the dimensions still stand before the places when you flatten. Undo "
+    "your steps in reverse order, each of them.",
+)
+def axes_not_moved_back(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    d = pos_embed.shape[-1]
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], grid.reshape(1, -1, d).to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Square grids are right. For an oblong one you made as many rows as there should be columns: `new_grid` is "
+    "(rows, columns).",
+)
+def rows_for_columns(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid)[::-1], mode="bicubic", antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="The old grid is right when it is square. When `old_grid` says how oblong it is, you read its rows as columns "
+    "and the picture is sheared.",
+)
+def old_grid_read_sideways(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    w, h = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="One row too few: the grid is there, and what stood before it is gone. It belongs in front again.",
+)
+def class_token_left_behind(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return rearrange(grid, "b e h w -> b (h w) e").to(pos_embed)
+
+
+@mistake(
+    "Q25",
+    hint="All rows are there, and the class token's stands last. Every patch now gets its right neighbour's code, and "
+    "the class token that of the first patch.",
+)
+def class_token_at_the_end(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:].float(), "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([rearrange(grid, "b e h w -> b (h w) e").to(pos_embed), pos_embed[:, :num_prefix_tokens]], 1)
+
+
+@mistake(
+    "Q25",
+    hint="One token before the grid is right; with none, or two, your split is one row off. Somewhere a 1 is written "
+    "by hand.",
+)
+def always_one_before_the_grid(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - 1)] * 2
+    grid = pos_embed[:, 1 : 1 + h * w].float().reshape(1, h, w, -1).permute(0, 3, 1, 2)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([pos_embed[:, :1], grid.flatten(2).mT.to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="The corner of the old grid is kept, and the rest filled with zeros: the codes of the lower right are cut off "
+    "or all alike. The *whole* grid should be drawn finer, or coarser.",
+)
+def cut_off_or_filled_up(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:], "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.pad(grid, (0, new_grid[1] - w, 0, new_grid[0] - h))
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e")], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Your grid is a new, random one. It fits, and all that was learned about places is thrown away.",
+)
+def a_fresh_random_table(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    grid = 0.02 * torch.randn(1, new_grid[0] * new_grid[1], pos_embed.shape[-1])
+    return torch.cat([pos_embed[:, :num_prefix_tokens], grid.to(pos_embed)], 1)
+
+
+@mistake(
+    "Q25",
+    hint="Numbers and order are right. But a half-precision table came in, and single precision came out: it will not "
+    "load into the model it is for.",
+)
+def comes_back_in_single(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
+    pos_embed = pos_embed.float()
+    h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
+    grid = rearrange(pos_embed[:, num_prefix_tokens:], "b (h w) e -> b e h w", h=h, w=w)
+    grid = F.interpolate(grid, tuple(new_grid), mode="bicubic", antialias=True)
+    return torch.cat([pos_embed[:, :num_prefix_tokens], rearrange(grid, "b e h w -> b (h w) e")], 1)
+
+
+# --- Q26, right ------------------------------------------------------------------------------------------------------
+
+
+@right("Q26")
+def thin_adapter_over_timms_rule(weight, in_channels):
+    load_torchvision()
+    from timm.models._manipulate import adapt_input_conv
+
+    return adapt_input_conv(in_channels, weight.clone())
+
+
+@right("Q26")
+def mixed_by_a_matrix(weight, in_channels):
+    if in_channels == 3:
+        return weight
+    mix = torch.zeros(in_channels, 3, dtype=weight.dtype, device=weight.device)
+    if in_channels == 1:
+        mix += 1
+    else:
+        mix[torch.arange(in_channels), torch.arange(in_channels) % 3] = 3 / in_channels
+    return torch.einsum("kc,ocpq->okpq", mix, weight)
+
+
+@right("Q26")
+def slice_after_slice(weight, in_channels):
+    red, green, blue = weight.unbind(1)
+    if in_channels == 1:
+        return (red + green + blue).unsqueeze(1)
+    found = []
+    for k in range(in_channels):
+        found.append((red, green, blue)[k % 3] * (3.0 / in_channels))
+    return torch.stack(found, dim=1)
+
+
+@right("Q26")
+def repeated_and_cut(weight, in_channels):
+    if in_channels == 1:
+        return weight.float().sum(1, keepdim=True).to(weight.dtype)
+    if in_channels == 3:
+        return weight.clone()
+    times = -(-in_channels // 3)
+    return weight.repeat(1, times, 1, 1)[:, :in_channels] / in_channels * 3
+
+
+@right("Q26")
+def concatenated_in_double(weight, in_channels):
+    wide = torch.cat([weight.double()] * in_channels, dim=1)[:, :in_channels] * 3 / in_channels
+    if in_channels == 1:
+        wide = weight.double()[:, 0:1] + weight.double()[:, 1:2] + weight.double()[:, 2:3]
+    return wide.to(weight.dtype)
+
+
+@right("Q26")
+def a_convolution_of_the_weights(weight, in_channels):
+    if in_channels == 3:
+        return weight
+    if in_channels == 1:
+        return F.conv2d(weight, torch.ones(1, 3, 1, 1, dtype=weight.dtype, device=weight.device))
+    return weight[:, [k % 3 for k in range(in_channels)]] * (3 / in_channels)
+
+
+# --- Q26, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q26",
+    hint="For one channel your numbers are a third of what they should be: the same grey picture would make tokens a "
+    "third as large. In the image before, grey came in three times.",
+)
+def grey_by_the_mean(weight, in_channels):
+    if in_channels == 1:
+        return weight.mean(dim=1, keepdim=True)
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="For one channel you keep the red filter and drop green and blue: two thirds of what was learned.",
+)
+def red_filter_only(weight, in_channels):
+    if in_channels == 1:
+        return weight[:, :1]
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="For one channel you treat it like the others: the first filter, three times as large. The rule for many "
+    "channels is a stopgap; for grey there is an exact answer, and it needs all three filters.",
+)
+def rule_of_many_for_grey_too(weight, in_channels):
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="0.299, 0.587, 0.114 turn a colour picture into a grey one. Here no picture is turned grey: it is grey, and "
+    "in all three channels alike. What do the three filters add up to then?",
+)
+def weighted_as_an_eye_does(weight, in_channels):
+    if in_channels == 1:
+        luma = torch.tensor([0.299, 0.587, 0.114], dtype=weight.dtype, device=weight.device)
+        return (weight * luma[:, None, None]).sum(1, keepdim=True)
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="You added up the filters instead of their colours: axis 0 counts filters, and one is left of all.",
+)
+def filters_added_up(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(0, keepdim=True)[:, :1]
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="An axis is missing: `sum` took the colour axis away. One channel is still an axis, of length 1.",
+)
+def axis_lost(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(1)
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="One channel is right, and for more you repeat the filters at full size: with six channels the tokens come "
+    "out twice as large as the rest of the model knows them.",
+)
+def repeated_and_not_scaled(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, torch.arange(in_channels) % 3]
+
+
+@mistake(
+    "Q26",
+    hint="One channel is right; for more the factor is upside down. With six channels there are twice as many terms: "
+    "should each be larger, or smaller?",
+)
+def scaled_the_other_way(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, torch.arange(in_channels) % 3] * (in_channels / 3)
+
+
+@mistake(
+    "Q26",
+    hint="One channel is right. For four channels you have red, red, green, green: each filter follows itself. The "
+    "three should come in turn, red, green, blue, red.",
+)
+def each_filter_follows_itself(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    times = math.ceil(in_channels / 3)
+    return weight.repeat_interleave(times, dim=1)[:, :in_channels] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="Every channel gets the same filter, the sum of the three shared out. The size is right, and the model can't "
+    "tell one channel from another any more: three channels don't come back as they were.",
+)
+def sum_shared_out(weight, in_channels):
+    return (weight.sum(1, keepdim=True) / in_channels).repeat(1, in_channels, 1, 1)
+
+
+@mistake(
+    "Q26",
+    hint="Channels beyond the third have filters of zeros: the model is blind to them, and, with fewer than three, "
+    "misses what was cut off.",
+)
+def filled_up_with_zeros(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    return F.pad(weight, (0, 0, 0, 0, 0, in_channels - 3))
+
+
+@mistake(
+    "Q26",
+    hint="Your weights are new, random ones. They fit, and the first thing that was learned is gone.",
+)
+def a_fresh_random_layer(weight, in_channels):
+    return nn.Conv2d(3 if in_channels == 3 else in_channels, len(weight), weight.shape[-1]).weight.detach().to(weight)
+
+
+@mistake(
+    "Q26",
+    hint="The result is right, and the weights that came in have changed with it: a slice is a window on the same "
+    "numbers, and `*=` writes through it. Load them once more and they are no longer the author's.",
+)
+def scaled_in_place(weight, in_channels):
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    if in_channels < 3:
+        part = weight[:, :in_channels]
+        part *= 3 / in_channels
+        return part
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+@mistake(
+    "Q26",
+    hint="Half-precision weights came in, and single precision came out: they will not load beside the others.",
+)
+def always_single(weight, in_channels):
+    weight = weight.float()
+    if in_channels == 1:
+        return weight.sum(1, keepdim=True)
+    return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
+
+
+# --- Q27, right: a few entries that climb all steps ------------------------------------------------------------------
+
+
+@right("Q27")
+def own_loop_with_pooling(images):
+    def block(into, out):
+        return [nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
+
+    def even(x):
+        return (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.05)
+
+    own = own_loop_with_pooling
+    if not hasattr(own, "model"):
+        torch.manual_seed(0)
+        own.model = nn.Sequential(*block(3, 16), *block(16, 40), *block(40, 64), nn.Flatten(), nn.Linear(1024, 10))
+        own.model.to(images.device)
+        data, rng = load("shapes"), np.random.default_rng(0)
+        updates = torch.optim.AdamW(own.model.parameters(), lr=4e-3)
+        steps = torch.optim.lr_scheduler.OneCycleLR(updates, 6e-3, 4 * 63)
+        for epoch in range(4):
+            for x, y in data.batches(32, shuffle=True, seed=epoch):
+                x = torch.from_numpy(weather(x.numpy(), rng)).to(images.device)
+                loss = F.cross_entropy(own.model(even(x)), y.to(images.device))
+                updates.zero_grad()
+                loss.backward()
+                updates.step()
+                steps.step()
+        own.model.eval()
+    with torch.no_grad():
+        return own.model(even(images)).argmax(1)
+
+
+@right("Q27")
+def three_models_vote(images):
+    def even(x):
+        return (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.05)
+
+    def make():
+        layers = []
+        for into, out in ((3, 24), (24, 48), (48, 64)):
+            layers += [nn.Conv2d(into, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.ReLU()]
+        return nn.Sequential(*layers, nn.Flatten(), nn.Linear(1024, 10))
+
+    own = three_models_vote
+    if not hasattr(own, "models"):
+        own.models = []
+        data, rng = load("shapes"), np.random.default_rng(1)
+        for seed in range(3):
+            torch.manual_seed(seed)
+            model = make().to(images.device)
+            updates = torch.optim.AdamW(model.parameters(), lr=4e-3)
+            steps = torch.optim.lr_scheduler.OneCycleLR(updates, 6e-3, 4 * 63)
+            for epoch in range(4):
+                for x, y in data.batches(32, shuffle=True, seed=10 * seed + epoch):
+                    x = torch.from_numpy(weather(x.numpy(), rng)).to(images.device)
+                    updates.zero_grad()
+                    F.cross_entropy(model(even(x)), y.to(images.device)).backward()
+                    updates.step()
+                    steps.step()
+            own.models.append(model.eval())
+    with torch.no_grad():
+        votes = torch.stack([model(even(images)).softmax(-1) for model in own.models])
+    return votes.mean(0).argmax(-1).tolist()
+
+
+@right("Q27")
+def mirrored_and_asked_twice(images):
+    def even(x):
+        return (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.05)
+
+    own = mirrored_and_asked_twice
+    if not hasattr(own, "model"):
+        torch.manual_seed(3)
+        layers = []
+        for into, out in ((3, 32), (32, 48), (48, 64)):
+            layers += [nn.Conv2d(into, out, 4, stride=2, padding=1), nn.BatchNorm2d(out), nn.GELU()]
+        own.model = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.1), nn.Linear(1024, 10)).to(images.device)
+        data, rng = load("shapes"), np.random.default_rng(2)
+        updates = torch.optim.Adam(own.model.parameters(), lr=3e-3)
+        steps = torch.optim.lr_scheduler.OneCycleLR(updates, 5e-3, 6 * 63)
+        for epoch in range(6):
+            for x, y in data.batches(32, shuffle=True, seed=epoch):
+                x = torch.from_numpy(weather(x.numpy(), rng)).to(images.device)
+                x = torch.where(torch.rand(len(x), 1, 1, 1, device=x.device) < 0.5, x, x.flip(-1))
+                updates.zero_grad()
+                F.cross_entropy(own.model(even(x)), y.to(images.device)).backward()
+                updates.step()
+                steps.step()
+        own.model.eval()
+    with torch.no_grad():
+        scores = own.model(even(images)) + own.model(even(images.flip(-1)))
+    return scores.argmax(1).cpu().numpy().astype("float32")
+
+
+# --- Q27, wrong ------------------------------------------------------------------------------------------------------
+
+
+@mistake("Q27", hint="Ten numbers per image: these are scores. Which of the ten classes do they speak for?")
+def scores_handed_in(images):
+    torch.manual_seed(0)
+    return nn.Linear(3072, 10).to(images.device)(images.flatten(1))
+
+
+@mistake(
+    "Q27",
+    hint="Ten whole numbers per image, nine zeros and a one. The number of the class is the *place* of the one.",
+)
+def one_hot_rows(images):
+    return F.one_hot(torch.arange(len(images), device=images.device) % 10, 10)
+
+
+@mistake(
+    "Q27",
+    hint="One number per image, and no whole one: you return how large the best score is, not whose it is. `max` gives "
+    "two things.",
+)
+def size_of_the_best_score(images):
+    torch.manual_seed(0)
+    return nn.Linear(3072, 10).to(images.device)(images.flatten(1)).max(dim=1).values
+
+
+@mistake("Q27", hint="Your classes go up to 10. Python counts from 0, and so do the labels.")
+def classes_counted_from_one(images):
+    return 1 + torch.arange(len(images), device=images.device) % 10
+
+
+@mistake(
+    "Q27",
+    hint="Ten numbers for the whole batch: you looked for the largest along the images, for each class. Along which "
+    "axis do the classes lie?",
+)
+def best_image_of_each_class(images):
+    torch.manual_seed(0)
+    return nn.Linear(3072, 10).to(images.device)(images.flatten(1)).argmax(0)
+
+
+@mistake("Q27", hint="One number for all images together. Each image wants its own.")
+def one_answer_for_all(images):
+    torch.manual_seed(0)
+    return nn.Linear(3072, 10).to(images.device)(images.flatten(1)).argmax()
+
+
+@mistake("Q27", hint="Your labels stand in a column, (n, 1). Take the axis of length one away.")
+def labels_in_a_column(images):
+    return torch.zeros(len(images), 1, dtype=torch.long, device=images.device)
+
+
+@mistake(
+    "Q27",
+    hint="Labels for the first 64 images only. If you go through the images in batches, hand in those of all batches.",
+)
+def first_batch_only(images):
+    return torch.zeros(min(64, len(images)), dtype=torch.long, device=images.device)
+
+
+@mistake("Q27", hint="Names of classes, and numbers were asked for: the place of the name in `classes`.")
+def names_handed_in(images):
+    classes = load("shapes", limit=1).classes
+    return [classes[k % 10] for k in range(len(images))]
+
+
+@mistake(
+    "Q27",
+    hint="Every image gets the same class, which is right for one in ten. Either the model has not been trained, or "
+    "its images look to it nothing like those it was trained on.",
+)
+def always_the_circle(images):
+    return torch.zeros(len(images), dtype=torch.long, device=images.device)
+
+
+@mistake(
+    "Q27",
+    hint="All classes in about the right numbers, at the wrong images: an image's answer depends on its place in the "
+    "batch. Does anything shuffle, or sort, on the way through `predict`?",
+)
+def answers_out_of_order(images):
+    place = torch.arange(len(images), device=images.device)
+    return place % 10
+
+
+@mistake(
+    "Q27",
+    hint="A handful of classes, and asked again they are other ones: a model made inside `predict` starts from new "
+    "random weights in each call. What should happen once?",
+)
+def new_model_in_each_call(images):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)).to(images.device)
+    return model(images).argmax(dim=1)
+
+
+@mistake(
+    "Q27",
+    hint="Your model has learned something, and contradicts itself when asked again: part of it still behaves as in "
+    "training (dropout draws, batch norm looks at the company). One call tells it that training is over.",
+)
+def training_never_ended(images):
+    own = training_never_ended
+    if not hasattr(own, "model"):
+        torch.manual_seed(0)
+        layers = [nn.Conv2d(3, 24, 4, 4), nn.BatchNorm2d(24), nn.ReLU(), nn.Conv2d(24, 48, 3, 2, 1), nn.ReLU()]
+        own.model = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.5), nn.Linear(768, 10)).to(images.device)
+        updates = torch.optim.AdamW(own.model.parameters(), lr=4e-3)
+        for epoch in range(4):
+            for x, y in load("shapes").batches(32, shuffle=True, seed=epoch):
+                updates.zero_grad()
+                F.cross_entropy(own.model(x.to(images.device)), y.to(images.device)).backward()
+                updates.step()
+    return own.model(images).argmax(dim=1)
