@@ -68,7 +68,7 @@ def test_the_map_lists_each_lesson_with_minutes_questions_and_colab(site: Path) 
         path = f"notebooks/{lesson.id}/{lesson.id}.ipynb"
         link = f"https://colab.research.google.com/github/{COURSE.course.repository}/blob/{COURSE.course.ref}/{path}"
         assert link in html
-        assert link in (site / f"{lesson.id}.html").read_text("utf-8")
+        assert (site / f"{lesson.id}.html").read_text("utf-8").count(link) == 1
         for question in read_source(COURSE.source(lesson.id)).checks():
             assert question in text_of(html)
 
@@ -282,6 +282,12 @@ def test_code_is_text_whatever_it_holds() -> None:
     assert "<script" not in page.body
     assert "<b>" not in page.body
     assert "&lt;script&gt;" in page.body
+
+
+def test_what_was_printed_in_one_go_is_one_block() -> None:
+    outputs = [new_output("stream", name="stdout", text=f"line {i}\n") for i in range(3)]
+    page = render(new_notebook(cells=[new_code_cell("1", outputs=outputs)]), RUN)
+    assert "line 0\nline 1\nline 2" in page.body
 
 
 def test_an_output_picture_keeps_its_alt_text() -> None:

@@ -19,7 +19,7 @@ from PIL import Image
 from grading.site.formula import mathml
 
 _TEMPLATES = Path(__file__).parent
-_BADGE = re.compile(r"\[!\[[^\]]*\]\([^)]*colab-badge[^)]*\)\]\([^)]*\)")
+_COLAB = re.compile(r"^\[Open in Colab\]\([^)]*\)\n*", re.MULTILINE)  # stands above the lesson already
 _PICTURE = re.compile(r"<img\b[^>]*>")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -54,7 +54,7 @@ def render(notebook: NotebookNode, lesson: str) -> Rendered:
     page = _Page()
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = _BADGE.sub("", cell.source)
+            cell.source = _COLAB.sub("", cell.source)
     resources: dict[str, Any] = {"output_files_dir": f"pictures/{lesson}", "unique_key": "picture"}
     body, resources = page.from_notebook_node(notebook, resources=resources)
     pictures = {path.replace("\\", "/"): data for path, data in resources.get("outputs", {}).items()}
@@ -93,7 +93,8 @@ class _Page(HTMLExporter):
             exclude_input_prompt=True, exclude_output_prompt=True,
         )  # fmt: skip
         self.register_filter("clean_html", lambda html: html)  # highlighted code is escaped; this took half the time
-        self.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
+        for name in ("CoalesceStreams", "ExtractOutput"):
+            self.register_preprocessor(f"nbconvert.preprocessors.{name}Preprocessor", enabled=True)
         self.sections: list[Section] = []
 
     @pass_context
