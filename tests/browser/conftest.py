@@ -18,6 +18,7 @@ from tests.classroom import filled
 LESSON = "02_positional_encoding"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All journeys run one after another, in the process that has the server and the browser."""
     for item in items:
