@@ -12,6 +12,7 @@ from grading.exam.bank import mistake, right
 from helpers.data import load
 from helpers.data.weather import weather
 from helpers.torchvision_ops import load_torchvision
+from helpers.training import fit
 
 # --- Q25, right ------------------------------------------------------------------------------------------------------
 
@@ -602,6 +603,44 @@ def mirrored_and_asked_twice(images):
     with torch.no_grad():
         scores = own.model(even(images)) + own.model(even(images.flip(-1)))
     return scores.argmax(1).cpu().numpy().astype("float32")
+
+
+class Entry:
+    """The course's own loop, a shortcut, each image evened out by channel."""
+
+    class Shortcut(nn.Module):
+        def __init__(self, width):
+            super().__init__()
+            self.inside = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.BatchNorm2d(width), nn.SiLU())
+
+        def forward(self, x):
+            return x + self.inside(x)
+
+    def __init__(self, where):
+        torch.manual_seed(4)
+        rng = np.random.default_rng(4)
+        self.model = nn.Sequential(
+            nn.Conv2d(3, 32, 4, stride=2, padding=1), nn.BatchNorm2d(32), nn.SiLU(),
+            nn.Conv2d(32, 48, 4, stride=2, padding=1), nn.BatchNorm2d(48), nn.SiLU(), self.Shortcut(48),
+            nn.Conv2d(48, 64, 2, stride=2), nn.BatchNorm2d(64), nn.SiLU(), nn.Flatten(), nn.Linear(1024, 10),
+        )  # fmt: skip
+        fit(
+            self.model, load("shapes"), epochs=5, batch_size=32, lr=4e-3, device=where, progress=False,
+            augment=lambda x, y: (F.instance_norm(torch.from_numpy(weather(x.cpu().numpy(), rng)).to(x.device)), y),
+            schedule=lambda step, steps: min(1.0, 8 * (step + 1) / steps) * (1 - step / steps),
+        )  # fmt: skip
+        self.model.eval().requires_grad_(False)
+
+    def __call__(self, images):
+        return torch.cat([self.model(F.instance_norm(piece)).argmax(1) for piece in images.split(64)]).to(torch.int32)
+
+
+@right("Q27")
+def an_object_that_answers_in_pieces(images):
+    own = an_object_that_answers_in_pieces
+    if not hasattr(own, "entry"):
+        own.entry = Entry(images.device)
+    return own.entry(images)
 
 
 # --- Q27, wrong ------------------------------------------------------------------------------------------------------
