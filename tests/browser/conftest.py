@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("browser"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # no longer: while Playwright runs, its event loop counts as running here
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         opened = launch(playwright)
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
         opened.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lab(course, tmp_path_factory) -> Iterator[Lab]:
     """JupyterLab in the students' bundle, unzipped into a folder with blanks and letters that ASCII lacks."""
     base = tmp_path_factory.mktemp("student")
@@ -46,7 +46,7 @@ def lab(course, tmp_path_factory) -> Iterator[Lab]:
     started.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def student(browser: Browser) -> Iterator:
     """A browser context: what was loaded once is in its cache."""
     wanted: list[str] = []
