@@ -148,7 +148,8 @@ def _honest(count: int) -> set[int]:
 
 class _Watcher(Silent):
     def advance(self, outcome: SubmissionOutcome) -> None:
-        print(f"{outcome.student} {sum(outcome.seconds.values()):.1f} s {outcome.reason}", file=sys.stderr, flush=True)
+        seconds = sum(spent for stage, spent in outcome.seconds.items() if stage != "queue")
+        print(f"{outcome.student} {seconds:.1f} s {outcome.reason}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
