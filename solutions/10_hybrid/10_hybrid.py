@@ -952,7 +952,7 @@ def results(world, column="test", scale=100):
 
 long = results("shapes")
 runs = [len(values) for found in long.values() for values in found.values()]
-print(f"seeds     {min(runs)} to {max(runs)} per point; the bars are their standard deviation")
+print(f"seeds     {min(runs)} for every point; the bars are their standard deviation")
 show_sizes(long, f"{log.about['steps']:,} steps of 64 images")
 
 # %%
@@ -978,7 +978,7 @@ assert mean["CNN"][1000] - mean["ViT"][1000] > 20 > 6 > mean["CNN"][16000] - mea
 # - **the lines come together, and we saw no crossing.** At 1000 images the prejudice is worth dozens of points, at
 #   16,000 a few. The CNN stands at the ceiling by then: on these shapes there is nothing better to learn, so nobody can
 #   pass it;
-# - at equal time (a quarter more steps for the ViT, one seed) nothing changes: steps are not what it is short of;
+# - at equal time (a quarter more steps for the ViT) nothing changes: steps are not what it is short of;
 # - the hybrid needs far fewer images than the ViT. It differs in the entrance, and has a block less;
 # - crossings are seen where data are huge. In Dosovitskiy et al. (Figure 4) ViT-B/32 is far behind a ResNet-50 after
 #   9 million images, and ahead after 90 million. Don't expect one on a laptop, and don't believe a talk that shows
