@@ -19,6 +19,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -98,10 +99,10 @@ def proportional_mb(pid: int) -> float:
 
 
 def lines_in(path: Path | None) -> int:
-    """How many outcomes a results file holds."""
+    """How many students have an outcome in a results file, which may hold several of one."""
     if path is None or not path.exists():
         return 0
-    return path.read_bytes().count(b'{"student"')
+    return len(set(re.findall(rb'^{"student": ("[^"]*")', path.read_bytes(), re.MULTILINE)))
 
 
 def quarters(cost: Cost, students: int) -> str:
