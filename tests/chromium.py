@@ -1,4 +1,4 @@
-"""A page opened in Chromium, and what a script in it found."""
+"""Where Chromium is, how tests start it, and what a script in a page found."""
 
 from __future__ import annotations
 
@@ -10,15 +10,25 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-NAME = shutil.which("chromium") or shutil.which("google-chrome")
 FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update",
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
-needs_chromium = pytest.mark.skipif(NAME is None, reason="Chromium is not on the path: apt install chromium")
+
+def chromium() -> str:
+    """Where Chromium is.
+
+    Raises:
+        FileNotFoundError: there is none. The journeys fail then: a desk that nobody looked at is not a tested one.
+    """
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if found is None:
+        raise FileNotFoundError(
+            "The browser tests need Chromium, and none of chromium, chromium-browser and google-chrome is on the "
+            "PATH: run `sh .ci/install-chromium`, or leave these tests out with `-m 'not browser'`."
+        )
+    return found
 
 
 def found_by(script: str, page: Path, scratch: Path) -> Any:
@@ -29,7 +39,7 @@ def found_by(script: str, page: Path, scratch: Path) -> Any:
     copy.write_text(text.replace("</body>", probe + "</body>"), "utf-8")
     try:
         done = subprocess.run(
-            [str(NAME), *FLAGS, f"--user-data-dir={scratch / 'profile'}", "--dump-dom", copy.as_uri()],
+            [chromium(), "--headless", *FLAGS, f"--user-data-dir={scratch / 'profile'}", "--dump-dom", copy.as_uri()],
             capture_output=True, text=True, timeout=120,
         )  # fmt: skip
     finally:

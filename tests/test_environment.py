@@ -213,7 +213,7 @@ def test_chromium_is_installed_where_that_takes_no_question_and_else_it_is_said_
 
 
 def test_browser_tests_fail_loudly_without_a_browser(monkeypatch):
-    from tests.browser.desk import chromium
+    from tests.chromium import chromium
 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(FileNotFoundError, match="install-chromium"):

@@ -16,7 +16,7 @@ from grading.report import report_of, tally
 from grading.report.attempts import tally_attempts
 from grading.report.leaderboard import leaderboards
 from grading.similarity import Alike, Group
-from tests.chromium import found_by, needs_chromium
+from tests.chromium import found_by
 from tests.classroom import filled, hand_in
 from tests.conftest import ROOT
 from tests.test_report import HOSTILE, LESSON, a_class, answer, submission, written
@@ -163,7 +163,6 @@ def test_the_command_writes_the_page_and_says_where_it_is(tmp_path: Path) -> Non
 
 
 @pytest.mark.browser
-@needs_chromium
 def test_tables_sort_by_their_heads_which_are_buttons(tmp_path: Path) -> None:
     written(a_class(), tmp_path)
     script = """

@@ -23,7 +23,7 @@ from grading.site.formula import FormulaError, mathml
 from grading.site.links import broken_links
 from grading.site.render import Section, render
 from grading.site.search import search_index, words_of
-from tests.chromium import found_by, needs_chromium
+from tests.chromium import found_by
 from tests.conftest import ROOT
 from tests.test_leaks import LONG_ENOUGH, squeeze
 
@@ -328,7 +328,6 @@ def test_text_of_a_lesson_can_not_end_the_script() -> None:
 
 
 @pytest.mark.browser
-@needs_chromium
 @pytest.mark.parametrize(
     ("asked", "first"),
     [("clocks", "3-clocks"), ("relative posit", ""), ("CLÓCKS hand", "3-clocks"), ("zzzz", None), ("<b>", None)],

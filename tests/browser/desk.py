@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,31 +21,13 @@ from urllib.parse import quote, urlsplit
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Request
 
+from tests.chromium import FLAGS, chromium
 from tests.conftest import ROOT
 
 TOKEN = "desk"
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 SECONDS = 1000  # Playwright counts milliseconds
 PATIENCE = 60 * SECONDS
 _NOTEBOOK = "jupyterapp.shell.currentWidget"
-
-
-def chromium() -> str:
-    """Where Chromium is.
-
-    Raises:
-        FileNotFoundError: there is none. The journeys fail then: a desk that nobody looked at is not a tested one.
-    """
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if found is None:
-        raise FileNotFoundError(
-            "The browser tests need Chromium, and none of chromium, chromium-browser and google-chrome is on the "
-            "PATH: run `sh .ci/install-chromium`, or leave these tests out with `-m 'not browser'`."
-        )
-    return found
 
 
 def launch(playwright: Playwright) -> Browser:
