@@ -10,18 +10,26 @@ ATTACK = Attack(
     answer="""
 import mmap
 import os
+import signal
 import time
 
 attempt("4 GB private", lambda: bytearray(4 * 2**30))
 attempt("1 GB private", lambda: [bytearray(2**28) for _ in range(8)])
-for _ in range(4):
-    if os.fork() == 0:
-        held = mmap.mmap(-1, 700 * 2**20)
-        for _ in range(700):
-            held.write(b"x" * 2**20)
-        time.sleep(4)
-        os._exit(0)
-time.sleep(4)
+children = []
+try:
+    for _ in range(4):
+        child = os.fork()
+        if child == 0:
+            held = mmap.mmap(-1, 700 * 2**20)
+            for _ in range(700):
+                held.write(b"x" * 2**20)
+            time.sleep(60)
+            os._exit(0)
+        children.append(child)
+    time.sleep(60)
+finally:  # where the machine is too slow to fill it in the cell's time
+    for child in children:
+        os.kill(child, signal.SIGKILL)
 
 
 def cosine_similarity(P):
