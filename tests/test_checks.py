@@ -9,13 +9,15 @@ import pytest
 import torch
 from safetensors.numpy import save
 
-from helpers.checks import Case, Criterion, Finding, Question, same, same_shape
+from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, seeding
 from helpers.checks.answer import Answer, Arrays, BadAnswer, Failure, collect, decode, encode, to_array
 from helpers.checks.card import as_text, card
 from helpers.checks.fingerprint import Fingerprint, mark
 from helpers.checks.probing import probe_all, raises
 from helpers.checks.question import Expected, case_rng, public_rng
+from helpers.checks.seeding import seed_torch
 from helpers.checks.verdict import judge_answer
+from helpers.device import device
 
 
 class Squares(Question):
@@ -186,6 +188,39 @@ def test_the_students_random_state_is_left_alone() -> None:
     random.seed(3)
     probe_all(Q, lambda x: torch.rand(2, len(x)), PUBLIC)
     assert (torch.rand(1).item(), np.random.rand(), random.random()) == wanted
+
+
+def test_seeding_is_torchs_own_without_notes_for_accelerators_that_are_not_there() -> None:
+    """`torch.manual_seed` keeps a stack trace for each kind of them, at ten times the cost."""
+    if device().type != "cpu":
+        pytest.skip("here the accelerator is seeded")
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    before = len(torch.cuda._queued_calls)
+    seed_torch(5)
+    assert torch.equal(torch.rand(3), wanted)
+    probe_all(Q, lambda x: torch.rand(2, len(x)), PUBLIC)
+    assert len(torch.cuda._queued_calls) == before
+
+
+def test_an_accelerators_random_state_is_left_alone_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Accelerator:
+        state = "the student's"
+
+        def get_rng_state(self):
+            return self.state
+
+        def set_rng_state(self, state):
+            self.state = state
+
+        def manual_seed(self, seed):
+            self.state = f"seed {seed}"
+
+    there = Accelerator()
+    monkeypatch.setattr(seeding, "_accelerator", lambda: there)
+    with seeding.seeded(7):
+        assert there.state == "seed 7"
+    assert there.state == "the student's"
 
 
 def test_raises_tells_the_right_error_from_another() -> None:

@@ -190,7 +190,10 @@ def test_results_are_one_readable_line_each(graded) -> None:
 
 def test_the_autograded_notebook_is_the_templates_with_the_students_answers(graded, short: Course) -> None:
     out, _ = graded
-    notebook = nbformat.read(out / "autograded" / "mallory" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    path = out / "autograded" / "mallory" / LESSON / f"{LESSON}.ipynb"
+    assert "\n" not in path.read_text("utf-8").strip(), "indented, it takes ten times as long to write"
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
     template = {c.id: c for c in released(short, LESSON).cells}
     checks = [c for c in notebook.cells if c.metadata.get("vitlab", {}).get("role") == "check"]
     assert checks

@@ -10,16 +10,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 
-from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat import NotebookNode, from_dict
 
 from grading.course import Course
+from grading.exam.pictures import Pictures
 from grading.exam.reference import Reference, load_reference
 from grading.exam.sealing import seed_of
 from grading.exam.selection import role_of
 from helpers.checks.answer import MIME, Answer, BadAnswer, decode
 from helpers.checks.card import card
-from helpers.checks.check import draw
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.question import Case, Expected, public_rng
 from helpers.checks.result import picture_alt
@@ -58,6 +57,7 @@ class Judge:
 
     def __init__(self, reference: Reference, expectations: Path, seed: int, answer_mb: float = 8) -> None:
         self.reference, self.seed, self.answer_mb = reference, seed, answer_mb
+        self._pictures = Pictures()
         self._public: dict[str, tuple[list[Case], Expected]] = {}
         self._secret: dict[str, tuple[list[Case], Expected]] = {}
         with ONE_AT_A_TIME:
@@ -105,10 +105,10 @@ class Judge:
             verdicts.append(verdict)
             html = card(verdict, picture, picture_alt(verdict))
             cell.outputs = [
-                new_output(
-                    "execute_result", data={"text/plain": repr(float(verdict.score)), "text/html": html},
-                    execution_count=cell.execution_count,
-                )
+                from_dict({  # not `new_output`, which takes milliseconds to look whether this is one
+                    "output_type": "execute_result", "execution_count": cell.execution_count, "metadata": {},
+                    "data": {"text/plain": repr(float(verdict.score)), "text/html": html},
+                })
             ]  # fmt: skip
         return verdicts, suspicious + _machinery(notebook)
 
@@ -135,7 +135,9 @@ class Judge:
         verdict = judge_answer(question, answer, public=public, secret=secret)
         with ONE_AT_A_TIME:
             shown = arrays_only(answer.of("public", len(public[0])))
-            picture = None if verdict.passed else draw(question, verdict, public[0], public[1].arrays, shown)
+            picture = None
+            if not verdict.passed:
+                picture = self._pictures.draw(question, verdict, public[0], public[1].arrays, shown)
         return verdict, picture
 
 

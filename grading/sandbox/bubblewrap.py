@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from grading.sandbox import gpu
@@ -36,7 +37,8 @@ class SandboxUnavailable(RuntimeError):
     """Bubblewrap is missing or does not work here; the message says what was found and what to do."""
 
 
-def python_folders() -> list[Path]:
+@cache
+def python_folders() -> tuple[Path, ...]:
     """Each folder the running Python and its environment live in, as named and as resolved."""
     found = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)]
     found += [Path(os.path.realpath(sys.executable)).parent.parent]
@@ -44,7 +46,7 @@ def python_folders() -> list[Path]:
     for folder in [*found, *(path.resolve() for path in found)]:
         if not any(folder.is_relative_to(known) for known in [Path("/usr"), *folders]):
             folders.append(folder)
-    return folders
+    return tuple(folders)
 
 
 def _show(outside: str | Path, inside: str | Path) -> Iterator[str]:

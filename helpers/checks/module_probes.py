@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Finding, same
+from helpers.checks.seeding import seed_torch
 
 MANY = 4096  # samples behind a mean and a spread
 NOTHING = np.zeros(0)
@@ -61,7 +62,7 @@ def dropout_spread(model: Any, x: Any, many: int) -> dict[str, Any]:
     import torch
 
     with torch.no_grad():
-        torch.manual_seed(2)
+        seed_torch(2)
         out = model(x.expand(many, *x.shape[1:]).clone())
         if hasattr(model, "eval"):
             model.eval()

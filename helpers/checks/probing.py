@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import linecache
-import random
 import re
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
 from helpers.checks.answer import Arrays, Failure, collect
 from helpers.checks.question import Case, Question
+from helpers.checks.seeding import seeded
 
 _CELL = re.compile(r"(ipykernel_\d+|<ipython-input|<answer|/cell_\d+)")
 
@@ -58,7 +57,7 @@ def probe_all(question: Question, answer: Any, cases: Iterable[Case]) -> list[Ar
 def _probe_one(question: Question, answer: Any, case: Case, number: int) -> Arrays | Failure:
     import torch
 
-    with _seeded(number), torch.no_grad() if _without_gradients(question) else torch.enable_grad():
+    with seeded(number), torch.no_grad() if _without_gradients(question) else torch.enable_grad():
         try:
             return collect(question.probe(answer, case))
         except Exception as error:
@@ -77,20 +76,3 @@ def failure_of(error: BaseException) -> Failure:
             line = frame.lineno or 0
             source = (frame.line or linecache.getline(frame.filename, line)).strip()
     return Failure(type(error).__name__, str(error)[:500], line, source[:200])
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Fixed random state inside, the student's own state restored after."""
-    import torch
-
-    python, numpy_, torch_ = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numpy_)
-        torch.random.set_rng_state(torch_)

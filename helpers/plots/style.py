@@ -148,7 +148,7 @@ def close(fig: Figure) -> None:
 
 def as_png(fig: Figure, max_width_px: int = 640) -> bytes:
     """PNG bytes of a figure for a card: at most `max_width_px` wide, 128 colours or fewer, a few kilobytes."""
-    image = Image.open(io.BytesIO(_png(fig))).convert("RGB")
+    image = _drawn(fig)
     if image.width > max_width_px:
         height = round(image.height * max_width_px / image.width)
         image = image.resize((max_width_px, height), Image.Resampling.LANCZOS)
@@ -165,10 +165,14 @@ def _palette(image: Image.Image, colours: int) -> bytes:
 
 
 def _png(fig: Figure) -> bytes:
+    return _palette(_drawn(fig), 256)
+
+
+def _drawn(fig: Figure) -> Image.Image:
     out = io.BytesIO()
     with style():
-        fig.savefig(out, format="png", dpi=DPI)
-    return _palette(Image.open(out).convert("RGB"), 256)
+        fig.savefig(out, format="png", dpi=DPI, pil_kwargs={"compress_level": 0})
+    return Image.open(out).convert("RGB")
 
 
 def _describe(fig: Figure) -> str:

@@ -28,6 +28,7 @@ from helpers.checks.placed_weights import (
     place_feed_forward,
     put,
 )  # fmt: skip
+from helpers.checks.seeding import seed_torch
 from helpers.pictures.encoder_block import bend_picture, value_panels
 
 
@@ -102,7 +103,7 @@ class FeedForwardQuestion(Question):
         d, hidden = case["x"].shape[-1], case["hidden"]
         model = prepared(answer(d, **{k: case[k] for k in ("expansion", "drop_p") if k in case}))
         x, weights = tensor(case["x"]), draw_weights(case["seed"], d, hidden)
-        torch.manual_seed(1)
+        seed_torch(1)
         model(x)
         if "many" in case:
             weights["b1"], weights["w2"] = np.abs(weights["b1"]) / 6, 3 * weights["w2"]
@@ -112,7 +113,7 @@ class FeedForwardQuestion(Question):
             if "many" in case:
                 record |= {f"{k}_{name}": v for k, v in dropout_spread(model, x, case["many"]).items()}
             else:
-                torch.manual_seed(1)
+                seed_torch(1)
                 record[name] = model(x)
         if "many" not in case:
             record["learned"] = learned(model, model(x))
@@ -218,12 +219,11 @@ class EncoderBlockQuestion(Question):
         yield block("no arguments at all", ("defaults",), (1, 3, 64))
 
     def probe(self, answer, case):
-        import torch
 
         given = {k: case[k] for k in ("emb_size", "num_heads", "expansion", "drop_p", "forward_drop_p") if k in case}
         model, x = prepared(answer(**given)), tensor(case["x"])
         d = x.shape[-1]
-        torch.manual_seed(1)
+        seed_torch(1)
         model(x)
         weights = silenced(case, draw_weights(case["seed"], d, case.get("expansion", 4) * d))
         record: dict[str, Any] = {}
@@ -232,7 +232,7 @@ class EncoderBlockQuestion(Question):
             if "many" in case:
                 record |= {f"{k}_{name}": v for k, v in dropout_spread(model, x, case["many"]).items()}
             else:
-                torch.manual_seed(1)
+                seed_torch(1)
                 record[name] = model(x)
         if "many" not in case:
             record["learned"] = learned(model, model(x))

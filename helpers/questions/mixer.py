@@ -13,6 +13,7 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
 from helpers.checks.placed_weights import learned, put
+from helpers.checks.seeding import seed_torch
 from helpers.pictures.beyond_checks import halves_picture
 
 _FORMS = ("out", "turned")
@@ -74,13 +75,12 @@ class MixerBlockQuestion(Question):
             yield block(f"{sizes[0]} tokens of width {sizes[1]}, both halves at work", ("shape", *own), 3, sizes)
 
     def probe(self, answer, case):
-        import torch
 
         model, x = prepared(answer(**{name: case[name] for name in _SIZES})), tensor(case["x"])
         weights, record = drawn_weights(case), dict[str, Any]()
         for name in _FORMS:
             place(model, weights, turned=name == "turned")
-            torch.manual_seed(1)
+            seed_torch(1)
             record[name] = model(x)
         record["learned"] = learned(model, record["turned"])
         return record

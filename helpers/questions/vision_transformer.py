@@ -11,6 +11,7 @@ from helpers.checks import Case, Criterion, Finding, Question, same, same_shape,
 from helpers.checks.known_parts import known_parts
 from helpers.checks.module_probes import NOTHING, as_single, prepared
 from helpers.checks.placed_weights import learned
+from helpers.checks.seeding import seed_torch
 from helpers.checks.watching import class_token_on_its_way, tensors_made, token_pull
 from helpers.pictures.vision_transformer import assembly_picture
 
@@ -187,9 +188,8 @@ def _sizes(case: Case, **changed: Any) -> dict[str, Any]:
 
 def _made(answer: Any, seed: int, *, stirred: bool = True, **sizes: Any) -> Any:
     """A model under a seed; stirred, so that no weight is zero, whatever it was born as."""
-    import torch
 
-    torch.manual_seed(seed % 2**31)
+    seed_torch(seed % 2**31)
     np.random.seed(seed % 2**31)
     model = prepared(_called(answer, **sizes))
     if stirred:
@@ -289,7 +289,7 @@ def _as_it_comes(answer: Any, case: Case) -> dict[str, Any]:
         for given in (dict[str, Any](), _DEFAULTS):
             model = _made(answer, case["seed"], **given)
             model.train(training)
-            torch.manual_seed(3)
+            seed_torch(3)
             logits.append(model(x).detach())
     return {"logits": torch.stack(logits)}
 
