@@ -9,8 +9,10 @@ graded by itself, tells start-up and the cost of each further submission apart. 
 large classes, and prints seconds and memory over the run's quarters.
 
 `--otter PYTHON` grades the class with otter-grader, too (see `otter.py`): the students' public checks, no sandbox.
-The last line is JSON: `wall_ratio` is stock over ours, `cpu_over_floor` ours over the floor, start-up included;
-`cpu_over_floor_each` without it. Over several lessons the values are means.
+The last line is JSON: `wall_ratio` is stock over ours; `cpu_over_floor` our processor time, start-up included, over
+that of the submission's cells in the warm shell; `cpu_over_floor_run` over that of the few cells that grading runs,
+and `cpu_over_floor_run_each` the same without start-up. Over several lessons the values are means; `--lessons all`
+takes every one.
 """
 
 from __future__ import annotations
@@ -233,8 +235,9 @@ def compare(course: Course, lesson: str, options: argparse.Namespace, folder: Pa
     cpu = sum(cost.cpu for cost, _ in rounds) / len(rounds)
     each = (cpu - start.cpu) / max(1, students - 1)
     return found | {
-        "cpu_over_floor": cpu / students / least["run"], "cpu_over_floor_each": each / least["run"],
-        "cpu_over_floor_all_cells": cpu / students / least["all"], "wall_per_submission": wall,
+        "cpu_over_floor": cpu / students / least["all"], "cpu_over_floor_run": cpu / students / least["run"],
+        "cpu_over_floor_run_each": each / least["run"], "floor": least["all"], "floor_run": least["run"],
+        "wall_per_submission": wall,
         "cpu_per_submission": cpu / students, "cpu_each": each, "start_cpu": start.cpu, "start_wall": start.wall,
         "peak_mb": max(cost.peak_mb for cost, _ in rounds),
     }  # fmt: skip
@@ -251,11 +254,12 @@ def main() -> None:
     options = parser.parse_args()
     course = load_course(ROOT)
     rows = []
-    for lesson in options.lessons:
+    lessons = [lesson.id for lesson in course.lessons] if options.lessons == ["all"] else options.lessons
+    for lesson in lessons:
         with tempfile.TemporaryDirectory(prefix="vitlab-benchmark-") as name:
             rows.append(compare(course, lesson, options, Path(name)))
     means = {name: round(sum(row[name] for row in rows) / len(rows), 3) for name in rows[0]}
-    print(json.dumps({"lessons": options.lessons, "students": options.students, "jobs": options.jobs, **means}))
+    print(json.dumps({"lessons": lessons, "students": options.students, "jobs": options.jobs, **means}))
 
 
 if __name__ == "__main__":
