@@ -46,7 +46,10 @@ def test_a_cell_that_is_not_python_hurts_nobody() -> None:
 def test_a_name_whose_assignment_is_still_blank_calls_for_no_demonstration() -> None:
     made = notebook(
         ("demo", "queries = train()"),
-        ("answer", "class A:\n    def forward(self, x):\n        ___\n        out = attend(queries)\n        return ___"),
+        (
+            "answer",
+            "class A:\n    def forward(self, x):\n        ___\n        out = attend(queries)\n        return ___",
+        ),
         ("answer", "def f(x):\n    y = ___\n    return queries + y"),
     )
     assert cells_to_run(made) == {1, 2}

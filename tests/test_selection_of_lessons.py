@@ -59,7 +59,11 @@ def test_no_left_out_answer_brings_in_a_demonstration(lesson: str) -> None:
 def marked_answers(lesson: str) -> dict[str, str]:
     """Each answer cell's text with its markers, as its author wrote it."""
     cells = jupytext.reads(COURSE.source(lesson).read_text("utf-8"), fmt="py:percent").cells
-    return {c.metadata["question"]: re.sub(r"  # fmt: skip", "", c.source) for c in cells if "answer" in c.metadata.get("tags", [])}
+    return {
+        c.metadata["question"]: re.sub(r"  # fmt: skip", "", c.source)
+        for c in cells
+        if "answer" in c.metadata.get("tags", [])
+    }
 
 
 def with_one_blank_left(source: str) -> Iterator[str]:
