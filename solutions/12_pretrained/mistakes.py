@@ -549,9 +549,9 @@ def three_models_vote(images):
         return (x - x.mean((1, 2, 3), keepdim=True)) / (x.std((1, 2, 3), keepdim=True) + 0.05)
 
     def make():
-        layers = []
-        for into, out in ((3, 24), (24, 48), (48, 64)):
-            layers += [nn.Conv2d(into, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.ReLU()]
+        layers = [nn.Conv2d(3, 16, 3, 2, 1), nn.BatchNorm2d(16), nn.ReLU()]
+        for into, out in ((16, 32), (32, 64)):
+            layers += [nn.Conv2d(into, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
         return nn.Sequential(*layers, nn.Flatten(), nn.Linear(1024, 10))
 
     own = three_models_vote
