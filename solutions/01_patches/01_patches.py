@@ -36,7 +36,10 @@ from helpers import check, ready
 from helpers.data import load, sample_image
 from helpers.explore import explore
 from helpers.pictures.patches import show_numbers
-from helpers.plots import bars, compare, curves, figure, show, show_grid, show_images, show_patches, token_strip
+from helpers.plots import bars, compare, curves, figure, show, show_grid, show_images
+from helpers.plots import show_patches, token_strip
+
+torch.set_num_threads(1)  # for tensors as small as these, more threads only wait for each other
 
 # %% [markdown]
 # Letters, the same in every lesson: `b` batch, `n` tokens, `d` width of a token, `c h w` channels, height and
@@ -370,8 +373,8 @@ if ready("Q0a"):
     bars(timings, xlabel="milliseconds for 64 images of 32 x 32", form="{:.2g}")
 
 # %% [markdown]
-# The loop pays for every slice. The others copy the numbers once, whatever the line looks like: take the one
-# that you can read.
+# The loop pays for every slice. The others copy the numbers about once, and which of them is ahead changes with the
+# machine: take the one that you can read.
 
 # %% [markdown]
 # ## 6 · A mistake that travels

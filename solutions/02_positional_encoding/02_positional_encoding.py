@@ -376,7 +376,7 @@ if ready("Q1") and ready("Q1b"):
     print(f"spread over 40 starting points: {spread:.0e}")
 
 # %% [markdown]
-# **Try it.** How does similarity fade? Find a setting in which position 30 resembles position 0 more than position 5
+# **Try it.** How does similarity fade? Find a setting in which position 25 resembles position 0 more than position 5
 # does.
 
 

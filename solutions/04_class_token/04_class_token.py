@@ -432,7 +432,8 @@ try:
     nn.Linear(32, 10)(tokens64)
 except RuntimeError as error:
     print(f"{tokens64.dtype}, and the next layer says: {error}")
-#
+
+# %% [markdown]
 # What does adding do to the tokens? With the sinusoids, it is plain to see:
 
 # %%
@@ -583,7 +584,7 @@ if ready("Q4"):
         print(f"{name:<9} largest share, layer 1: {largest[0]:.2f}, layer 2: {largest[1]:.2f}")
 
 # %% [markdown]
-# Before, an almost even grey. After, it has become choosy, and differently for each image.
+# Before, nearly even shares. After, it has become choosy, and differently for each image.
 #
 # Is that where the knowledge is? Take patches out of the sequence, those it listens to most first, or least first,
 # and let the trained model read the rest:
