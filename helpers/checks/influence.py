@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-
 _NORMS = ("batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm")
 
 
 @contextmanager
 def still_norms(model: Any) -> Iterator[None]:
-    """Inside, norms give back what they were given: torch's functions, and modules without parts whose class is called so."""
+    """Inside, norms give back what they were given: torch's functions, and modules without parts that are called so."""
     from torch.overrides import TorchFunctionMode
 
     class Still(TorchFunctionMode):

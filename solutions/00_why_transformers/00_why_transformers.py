@@ -161,7 +161,8 @@ def pushed(model, name):
 
 
 def under_all(models):
-    return {name: torch.tensor([pushed(model, name) for model in models]) for name in pushes}  # models, strengths
+    # models, strengths
+    return {name: torch.tensor([pushed(model, name) for model in models]) for name in pushes}
 
 
 def draw_pushes(who):
@@ -396,7 +397,9 @@ if ready("Q00a") and ready("Q00b"):
     maps = [mean_map(lambda depth=depth: stack(depth)) for depth in depths]
     looks = [square_holding(found) for found in maps]
     rows = zip(maps, fields, looks, strict=True)
-    draw.show_fields({f"{depth} layer{'s' * (depth > 1)}": row for depth, row in zip(depths, rows, strict=True)})
+    draw.show_fields(
+        {f"{depth} layer{'s' * (depth > 1)}": row for depth, row in zip(depths, rows, strict=True)}
+    )  # fmt: skip
 
 # %% [markdown]
 # Solid: what theory allows. Dashed: where 90 % of the slope is. (Brightness is the root of the slope, or you
@@ -606,7 +609,12 @@ vits = [trained(lambda: SmallViT(2), faces, faces_test, seed, lr=2e-3, epochs=5)
 scores = {"bag of 5 pixels": found[0], "CNN, 17 pixels": found[3],
           "small ViT": torch.tensor([100 * h.test_accuracy[-1] for _, h in vits])}  # fmt: skip
 spread = {name: (s.max() - s.min()) / 2 for name, s in scores.items()}
-bars({name: s.mean() for name, s in scores.items()}, spread, xlabel="test accuracy on faces, %", form="{:.1f}")
+bars(
+    {name: s.mean() for name, s in scores.items()},
+    spread,
+    xlabel="test accuracy on faces, %",
+    form="{:.1f}",
+)
 assert min(scores["small ViT"]) > 90
 
 # %% [markdown]
@@ -702,7 +710,9 @@ assert min(steps[0::2]) > max(steps[1::2])  # places 0, 4, 8, 12, 16 against the
 
 # %%
 third = torch.randint(3, (len(digits),), generator=torch.Generator().manual_seed(0))
-asks = Dataset("thirds", on_a_stripe(digits.images, (8 * third).tolist()), third, ("left", "mid", "right"), "")
+asks = Dataset(
+    "thirds", on_a_stripe(digits.images, (8 * third).tolist()), third, ("left", "mid", "right"), ""
+)  # fmt: skip
 in_each = torch.cat([on_a_stripe(digits_test.images, [8 * k] * len(digits_test)) for k in range(3)])
 truth = torch.arange(3).repeat_interleave(len(digits_test))
 knows = {}
@@ -762,7 +772,8 @@ def listens(vit, images):
 
 
 attention_a, attention_b = listens(vit, torch.stack([whole, scrambled]))
-shares = [m / m.sum(1, keepdim=True) for m in (conv_a, conv_b)]  # of all that an output hears, as in attention
+# of all that an output hears, as in attention
+shares = [m / m.sum(1, keepdim=True) for m in (conv_a, conv_b)]
 compare([("conv, face A", shares[0]), ("conv, face B", shares[1]), ("attention, A", attention_a),
          ("attention, B", attention_b)])  # fmt: skip
 print(f"attention, largest difference of a weight: {(attention_a - attention_b).abs().max():.2f}")
@@ -786,7 +797,9 @@ draw.show_looks(six, kernel_map, query, titles=["a convolution"] * 6)
 # %%
 attention_varies = listens(vit, faces_test.images).std(0).mean().item()
 kernel_varies = kernel_map.std(0).mean().item()
-print(f"a weight varies from face to face by: attention {attention_varies:.3f}, convolution {kernel_varies:.3f}")
+print(
+    f"a weight varies from face to face by: attention {attention_varies:.3f}, convolution {kernel_varies:.3f}"
+)  # fmt: skip
 print(f"(a mean attention weight is 1/16 = {1 / 16:.3f})")
 assert kernel_varies == 0 < attention_varies
 

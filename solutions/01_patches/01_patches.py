@@ -36,8 +36,17 @@ from helpers import check, ready
 from helpers.data import load, sample_image
 from helpers.explore import explore
 from helpers.pictures.patches import show_numbers
-from helpers.plots import bars, compare, curves, figure, show, show_grid, show_images
-from helpers.plots import show_patches, token_strip
+from helpers.plots import (
+    bars,
+    compare,
+    curves,
+    figure,
+    show,
+    show_grid,
+    show_images,
+    show_patches,
+    token_strip,
+)
 
 torch.set_num_threads(1)  # for tensors as small as these, more threads only wait for each other
 
@@ -93,7 +102,9 @@ print(f"128 x 128 pixels as tokens: {attention_bytes(128 * 128) / GiB:g} GiB")
 
 # %%
 tokens = (224 // 16) ** 2
-print(f"{tokens} tokens: {attention_bytes(tokens) / MiB:.1f} MiB, for {224**2 / 128**2:.1f} times the pixels")
+print(
+    f"{tokens} tokens: {attention_bytes(tokens) / MiB:.1f} MiB, for {224**2 / 128**2:.1f} times the pixels"
+)  # fmt: skip
 
 # %% [markdown]
 # A tenth of a GiB instead of hundreds, on an image of three times as many pixels.
@@ -367,7 +378,12 @@ def milliseconds(call, runs=20):
 
 
 if ready("Q0a"):
-    ways = {"yours": split_into_patches, "einops": cut_einops, "unfold": cut_unfold, "F.unfold": cut_f_unfold}
+    ways = {
+        "yours": split_into_patches,
+        "einops": cut_einops,
+        "unfold": cut_unfold,
+        "F.unfold": cut_f_unfold,
+    }
     timings = {"two loops": milliseconds(lambda: torch.stack([cut_by_hand(x, 4) for x in photos]), runs=5)}
     timings |= {name: milliseconds(lambda way=way: way(photos, 4)) for name, way in ways.items()}
     bars(timings, xlabel="milliseconds for 64 images of 32 x 32", form="{:.2g}")

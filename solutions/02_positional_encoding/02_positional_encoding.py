@@ -285,7 +285,12 @@ def puzzle(moved):
     P, piled = getPositionEncoding(16, 192), tokens[shuffled(moved)]
     plain = (look_around(piled) - look_around(tokens)).norm().item()
     coded = (look_around(piled + P) - look_around(tokens + P)).norm().item()
-    show_puzzle(picture_of(piled), {"no code": plain, "with code": coded}, title="change of the result", limit=2.2)
+    show_puzzle(
+        picture_of(piled),
+        {"no code": plain, "with code": coded},
+        title="change of the result",
+        limit=2.2,
+    )
 
 
 if ready("Q1"):
@@ -479,8 +484,14 @@ def found(P, noise):
 if ready("Q1"):
     torch.manual_seed(0)
     noise = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
-    curves(noise, {"found": [found(P, s) for s in noise]}, xlabel="noise added to every number (standard deviation)",
-           ylabel="positions found, %", height=2.4, alt="All are found up to 0.25, then ever fewer.")  # fmt: skip
+    curves(
+        noise,
+        {"found": [found(P, s) for s in noise]},
+        xlabel="noise added to every number (standard deviation)",
+        ylabel="positions found, %",
+        height=2.4,
+        alt="All are found up to 0.25, then ever fewer.",
+    )
 
 # %% [markdown]
 # **Relative.** Three steps further, each hand has turned by an angle of its own. Turning is linear: *one matrix*
@@ -526,8 +537,14 @@ assert (own[40:77] @ shift_matrix(own, 3).T - own[43:80]).abs().max() > 0.3
 if ready("Q1") and ready("Q1b"):
     fade = cosine_similarity(long)[0]  # n
     rises = (fade[1:] > fade[:-1]).nonzero()[0].item()
-    curves(range(512), {"n = 10,000": fade}, xlabel="steps from position 0", ylabel="similarity", height=2.3,
-           alt="Similarity falls quickly from 1 to about 0.6, then slowly and with ripples.")  # fmt: skip
+    curves(
+        range(512),
+        {"n = 10,000": fade},
+        xlabel="steps from position 0",
+        ylabel="similarity",
+        height=2.3,
+        alt="Similarity falls quickly from 1 to about 0.6, then slowly and with ripples.",
+    )
     print(f"falls at every step up to {rises}, rises for the first time at {rises + 1}")
 
 # %% [markdown]
@@ -541,7 +558,12 @@ if ready("Q1") and ready("Q1b"):
 # %%
 if ready("Q1") and ready("Q1b"):
     S = cosine_similarity(getPositionEncoding(16, 64))
-    show_similarity(S, (4, 4), [0, 3, 5], alt="Similarity to patches 0, 3, 5: high along the row, low above and below.")
+    show_similarity(
+        S,
+        (4, 4),
+        [0, 3, 5],
+        alt="Similarity to patches 0, 3, 5: high along the row, low above and below.",
+    )
     for a, b, where in ((0, 1, "in one row"), (0, 4, "one below the other"), (3, 4, "at opposite ends")):
         print(f"{a} and {b}, {where}: {S[a, b]:.2f}")
 
@@ -601,7 +623,12 @@ if ready("Q1b") and ready("Q1c"):
 
 # %%
 if ready("Q1b") and ready("Q1c"):
-    heatmap(S, xlabel="patch", ylabel="patch", alt="A 16 by 16 map of 4 by 4 blocks, bright at a distance of 4.")
+    heatmap(
+        S,
+        xlabel="patch",
+        ylabel="patch",
+        alt="A 16 by 16 map of 4 by 4 blocks, bright at a distance of 4.",
+    )
     print("patch 0 resembles most:", sorted(S[0].argsort(descending=True)[1:3].tolist()))
 
 # %% tags=["solution"]
@@ -675,7 +702,9 @@ if ready("Q1") and ready("Q1c"):
     noticed = {}
     for name, P in wide.items():
         noticed[name] = (look_around(tokens[swap] + P) - look_around(tokens + P)).norm().item()
-    show_puzzle(picture_of(tokens[swap]), noticed, title="change of the result", limit=max(noticed.values()))
+    show_puzzle(
+        picture_of(tokens[swap]), noticed, title="change of the result", limit=max(noticed.values())
+    )  # fmt: skip
 
 # %% [markdown]
 # ## 10 · An honest result

@@ -63,7 +63,11 @@ show_grid(image, 8)
 # %%
 patches = F.unfold(image[None], 8, stride=8)[0].T  # n k
 print(tuple(patches.shape))
-token_strip(patches, title="sixteen patches, rolled out", alt="Sixteen rows of 192 colours, one row per patch.")
+token_strip(
+    patches,
+    title="sixteen patches, rolled out",
+    alt="Sixteen rows of 192 colours, one row per patch.",
+)
 
 # %% [markdown]
 # Could a transformer not read this as it is? Two things speak against it. First, the scissors decide how long
@@ -116,8 +120,14 @@ print(tuple(answers.shape))
 
 # %%
 maps = rearrange(answers, "(y x) d -> d y x", y=16)
-compare([("image", photo), (names[0], maps[0])], alt="The grey house, and its brightness on a 16 by 16 map.")
-compare(list(zip(names, maps, strict=True))[1:], alt="Left-right edges on one map, top-down edges on the other.")
+compare(
+    [("image", photo), (names[0], maps[0])],
+    alt="The grey house, and its brightness on a 16 by 16 map.",
+)
+compare(
+    list(zip(names, maps, strict=True))[1:],
+    alt="Left-right edges on one map, top-down edges on the other.",
+)
 
 # %% [markdown]
 # Door and windows stand out in the left map. In the right one it is the eaves: dark roof above, bright wall
@@ -135,7 +145,11 @@ mine = torch.tensor(
     ]
 )
 mine_map = (F.unfold(photo[None], 4, stride=4)[0].T @ mine.flatten()).reshape(16, 16)
-compare([("my question", mine), ("its answers", mine_map)], shared=False, alt="My pattern, and where it fires.")
+compare(
+    [("my question", mine), ("its answers", mine_map)],
+    shared=False,
+    alt="My pattern, and where it fires.",
+)
 
 # %% [markdown]
 # ## 3 · Brackets, a reminder
@@ -155,7 +169,10 @@ show_numbers([("(n s) -> n s", groups), ("(s n) -> n s", combs)], groups=row // 
 
 # %%
 grid = rearrange(row, "(y x) -> y x", x=4)
-show_numbers([("grid", grid), ("y x -> (y x)", grid.flatten()), ("y x -> (x y)", grid.T.flatten())], groups=row // 4)
+show_numbers(
+    [("grid", grid), ("y x -> (y x)", grid.flatten()), ("y x -> (x y)", grid.T.flatten())],
+    groups=row // 4,
+)
 
 # %% [markdown]
 # `Rearrange(pattern, s=3)` is the same as a layer, to stand in an `nn.Sequential`. And `nn.Linear` works on
@@ -240,7 +257,11 @@ if ready("Q2"):
 
 # %%
 if ready("Q2"):
-    print(sum(parameter.numel() for parameter in embed.parameters()), "parameters; the napkin says", 192 * 64 + 64)
+    print(
+        sum(parameter.numel() for parameter in embed.parameters()),
+        "parameters; the napkin says",
+        192 * 64 + 64,
+    )
 
 # %% [markdown]
 # The number of patches doesn't appear: one matrix serves all. In a full-grown model, ViT-Base with patches of
@@ -351,7 +372,10 @@ def there_and_back(emb_size=64):
     E, _ = read_matrix(PatchEmbedding(emb_size=emb_size))
     back = (patches @ E) @ torch.linalg.pinv(E)  # n k
     rank = torch.linalg.matrix_rank(E)
-    compare([(f"rank {rank}", join(back))], alt=f"What returns of the house through a matrix of rank {rank}.")
+    compare(
+        [(f"rank {rank}", join(back))],
+        alt=f"What returns of the house through a matrix of rank {rank}.",
+    )
 
 
 if ready("Q2"):
@@ -370,7 +394,10 @@ best = torch.linalg.svd(many, full_matrices=False).Vh  # k k: a direction per ro
 best = best * best.sum(1, keepdim=True).sign()  # a sign is free: mostly bright
 kept = [best[:d].T @ best[:d] for d in (4, 16, 64)]
 panels = [(f"back from {d}", join(patches @ P)) for d, P in zip((4, 16, 64), kept, strict=True)]
-compare([("image", image), *panels], alt="The house returns well from 64 numbers per patch, and blurred from 4.")
+compare(
+    [("image", image), *panels],
+    alt="The house returns well from 64 numbers per patch, and blurred from 4.",
+)
 
 # %% [markdown]
 # Measured on patches that neither way has seen: the share of the patches' energy that doesn't come back.

@@ -415,7 +415,9 @@ if ready("Q4"):
     for kind, one in both.items():
         learns = sum(p.numel() for p in one.parameters() if p.requires_grad)
         rows, moved = rows_of(one), rows_of(small(kind).to("meta"))
-        print(f"{kind:<11} rows {tuple(rows.shape)} of {rows.dtype}, size {rows.square().mean().sqrt():.2f}")
+        print(
+            f"{kind:<11} rows {tuple(rows.shape)} of {rows.dtype}, size {rows.square().mean().sqrt():.2f}"
+        )  # fmt: skip
         print(f"{'':<11} {learns} numbers learn; after .to('meta') the rows are on {moved.device}")
 
 # %% tags=["solution"]
@@ -720,7 +722,9 @@ if ready("Q4"):
         with torch.no_grad():
             there, back = model(test.images), model(test.images.flip(0)).flip(0)
         changed = (there.argmax(1) != back.argmax(1)).float().mean()
-        print(f"{name:<17} {changed:.0%} of the answers change, a logit by up to {(there - back).abs().max():.0e}")
+        print(
+            f"{name:<17} {changed:.0%} of the answers change, a logit by up to {(there - back).abs().max():.0e}"
+        )  # fmt: skip
 
 # %% [markdown]
 # An image's answer must not depend on its neighbours in the batch. Test that on every model you copy.

@@ -209,7 +209,12 @@ if ready("Q6"):
     heads = [MultiHeadAttention() for _ in range(12)]
     tokens = torch.randn(4, 16, 64)  # b n d
     alone, added = through(heads, tokens), through([ResidualAdd(h) for h in heads], tokens)
-    curves(range(13), {"attention alone": alone, "with shortcuts": added}, xlabel="layer", ylabel="mean cosine")
+    curves(
+        range(13),
+        {"attention alone": alone, "with shortcuts": added},
+        xlabel="layer",
+        ylabel="mean cosine",
+    )
     assert alone[2] > 0.99 > 0.6 > added[12]
 
 # %% [markdown]
@@ -319,7 +324,10 @@ assert torch.allclose(F.layer_norm(token, (4,)), torch.tensor([-3.0, -1.0, 1.0, 
 
 # %%
 torch.manual_seed(0)
-loud = torch.randn(8, 20) * torch.tensor([0.3, 1, 3, 1, 0.3, 2, 1, 0.5])[:, None] + 2 * torch.randn(8, 1)  # n d
+# n d
+loud = torch.randn(8, 20) * torch.tensor([0.3, 1, 3, 1, 0.3, 2, 1, 0.5])[:, None] + 2 * torch.randn(
+    8, 1
+)  # fmt: skip
 compare([("tokens", loud), ("after PyTorch's layer norm", F.layer_norm(loud, (20,)))])
 
 # %% [markdown]
@@ -537,7 +545,8 @@ if ready("Q7"):
     torch.manual_seed(0)
     block, x, seen = FeedForwardBlock(24), torch.randn(8, 24), []
     last = [part for part in block.modules() if isinstance(part, nn.Linear)][-1]
-    last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))  # what the last layer gets to see
+    # what the last layer gets to see
+    last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     out, hidden = block(x), seen[0]
     print(f"{100 * (hidden < 0).float().mean():.0f} % of the hidden numbers lie between -0.17 and 0")
     token_strip(hidden, title=f"hidden: width {hidden.shape[-1]}")
@@ -613,7 +622,7 @@ if ready("Q7b"):
     mine, x = TransformerEncoderBlock(64, 4), torch.randn(2, 17, 64)
     theirs = nn.TransformerEncoderLayer(
         64, 4, 256, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-    )
+    )  # fmt: skip
     for block in (mine, theirs):
         place_block(block.eval(), x, draw_weights(0, 64, 256), turned=False)
     with torch.no_grad():
@@ -734,7 +743,12 @@ if ready("Q7b"):
     torch.manual_seed(0)
     pre = gradients_along([TransformerEncoderBlock() for _ in range(24)], tokens)
     post = gradients_along([post_norm() for _ in range(24)], tokens)
-    curves(range(1, 25), {"pre-norm": pre, "post-norm": post}, xlabel="block", ylabel="gradient of its weights")
+    curves(
+        range(1, 25),
+        {"pre-norm": pre, "post-norm": post},
+        xlabel="block",
+        ylabel="gradient of its weights",
+    )
     print(f"last block against first: pre-norm {pre[-1] / pre[0]:.2f}, post-norm {post[-1] / post[0]:.2f}")
     print(f"post-norm against pre-norm, over all blocks: {sum(post) / sum(pre):.1f} times the gradient")
     assert pre[-1] < 0.85 * pre[0]

@@ -438,7 +438,9 @@ if ready("Q11"):
     for name, model in (("plain", plain), ("with mixup", mixing)):
         found = evaluate(model, validation)
         sure = found.probabilities.amax(1).mean()
-        print(f"{name:<10} is {100 * sure:.0f} % sure on average, and right in {100 * found.accuracy:.0f} %")
+        print(
+            f"{name:<10} is {100 * sure:.0f} % sure on average, and right in {100 * found.accuracy:.0f} %"
+        )  # fmt: skip
 
 # %% [markdown]
 # Two things to read off. The road between images is straighter. And the model is less sure of itself, closer to how
@@ -699,10 +701,12 @@ check("Q14b", hard_distillation_loss)
 differs = {
     "its training images": evaluate(teacher, train),
     "the same, mirrored": evaluate(teacher, replace(train, images=train.images.flip(-1))),
-    "the same, turned by 20°": evaluate(teacher, replace(train, images=v2.functional.rotate(train.images, 20.0))),
+    "the same, turned by 20°": evaluate(
+        teacher, replace(train, images=v2.functional.rotate(train.images, 20.0))
+    ),
     "the same, upside down": evaluate(teacher, replace(train, images=train.images.flip(-2))),
     "new images": said,
-}
+}  # fmt: skip
 bars({name: 100 * (1 - found.accuracy) for name, found in differs.items()},
      xlabel="the teacher names another class, %", form="{:.1f}")  # fmt: skip
 stacked = (train.labels == 7) | (train.labels == 8)  # circle over square, square over circle
@@ -764,7 +768,10 @@ if asked:
 
 # %%
 if asked:
-    show_ladder(live.by_name("validation"), xlabel="validation accuracy, % (dots: seeds; ± standard deviation)")
+    show_ladder(
+        live.by_name("validation"),
+        xlabel="validation accuracy, % (dots: seeds; ± standard deviation)",
+    )
 
 # %% [markdown]
 # Now for longer. This log was made before, by a script that uses the same answers as you; all it says about itself:

@@ -215,7 +215,9 @@ def slope(times):
 
 if ready("Q15"):
     for name, times in spent.items():
-        print(f"{name:<10} {times[-1]:7.1f} ms for {tokens[-1]} tokens, growing with power {slope(times):.1f}")
+        print(
+            f"{name:<10} {times[-1]:7.1f} ms for {tokens[-1]} tokens, growing with power {slope(times):.1f}"
+        )  # fmt: skip
 
 # %% tags=["solution"]
 assert slope(spent["all tokens"]) > 1.5 > slope(spent["windows"])
@@ -291,7 +293,10 @@ if ready("Q15") and ready("Q15b"):
     for block in range(4):
         frames.append((f"{block} blocks", known[0, ..., 0], 0))
         known = spread(known, 4)
-    show(reach_figure(frames, 4, (1, 6)), alt="News of one token fills its window after one block, and stays.")
+    show(
+        reach_figure(frames, 4, (1, 6)),
+        alt="News of one token fills its window after one block, and stays.",
+    )
 
 # %% [markdown]
 # After one block the window knows, and that is all, forever. A deep stack of plain windows is many little
@@ -306,7 +311,9 @@ if ready("Q15") and ready("Q15b"):
 
 # %%
 for r in (2, 4, 8):
-    print(f"{r} x {r} windows become {(r + 1) ** 2:>2}: {(r + 1) ** 2 / r**2:.2f} times the work, each padded")
+    print(
+        f"{r} x {r} windows become {(r + 1) ** 2:>2}: {(r + 1) ** 2 / r**2:.2f} times the work, each padded"
+    )  # fmt: skip
 
 # %% [markdown]
 # The trick: don't move the windows, roll the *grid*. What leaves at the top comes back at the bottom, and the number

@@ -78,8 +78,15 @@ LARGE = False  # change me: more images, wider models, longer training
 
 small = {"mixer epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 250, "dit steps": 304,
          "dit": (48, 3)}  # fmt: skip
-large = {"mixer epochs": 40, "scenes": 20_000, "queries": 4, "width": 128, "detr steps": 6000, "dit steps": 6000,
-         "dit": (128, 6)}  # fmt: skip
+large = {
+    "mixer epochs": 40,
+    "scenes": 20_000,
+    "queries": 4,
+    "width": 128,
+    "detr steps": 6000,
+    "dit steps": 6000,
+    "dit": (128, 6),
+}
 size = large if LARGE else small
 
 
@@ -170,7 +177,11 @@ class Classifier(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(1, emb_size, patch, stride=patch)
         self.positions = nn.Parameter(0.3 * torch.randn(num_tokens, emb_size)) if positions else 0.0
-        self.blocks, self.norm, self.head = nn.Sequential(*blocks), nn.LayerNorm(emb_size), nn.Linear(emb_size, 10)
+        self.blocks, self.norm, self.head = (
+            nn.Sequential(*blocks),
+            nn.LayerNorm(emb_size),
+            nn.Linear(emb_size, 10),
+        )
 
     def tokens(self, images):
         return self.patches(images).flatten(2).permute(0, 2, 1) + self.positions  # b n d
@@ -491,9 +502,17 @@ def greedily(cost):
 if ready("Q23a") and ready("Q23b"):
     no_idea, kind = torch.zeros(3, 4), torch.tensor([0, 0])
     apart = (guesses[:, None, :2] - things[None, :, :2]).norm(dim=-1)  # of centres, 3 2
-    ways = {"greedy": greedily(apart), "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True))}
+    ways = {
+        "greedy": greedily(apart),
+        "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True)),
+    }
     totals = {name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()}
-    show_matching([(f"{name}: {totals[name]:.2f} in all", guesses, things, pairs) for name, pairs in ways.items()])
+    show_matching(
+        [
+            (f"{name}: {totals[name]:.2f} in all", guesses, things, pairs)
+            for name, pairs in ways.items()
+        ]
+    )  # fmt: skip
 
 # %% tags=["solution"]
 assert totals["your match"] < totals["greedy"] - 0.2
@@ -639,7 +658,9 @@ if found_things:
     torch.manual_seed(0)
     detr = DETR(size["width"], queries=size["queries"]).to(where)
     before = look(detr, unseen.images)
-    picture = scene_figure(unseen.images[:6], unseen.boxes[:6], [[(box, "") for box in boxes] for boxes in before[1]])
+    picture = scene_figure(
+        unseen.images[:6], unseen.boxes[:6], [[(box, "") for box in boxes] for boxes in before[1]]
+    )  # fmt: skip
     show(picture, alt="Before training: boxes that have nothing to do with the things.")
 
 # %%
@@ -664,7 +685,9 @@ if found_things:
 
 # %%
 def report(name, logits, boxes):
-    image, query, classes, truth = (one.cpu() for one in pairs_of(logits, boxes, unseen, range(len(unseen))))
+    image, query, classes, truth = (
+        one.cpu() for one in pairs_of(logits, boxes, unseen, range(len(unseen)))
+    )  # fmt: skip
     overlap = ops.box_iou(corners(boxes[image, query]), corners(truth)).diagonal()
     right = logits[image, query].argmax(-1) == classes
     claims = int((logits.argmax(-1) < 3).sum())
@@ -711,7 +734,10 @@ if found_things:
 digits = 2 * raw[0].images - 1  # -1 to 1
 torch.manual_seed(0)
 noise, stops = torch.randn(4, 1, 8, 8), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-way = [(f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops])) for k in range(4)]
+way = [
+    (f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops]))
+    for k in range(4)
+]  # fmt: skip
 show(strip_figure(way, columns=[f"t = {t:g}" for t in stops]), alt="Four digits on their way to noise.")
 
 # %% [markdown]
@@ -830,7 +856,11 @@ if ready("Q24"):
     made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]  # what makes the modulations
     pulled = sum(int((p.grad != 0).any(p.shape.index(min(p.shape))).sum()) for p in made)
     print(f"{pulled} of {6 * 48} modulations get a gradient: {pulled // 48} of the 6 kinds")
-    others = [p.grad for p in block.parameters() if p.grad is not None and len(p) != 6 * 48 and p.shape[-1] != 6 * 48]
+    others = [
+        p.grad
+        for p in block.parameters()
+        if p.grad is not None and len(p) != 6 * 48 and p.shape[-1] != 6 * 48
+    ]  # fmt: skip
     print("everything else together:", sum(float(g.abs().sum()) for g in others))
 
 # %% tags=["solution"]
@@ -850,7 +880,10 @@ class DiT(nn.Module):
     def __init__(self, d=48, depth=3, heads=4):
         super().__init__()
         self.pixels, self.places = nn.Linear(4, d), nn.Parameter(0.3 * torch.randn(16, d))
-        self.label, self.time = nn.Embedding(11, d), nn.Sequential(nn.Linear(16, d), nn.SiLU(), nn.Linear(d, d))
+        self.label, self.time = (
+            nn.Embedding(11, d),
+            nn.Sequential(nn.Linear(16, d), nn.SiLU(), nn.Linear(d, d)),
+        )
         self.blocks = nn.ModuleList([AdaLNZeroBlock(d, heads, 3) for _ in range(depth)])
         self.norm, self.out = nn.LayerNorm(d), nn.Linear(d, 4)
         nn.init.zeros_(self.out.weight)
@@ -916,9 +949,14 @@ if ready("Q24"):
     length = size["dit steps"]
     film = [0, length // 16, length // 8, length // 4, length // 2, length]
     losses, shots = train_dit(dit, length, film=film)
-    print(f"{count(dit):,} parameters, {length} steps, {time.process_time() - start:.0f} s of the processor")
+    print(
+        f"{count(dit):,} parameters, {length} steps, {time.process_time() - start:.0f} s of the processor"
+    )  # fmt: skip
     digits_asked = [str(k) for k in range(10)]
-    show(strip_figure(shots, columns=digits_asked), alt="Ten samples as training goes on: from noise to digits.")
+    show(
+        strip_figure(shots, columns=digits_asked),
+        alt="Ten samples as training goes on: from noise to digits.",
+    )
 
 # %% [markdown]
 # One row per look, one column per digit asked for, always from the same noise. The digits come out of the fog one by
@@ -966,12 +1004,18 @@ def recognised(samples):
 
 def variety(rows):
     """Mean distance from the mean of one's class."""
-    return float(np.mean([(rows[asked == k] - rows[asked == k].mean(0)).norm(dim=-1).mean() for k in range(10)]))
+    return float(
+        np.mean(
+            [(rows[asked == k] - rows[asked == k].mean(0)).norm(dim=-1).mean() for k in range(10)]
+        )
+    )  # fmt: skip
 
 
 # %%
 if ready("Q24"):
-    of_test = torch.stack([raw[1].images[raw[1].labels == k][:10].flatten(1) for k in range(10)], 1).flatten(0, 1)
+    of_test = torch.stack(
+        [raw[1].images[raw[1].labels == k][:10].flatten(1) for k in range(10)], 1
+    ).flatten(0, 1)  # fmt: skip
     torch.manual_seed(1)
     noises = torch.randn(3, len(asked), 1, 8, 8)
     print(f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}")
@@ -1043,7 +1087,11 @@ if ready("Q24"):
     start = torch.randn(8, 1, 8, 8)
     rows = [
         (text, paint(model, torch.full((8,), number), start)[-1])
-        for text, model, number in ((f"a {one}", dit, one), ("between", mixed, 0), (f"a {other}", dit, other))
+        for text, model, number in (
+            (f"a {one}", dit, one),
+            ("between", mixed, 0),
+            (f"a {other}", dit, other),
+        )
     ]
     show(strip_figure(rows), alt="Samples of two classes, and of a class between them.")
 
@@ -1073,7 +1121,10 @@ show_tubelets(frames, depth=2)
 # so the model may say "nothing yet" in between.
 
 # %%
-line = torch.cat([raw[0].images[int((raw[0].labels == k).nonzero()[0]), 0] for k in (2, 0, 1, 7)], 1)  # 8 32
+# 8 32
+line = torch.cat(
+    [raw[0].images[int((raw[0].labels == k).nonzero()[0]), 0] for k in (2, 0, 1, 7)], 1
+)  # fmt: skip
 columns_of_line = rearrange(line, "h (n w) -> n (h w)", w=4)
 print(f"{tuple(line.shape)} -> {len(columns_of_line)} tokens of {columns_of_line.shape[1]} numbers")
 show_handwriting(line, 4, ["2", "0", "1", "7"])

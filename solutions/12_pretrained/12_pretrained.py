@@ -957,8 +957,8 @@ print("frozen, in training:", dropout(torch.ones(8)).tolist())
 # | **DiT** | patches of a noisy image, blocks whose norms are set by time and class | Q2, Q24 |
 # | **MAE**, **DINO** | a ViT trained without labels, then moved to your job | Q8; moving it: Q25, Q26 |
 #
-# What is not in it: how MAE and DINO train (patches to fill in; two views of one image to agree on). **ConvNeXt** has no
-# attention at all: a CNN on Swin's plan, with stages, merging and the norms of Q6b.
+# What is not in it: how MAE and DINO train (patches to fill in; two views of one image to agree on). **ConvNeXt** has
+# no attention at all: a CNN on Swin's plan, with stages, merging and the norms of Q6b.
 
 # %% [markdown]
 # ## 11 · What you take along
