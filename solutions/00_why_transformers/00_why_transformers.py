@@ -94,7 +94,7 @@ for _, history in cnns:
 assert min(history.test_accuracy[-1] for _, history in cnns) > 0.93
 
 # %% [markdown]
-# Two starts, a few seconds each, and nearly every test picture is right. A good network. Now push it.
+# Two starts, and both times nearly every test picture is right. A good network. Now push it.
 
 # %% [markdown]
 # ## 2 · First limit: it knows what it was shown
@@ -218,7 +218,7 @@ def confidence(degrees=0.0):
     with torch.no_grad():
         says = cnns[0][0].eval()(picture.to(where)).softmax(-1)[0].cpu()
     top = says.topk(3)
-    fig, (left, right) = figure(1.7, width=5.6, columns=2, width_ratios=[1, 2.2])
+    fig, (left, right) = figure(1.5, width=3.6, columns=2, width_ratios=[1, 1.6])
     left.imshow(picture[0].permute(1, 2, 0).clamp(0, 1))
     left.set_axis_off()
     bars({test.classes[k]: 100 * p for p, k in zip(*top, strict=True)}, xlabel="%", form="{:.0f}", ax=right)

@@ -249,7 +249,7 @@ assert in_windows(112, 112, C, M) == 4 * in_windows(56, 56, C, M)  # four times 
 # %%
 def growth(side=56):
     work = {"all tokens": all_tokens(side, side, C), "in windows": in_windows(side, side, C, M)}
-    fig, ax = figure(1.15, width=4.6)
+    fig, ax = figure(1.15, width=3.6)
     millions = {name: number / 1e6 for name, number in work.items()}
     bars(millions, xlabel=f"million multiplications, {side} x {side} tokens", form="{:,.0f}", ax=ax)
     return fig

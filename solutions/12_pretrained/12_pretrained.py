@@ -324,8 +324,8 @@ def there_and_back(side, sides=14):
 
 
 def draw_loss(side=7):
-    fig, ax = figure(1.15, width=4.6)
-    way = f"lost on the way 14 x 14 to {side} x {side} and back"
+    fig, ax = figure(1.15, width=3.6)
+    way = f"lost from 14 x 14 to {side} x {side} and back"
     bars(there_and_back(side), xlabel=way, form="{:.2f}", ax=ax)
     ax.set_xlim(0, 1.3)
     return fig
