@@ -133,10 +133,21 @@ assert round((56 * 56) ** 2 / 1e6, 1) == 9.8  # million entries: where Swin star
 sides = torch.tensor([32, 64, 128, 256, 512])
 memory = {f"p = {p}": [attention_bytes((int(s) // p) ** 2) / GiB for s in sides] for p in (1, 4, 16)}
 fig, ax = figure(2.9)
-curves(sides, memory, xlabel="side of the image", ylabel="attention maps, GiB", logx=True, logy=True, ax=ax)
+curves(
+    sides,
+    memory,
+    xlabel="side of the image",
+    ylabel="attention maps, GiB",
+    logx=True,
+    logy=True,
+    ax=ax,
+)
 ax.set_xticks(sides.tolist(), sides.tolist(), minor=False)
 ax.minorticks_off()
-show(fig, alt="Memory against image side, on log scales: parallel straight lines for p = 1, 4 and 16.")
+show(
+    fig,
+    alt="Memory against image side, on log scales: parallel straight lines for p = 1, 4 and 16.",
+)
 
 # %% [markdown]
 # (Modern kernels avoid *storing* these maps. They still compute every entry.)
@@ -185,8 +196,11 @@ explore(line_of_patches, patch_size=[4, 8, 16])
 
 # %%
 numbers = torch.arange(16).reshape(4, 4)  # h w
-corner = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])  # the patch of each pixel
-show_numbers([("image", numbers), ("the same, as memory holds it", numbers.reshape(1, 16))], groups=corner)
+# the patch of each pixel
+corner = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])
+show_numbers(
+    [("image", numbers), ("the same, as memory holds it", numbers.reshape(1, 16))], groups=corner
+)  # fmt: skip
 
 # %% [markdown]
 # Four patches of 2 x 2, one colour each. In memory the colours alternate: a patch is *not* a run of
@@ -384,7 +398,11 @@ if ready("Q0a"):
         "unfold": cut_unfold,
         "F.unfold": cut_f_unfold,
     }
-    timings = {"two loops": milliseconds(lambda: torch.stack([cut_by_hand(x, 4) for x in photos]), runs=5)}
+    timings = {
+        "two loops": milliseconds(
+            lambda: torch.stack([cut_by_hand(x, 4) for x in photos]), runs=5
+        )
+    }  # fmt: skip
     timings |= {name: milliseconds(lambda way=way: way(photos, 4)) for name, way in ways.items()}
     bars(timings, xlabel="milliseconds for 64 images of 32 x 32", form="{:.2g}")
 
@@ -421,7 +439,9 @@ show_patches([*correct[0], *lecture[0]], grid=(2, 4), titles=names, alt=stripes)
 index = torch.arange(32 * 32).reshape(1, 1, 32, 32)
 token = lecture_order(index, 16).reshape(4, 256)[0]
 rows, columns = token // 32, token % 32
-print(f"token 0 holds rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}")
+print(
+    f"token 0 holds rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}"
+)  # fmt: skip
 assert (rows.max(), columns.max(), len(token.unique())) == (7, 31, 256)
 
 
@@ -434,7 +454,10 @@ def spotlight(pixels):
 
 quarter = index[0, 0, :16, :16].flatten()
 lit = "Left, the top left quarter is lit. Right, a band is lit: the top 8 rows over the whole width."
-compare([("token 0, right", spotlight(quarter)), ("token 0 of the lecture", spotlight(token))], alt=lit)
+compare(
+    [("token 0, right", spotlight(quarter)), ("token 0 of the lecture", spotlight(token))],
+    alt=lit,
+)
 
 # %% [markdown]
 # A band of eight rows across the whole image. `ph`, an axis of *pixels*, got in front of `columns`, which

@@ -313,7 +313,8 @@ if ready("Q2"):
 def read_matrix(embedding, c=3, p=8, size=32):
     """E (k d), rows in the order c y x, and b (d), read off token 0."""
     ask = torch.zeros(1 + c * p * p, c, size, size)  # image 0 is empty
-    ask[1:, :, :p, :p] = torch.eye(c * p * p).reshape(-1, c, p, p)  # each other has a single lit pixel
+    # each other has a single lit pixel
+    ask[1:, :, :p, :p] = torch.eye(c * p * p).reshape(-1, c, p, p)
     with torch.no_grad():
         told = embedding(ask)[:, 0].float()  # (1 + k) d
     return told[1:] - told[0], told[0]
@@ -390,7 +391,8 @@ if ready("Q2"):
 # %%
 photos = load("shapes", limit=500).images  # b c h w
 many = F.unfold(photos, 8, stride=8).transpose(1, 2).flatten(0, 1)  # (b n) k
-best = torch.linalg.svd(many, full_matrices=False).Vh  # k k: a direction per row, the weightiest first
+# k k: a direction per row, the weightiest first
+best = torch.linalg.svd(many, full_matrices=False).Vh
 best = best * best.sum(1, keepdim=True).sign()  # a sign is free: mostly bright
 kept = [best[:d].T @ best[:d] for d in (4, 16, 64)]
 panels = [(f"back from {d}", join(patches @ P)) for d, P in zip((4, 16, 64), kept, strict=True)]
@@ -413,7 +415,12 @@ curves(widths, lost, logx=True, logy=True, xlabel="emb_size", ylabel="share that
 
 # %%
 print({d: f"{share:.1%}" for d, share in zip(widths, lost["best directions"], strict=True)})
-assert lost["best directions"][widths.index(64)] < 0.01 < 0.5 < lost["random directions"][widths.index(64)]
+assert (
+    lost["best directions"][widths.index(64)]
+    < 0.01
+    < 0.5
+    < lost["random directions"][widths.index(64)]
+)  # fmt: skip
 
 # %% [markdown]
 # Sixty-four numbers chosen well lose less than one percent. That is why `emb_size` may be smaller than a
@@ -447,7 +454,9 @@ unseen.take(8).show(8)
 # %%
 def small_cnn():
     sizes = [(3, 16), (16, 24), (24, 40)]
-    stages = [layer for i, o in sizes for layer in (nn.Conv2d(i, o, 3, stride=2, padding=1), nn.ReLU())]
+    stages = [
+        layer for i, o in sizes for layer in (nn.Conv2d(i, o, 3, stride=2, padding=1), nn.ReLU())
+    ]  # fmt: skip
     return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10))
 
 
@@ -496,7 +505,9 @@ if ready("Q2"):
     trained = rearrange(E, "(c y x) d -> d c y x", c=3, y=8)
     svd = best[:64].reshape(64, 3, 8, 8)
     blobs = "Noise; then colour blobs, edges and corners; then smooth waves of rising frequency."
-    show_filters({"untrained": fresh, "after 8 epochs": trained, "best for reconstruction": svd}, alt=blobs)
+    show_filters(
+        {"untrained": fresh, "after 8 epochs": trained, "best for reconstruction": svd}, alt=blobs
+    )  # fmt: skip
 
 # %% [markdown]
 # Out of noise came colours, edges and corners: questions worth asking about these shapes. The third set asks

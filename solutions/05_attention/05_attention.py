@@ -184,7 +184,8 @@ for d in widths:
     energy = torch.randn(500, d) @ torch.randn(8, d).T  # n m
     for name, grades in (("as it is", energy), ("unit spread", energy / energy.std())):
         shares = grades.softmax(1)
-        slopes[name].append((shares * (1 - shares)).mean().item())  # how a share moves with its own score
+        # how a share moves with its own score
+        slopes[name].append((shares * (1 - shares)).mean().item())
 show_powers(widths, {"slope of a share": slopes}, xlabel="width d")
 assert slopes["as it is"][-1] < slopes["unit spread"][-1] / 5
 
@@ -289,7 +290,13 @@ if ready("Q5a"):
     x = torch.randn(1, 8, 6)  # b n d
     order = torch.tensor([3, 0, 6, 1, 7, 4, 2, 5])
     plain, shuffled = attention(x, x, x), attention(x[:, order], x[:, order], x[:, order])
-    compare([("f(x)", plain[0]), ("f(shuffled x)", shuffled[0]), ("f(x), shuffled after", plain[0, order])])
+    compare(
+        [
+            ("f(x)", plain[0]),
+            ("f(shuffled x)", shuffled[0]),
+            ("f(x), shuffled after", plain[0, order]),
+        ]
+    )
 
 # %% [markdown]
 # The answers moved along with their tokens. That is **equivariant**. *Invariant* would mean that nothing
@@ -303,7 +310,9 @@ if ready("Q5a"):
 
     print(f"f(shuffled) against f, shuffled: {gap(shuffled, plain[:, order]):.0e}   -> equivariant")
     print(f"f(shuffled) against f          : {gap(shuffled, plain):.1f}     -> not invariant")
-    print(f"their means over the tokens    : {gap(shuffled.mean(1), plain.mean(1)):.0e}   -> invariant")
+    print(
+        f"their means over the tokens    : {gap(shuffled.mean(1), plain.mean(1)):.0e}   -> invariant"
+    )  # fmt: skip
     assert gap(shuffled, plain[:, order]) < 1e-6 < 0.1 < gap(shuffled, plain)
 
 # %% [markdown]
@@ -334,7 +343,8 @@ if ready("Q5a"):
 # One softmax has one opinion. A token that wants the colour on its left *and* the one above gets both, stirred.
 
 # %%
-left, above = torch.tensor([0.9, 0.1, 0.1]), torch.tensor([0.1, 0.2, 0.9])  # two values: a red, a blue
+# two values: a red, a blue
+left, above = torch.tensor([0.9, 0.1, 0.1]), torch.tensor([0.1, 0.2, 0.9])
 stirred = 0.5 * left + 0.5 * above
 squares = [colour[:, None, None].expand(3, 4, 4) for colour in (left, above, stirred)]
 show_patches(
@@ -360,7 +370,9 @@ show_numbers([("3 tokens", numbers), ("head 0", parts[0]), ("head 1", parts[1])]
 
 # %%
 careless = numbers.reshape(2, 3, 4)  # h n d: the right shape ...
-show_numbers([("3 tokens", numbers), ("“head 0”", careless[0]), ("“head 1”", careless[1])], groups=head_of)
+show_numbers(
+    [("3 tokens", numbers), ("“head 0”", careless[0]), ("“head 1”", careless[1])], groups=head_of
+)  # fmt: skip
 
 # %% [markdown]
 # Heads cost nothing extra in weights. Four layers from `d` to `d`, whatever `h`:
@@ -484,7 +496,13 @@ if ready("Q5b"):
 if ready("Q5b"):
     rank = torch.linspace(0.01, 0.99, 99)
     lines = {name: one.quantile(rank).tolist() for name, one in pull.items()}
-    curves((100 * rank).tolist(), lines, logy=True, xlabel="per cent of the queries", ylabel="gradient")
+    curves(
+        (100 * rank).tolist(),
+        lines,
+        logy=True,
+        xlabel="per cent of the queries",
+        ylabel="gradient",
+    )
 
 # %% [markdown]
 # Sorted from the quietest query to the loudest: in its place, all hear about alike. Without the scale it is a
@@ -626,7 +644,10 @@ if ready("Q5"):
 
 # %%
 if ready("Q5"):
-    q, k = (rearrange(layer(4 * x), "b n (h d) -> b h n d", h=4) for layer in (mine.queries, mine.keys))
+    q, k = (
+        rearrange(layer(4 * x), "b n (h d) -> b h n d", h=4)
+        for layer in (mine.queries, mine.keys)
+    )  # fmt: skip
     free, masked = (
         F.scaled_dot_product_attention(q, k, torch.eye(10).expand(2, 4, 10, 10), m)
         for m in (None, causal)
@@ -717,7 +738,10 @@ if ready("Q5"):
 # %%
 if ready("Q5"):
     with torch.no_grad():
-        error = {name: F.mse_loss(model(test), neighbours(test)).item() for name, model in models.items()}
+        error = {
+            name: F.mse_loss(model(test), neighbours(test)).item()
+            for name, model in models.items()
+        }  # fmt: skip
     for name, model in models.items():
         weights = sum(p.numel() for p in model.parameters())
         print(f"{name:<11} error {error[name]:.1e}, {weights:>6,} parameters, {seconds[name]:.1f} s")

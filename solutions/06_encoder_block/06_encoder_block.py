@@ -172,7 +172,8 @@ if ready("Q6"):
 # %%
 if ready("Q6"):
     torch.manual_seed(0)
-    talk, back = ResidualAdd(MultiHeadAttention(8, 2)), torch.ones(4, 4).tril().bool()  # True: may look
+    # True: may look
+    talk, back = ResidualAdd(MultiHeadAttention(8, 2)), torch.ones(4, 4).tril().bool()
     before, after = torch.randn(1, 4, 8).expand(2, 4, 8).clone().split(1)  # b n d, twice the same
     after[0, 3] += 1
     for name, named in (("without a mask", {}), ("with the mask", {"mask": back})):
@@ -419,7 +420,10 @@ def batch_norm(x):
 
 
 if ready("Q6b"):
-    compare([("layer norm", who_moves(LayerNorm(8))), ("batch norm", who_moves(batch_norm))], shared=False)
+    compare(
+        [("layer norm", who_moves(LayerNorm(8))), ("batch norm", who_moves(batch_norm))],
+        shared=False,
+    )
 
 # %% [markdown]
 # Rows are images, columns are tokens. In layer norm a token's output is its own business. Batch norm carries
@@ -441,7 +445,12 @@ def feed_forward_2017(x, w1, b1, w2, b2):
 
 
 torch.manual_seed(0)
-w1, b1, w2, b2 = torch.randn(64, 256) / 8, torch.zeros(256), torch.randn(256, 64) / 16, torch.zeros(64)
+w1, b1, w2, b2 = (
+    torch.randn(64, 256) / 8,
+    torch.zeros(256),
+    torch.randn(256, 64) / 16,
+    torch.zeros(64),
+)
 print(tuple(feed_forward_2017(torch.randn(2, 16, 64), w1, b1, w2, b2).shape))
 
 # %% [markdown]
@@ -667,7 +676,11 @@ if ready("Q7b"):
 
 # %%
 d = 768
-parts = {"attention": attention_parameters(d), "feed-forward": feed_forward_parameters(d), "norms": 4 * d}
+parts = {
+    "attention": attention_parameters(d),
+    "feed-forward": feed_forward_parameters(d),
+    "norms": 4 * d,
+}
 millions = {name: number / 1e6 for name, number in parts.items()}
 bars(millions, xlabel="million parameters in one block, d = 768", form="{:.3f}")
 assert block_parameters(d) == 12 * d * d + 13 * d == 7_087_872
@@ -718,7 +731,12 @@ if ready("Q7b"):
     tokens = torch.randn(8, 16, 64)
     grown = lengths_along([TransformerEncoderBlock() for _ in range(24)], tokens)
     held = lengths_along([post_norm() for _ in range(24)], tokens)
-    curves(range(1, 25), {"pre-norm": grown, "post-norm": held}, xlabel="block", ylabel="length of a token")
+    curves(
+        range(1, 25),
+        {"pre-norm": grown, "post-norm": held},
+        xlabel="block",
+        ylabel="length of a token",
+    )
     assert grown[-1] > 1.3 * grown[0]
     assert max(held) - min(held) < 0.01
 
@@ -749,8 +767,12 @@ if ready("Q7b"):
         xlabel="block",
         ylabel="gradient of its weights",
     )
-    print(f"last block against first: pre-norm {pre[-1] / pre[0]:.2f}, post-norm {post[-1] / post[0]:.2f}")
-    print(f"post-norm against pre-norm, over all blocks: {sum(post) / sum(pre):.1f} times the gradient")
+    print(
+        f"last block against first: pre-norm {pre[-1] / pre[0]:.2f}, post-norm {post[-1] / post[0]:.2f}"
+    )  # fmt: skip
+    print(
+        f"post-norm against pre-norm, over all blocks: {sum(post) / sum(pre):.1f} times the gradient"
+    )  # fmt: skip
     assert pre[-1] < 0.85 * pre[0]
     assert sum(a < b for a, b in zip(pre, post, strict=True)) > 20
 
@@ -769,7 +791,11 @@ class Reader(nn.Module):
     def __init__(self, blocks, d=32):
         super().__init__()
         self.embed, self.places = nn.Linear(8, d), nn.Parameter(torch.randn(8, d) / 2)
-        self.blocks, self.norm, self.scores = nn.Sequential(*blocks), nn.LayerNorm(d), nn.Linear(8 * d, 10)
+        self.blocks, self.norm, self.scores = (
+            nn.Sequential(*blocks),
+            nn.LayerNorm(d),
+            nn.Linear(8 * d, 10),
+        )
 
     def forward(self, images):
         patches = F.unfold((images - 0.3) / 0.4, (2, 4), stride=(2, 4)).mT  # b n 8

@@ -98,7 +98,12 @@ def normalised(data):
 train, test = normalised(raw), normalised(raw_test)
 channels, height = train.images.shape[1:3]
 patch = {32: 8, 28: 7, 8: 2}[height]
-sizes = {"in_channels": channels, "patch_size": patch, "img_size": height, "n_classes": len(train.classes)}
+sizes = {
+    "in_channels": channels,
+    "patch_size": patch,
+    "img_size": height,
+    "n_classes": len(train.classes),
+}
 print(
     f"mean {train.images.mean():.3f}, spread {train.images.std():.3f}; {(height // patch) ** 2} patches per image"
 )  # fmt: skip
@@ -200,7 +205,9 @@ if ready("Q8"):
 # %%
 if ready("Q8"):
     loss = F.cross_entropy(model(test.images[:256]), test.labels[:256])
-    print(f"loss before training {loss:.2f}, ln {len(test.classes)} = {math.log(len(test.classes)):.2f}")
+    print(
+        f"loss before training {loss:.2f}, ln {len(test.classes)} = {math.log(len(test.classes)):.2f}"
+    )  # fmt: skip
 
 # %% [markdown]
 # A loss far above that means a head that shouts before it knows anything: look at how weights begin.
@@ -228,7 +235,11 @@ def count(module):
 
 
 envelope = parameters()
-bars(envelope, xlabel=f"weights of the default ViT: {sum(envelope.values()):,} in all", form="{:,.0f}")
+bars(
+    envelope,
+    xlabel=f"weights of the default ViT: {sum(envelope.values()):,} in all",
+    form="{:,.0f}",
+)
 assert sum(envelope.values()) == 81_226
 
 # %%
@@ -267,7 +278,9 @@ class TorchViT(nn.Module):
             d, heads, mlp, 0.1, "gelu", batch_first=True, norm_first=norm_first
         )  # fmt: skip
         self.embed = embed
-        self.encoder = nn.TransformerEncoder(layer, depth, nn.LayerNorm(d), enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(
+            layer, depth, nn.LayerNorm(d), enable_nested_tensor=False
+        )  # fmt: skip
         self.last = nn.Linear(d, n_classes)
 
     def forward(self, images):
@@ -439,7 +452,9 @@ def by_heart(make=torch.optim.Adam, loss_fn=F.cross_entropy, steps=40):
 
 if ready("Q8") and ready("Q9"):
     losses = {"your step": by_heart()}
-    print(f"loss at the start {losses['your step'][0]:.2f}, after 40 steps {losses['your step'][-1]:.3f}")
+    print(
+        f"loss at the start {losses['your step'][0]:.2f}, after 40 steps {losses['your step'][-1]:.3f}"
+    )  # fmt: skip
 
 
 # %% [markdown]
@@ -473,7 +488,8 @@ if ready("Q8") and ready("Q9"):
 # `cross_entropy` can't bring the loss below
 
 # %%
-floor = math.log(math.e + 9) - 1  # the best that probabilities, taken for logits, can do with ten classes
+# the best that probabilities, taken for logits, can do with ten classes
+floor = math.log(math.e + 9) - 1
 print(f"{floor:.2f}")
 assert round(floor, 2) == 1.46
 
@@ -589,9 +605,19 @@ if ready("Q8"):
     torch.manual_seed(0)
     few = fit(ViT(**sizes), train.take(300), test.take(250), epochs=30, progress=False)
     rounds = range(1, few.epochs + 1)
-    both = {"the 300 images it trains on": few.accuracy, "images it has never seen": few.test_accuracy}
-    curves(rounds, {k: [100 * a for a in v] for k, v in both.items()}, xlabel="epoch", ylabel="accuracy, %")
-    print(f"at the end: {few.accuracy[-1]:.0%} on its own images, {few.test_accuracy[-1]:.0%} on others")
+    both = {
+        "the 300 images it trains on": few.accuracy,
+        "images it has never seen": few.test_accuracy,
+    }
+    curves(
+        rounds,
+        {k: [100 * a for a in v] for k, v in both.items()},
+        xlabel="epoch",
+        ylabel="accuracy, %",
+    )
+    print(
+        f"at the end: {few.accuracy[-1]:.0%} on its own images, {few.test_accuracy[-1]:.0%} on others"
+    )  # fmt: skip
 
 # %% [markdown]
 # The upper curve goes on rising; the lower one has stopped long before. What is between them was *remembered*.
@@ -599,7 +625,13 @@ if ready("Q8"):
 
 # %%
 if ready("Q8"):
-    curves(rounds, {"train": few.loss, "test": few.test_loss}, xlabel="epoch", ylabel="loss", height=2.3)
+    curves(
+        rounds,
+        {"train": few.loss, "test": few.test_loss},
+        xlabel="epoch",
+        ylabel="loss",
+        height=2.3,
+    )
     best = min(range(few.epochs), key=lambda i: few.test_loss[i])
     print(
         f"test loss: lowest in epoch {best + 1} ({few.test_loss[best]:.2f}), and {few.test_loss[-1]:.2f} at the end"
@@ -655,7 +687,12 @@ if ready("Q8") and ready("Q9"):
         model(test.images[:16].to(where))
     attention = by_layer(caught, layers=2).cpu()  # layers b heads n+1 n+1
     print("layers, images, heads, looks, is looked at:", tuple(attention.shape))
-    heatmap(attention[0, 0, 0], title="layer 1, head 0, image 0", xlabel="is looked at", ylabel="looks")
+    heatmap(
+        attention[0, 0, 0],
+        title="layer 1, head 0, image 0",
+        xlabel="is looked at",
+        ylabel="looks",
+    )
 
 # %% [markdown]
 # Each row sums to 1. The class token's row, laid out as an image, is a map of what it takes in. One line:
@@ -733,7 +770,10 @@ if ready("Q8") and ready("Q9") and ready("Q10"):
 # %%
 if ready("Q8") and ready("Q9") and ready("Q10"):
     rows = [
-        ("row: it looks", torch.stack([class_attention(attention[1, i], grid).mean(0) for i in range(8)])),
+        (
+            "row: it looks",
+            torch.stack([class_attention(attention[1, i], grid).mean(0) for i in range(8)]),
+        ),
         ("column", attention[1, :8, :, 1:, 0].mean(1).reshape(8, *grid)),
     ]
     show_attention_rows(raw_test.images[:8], rows)
@@ -801,7 +841,9 @@ if ready("Q8") and ready("Q9") and ready("Q10") and ready("Q10b"):
         torch.stack([class_attention(attention[k, i], grid).mean(0) for i in range(8)])
         for k in (0, 1)
     ]  # fmt: skip
-    rolled = torch.cat([class_attention(attention_rollout(attention[:, i])[None], grid) for i in range(8)])
+    rolled = torch.cat(
+        [class_attention(attention_rollout(attention[:, i])[None], grid) for i in range(8)]
+    )  # fmt: skip
     show_attention_rows(
         raw_test.images[:8], [("layer 1", single[0]), ("layer 2", single[1]), ("rollout", rolled)]
     )  # fmt: skip
@@ -839,7 +881,10 @@ if ready("Q8") and ready("Q9") and ready("Q10") and ready("Q10b"):
             scores[f"the 4 {which} important, by {name}"] = 100 * examine(model, hidden).accuracy
     torch.manual_seed(0)
     draws = torch.rand(5, *maps["rollout"].shape).argsort(-1)
-    chance = [100 * examine(model, replace(some, images=covered(some.images, o))).accuracy for o in draws]
+    chance = [
+        100 * examine(model, replace(some, images=covered(some.images, o))).accuracy
+        for o in draws
+    ]  # fmt: skip
     scores["any 4 (mean of five draws)"] = sum(chance) / 5
     bars(scores, xlabel="accuracy with 4 of 16 patches covered, %", form="{:.0f}")
 

@@ -198,11 +198,16 @@ if ready("Q15"):
     for side in sides:
         x = torch.randn(1, side, side, 32)
         spent["all tokens"].append(milliseconds(lambda x=x: attend(x.flatten(1, 2))))
-        spent["windows"].append(milliseconds(lambda x=x: attend(window_partition(x, 8).flatten(1, 2))))
+        spent["windows"].append(
+            milliseconds(lambda x=x: attend(window_partition(x, 8).flatten(1, 2)))
+        )  # fmt: skip
     fig, (left, right) = figure(2.7, columns=2)
     curves(tokens, spent, xlabel="tokens", ylabel="milliseconds", ax=left)
     curves(tokens, spent, xlabel="tokens", logx=True, logy=True, ax=right)
-    show(fig, alt="Time against tokens, plain and logarithmic: a parabola for all, a line for windows.")
+    show(
+        fig,
+        alt="Time against tokens, plain and logarithmic: a parabola for all, a line for windows.",
+    )
 
 
 # %%
@@ -390,8 +395,8 @@ check("Q16", shifted_window_mask)
 # </details>
 # <details><summary>Hint: how do I compare all pairs?</summary>
 #
-# Put the same row of M² once as a column and once as a row: `a[:, :, None]` against `a[:, None, :]`. Broadcasting
-# makes the square.
+# Put the same row of M² once as a column and once as a row: a new axis of length 1, in two different places.
+# Broadcasting makes the square.
 # </details>
 # <details><summary>Hint: the wrong windows are masked</summary>
 #
@@ -440,7 +445,9 @@ def story(masked=True, shifted=True, blocks=6, token=(1, 6)):
 def film(blocks=1):
     alone, shifts, torus = story(shifted=False), story(), story(masked=False)
     k = blocks - 1
-    return reach_figure([("plain", *alone[k]), ("shifted", *shifts[k]), ("no mask", *torus[k])], 4, (1, 6))
+    return reach_figure(
+        [("plain", *alone[k]), ("shifted", *shifts[k]), ("no mask", *torus[k])], 4, (1, 6)
+    )  # fmt: skip
 
 
 if ready("Q15") and ready("Q15b") and ready("Q16a") and ready("Q16"):
@@ -525,7 +532,8 @@ if ready("Q17"):
     index, side = relative_position_index(5), torch.arange(25)
     place = torch.stack([side // 5, side % 5], -1).float()
     table = torch.zeros(81)
-    table[index.flatten().long()] = -torch.cdist(place, place).flatten()  # equal steps write equal numbers
+    # equal steps write equal numbers
+    table[index.flatten().long()] = -torch.cdist(place, place).flatten()
     show_steps(index, 5, table)
 
 # %% [markdown]
@@ -865,7 +873,9 @@ if everything and same_names:
     mine.load_state_dict(weights)
     with torch.no_grad():
         a, b = mine(picture), theirs(picture)
-    print(f"1000 logits from {b.min():.1f} to {b.max():.1f}, largest difference {(a - b).abs().max():.1e}")
+    print(
+        f"1000 logits from {b.min():.1f} to {b.max():.1f}, largest difference {(a - b).abs().max():.1e}"
+    )  # fmt: skip
     if not torch.allclose(a, b, atol=1e-4):
         print("Your parts number steps, or neighbours, in another order than these weights expect.")
 
@@ -924,7 +934,9 @@ assert int(moved.sum()) == 100 - 49  # all but the one whole window
 # tokens and no merging, which is a ViT with a bias table. And a small CNN. Equal epochs, three seeds each.
 
 # %%
-train, test = (replace(d, images=(d.images - 0.5) / 0.25) for d in (load("shapes"), load("shapes", "test")))
+train, test = (
+    replace(d, images=(d.images - 0.5) / 0.25) for d in (load("shapes"), load("shapes", "test"))
+)  # fmt: skip
 
 
 def tiny_swin():

@@ -302,7 +302,8 @@ def denoising(size, noise):
     d, middle = 3 * pixels + 1, size // 2
     kernels = {role: torch.zeros(d, 5, size, size) for role in ("query", "key", "value")}
     each = torch.eye(3 * pixels).view(3 * pixels, 3, size, size)
-    sharp = d**0.25 / (noise * pixels**0.5)  # undoes your scale; distances count in units of the noise
+    # undoes your scale; distances count in units of the noise
+    sharp = d**0.25 / (noise * pixels**0.5)
     for role in ("query", "key"):
         kernels[role][:-1, :3] = sharp * each
     kernels["query"][-1, 3, middle, middle] = sharp
@@ -384,8 +385,15 @@ assert columns.max() > 1.5 > 0.9 > columns.min()
 # %%
 colours = noisy.flatten(1)  # 3 n
 made = {"right": colours @ w.T, "L0": colours @ w}
-shown = [(f"{name}: {noise_in(out.view(3, 32, 32), clean):.1f} dB", out) for name, out in made.items()]
-compare([("noisy", noisy.clamp(0, 1)), *((title, out.clamp(0, 1).view(3, 32, 32)) for title, out in shown)])
+shown = [
+    (f"{name}: {noise_in(out.view(3, 32, 32), clean):.1f} dB", out) for name, out in made.items()
+]  # fmt: skip
+compare(
+    [
+        ("noisy", noisy.clamp(0, 1)),
+        *((title, out.clamp(0, 1).view(3, 32, 32)) for title, out in shown),
+    ]
+)
 
 # %% [markdown]
 # The cure is one transpose, and one test finds it: give all places the same value. Every fair average is that value.
@@ -889,7 +897,8 @@ if ready("Q19"):
         print(f"{name:<7} {count(make()):>6,} weights, {spent:5.1f} ms per step of 64 images")
 
 # %% [markdown]
-# As many weights, to within 3 %. The ViT's steps are shorter, so it gets a quarter more of them.
+# As many weights, to within 3 %. The ViT's steps are shorter (by how much depends on the machine: compare the long race
+# below), so it gets a quarter more of them.
 #
 # ### A short race, live
 #
@@ -916,7 +925,9 @@ def warm_up_and_cosine(step, total):
 def drawn(count, seed=1):
     """That many shapes, as many as one likes: they are drawn here."""
     images, labels = draw_shapes(count, seed=seed)
-    return replace(shapes, images=(torch.from_numpy(images) - 0.5) / 0.25, labels=torch.from_numpy(labels))
+    return replace(
+        shapes, images=(torch.from_numpy(images) - 0.5) / 0.25, labels=torch.from_numpy(labels)
+    )  # fmt: skip
 
 
 def race(name, size):
@@ -943,7 +954,9 @@ if ready("Q19"):
     show_sizes(live, f"{STEPS} steps of {BATCH} images (ViT: {MORE['ViT']:g} times as many)")
 
 # %% tags=["solution"]
-few, more = ({name: sum(found[size]) / 3 for name, found in live.items()} for size in (SIZES[0], SIZES[-1]))
+few, more = (
+    {name: sum(found[size]) / 3 for name, found in live.items()} for size in (SIZES[0], SIZES[-1])
+)  # fmt: skip
 assert more["CNN"] > more["ViT"] + 5
 assert more["CNN"] > few["CNN"] + 5
 sizes = [count(make()) for make in racers.values()]
@@ -1088,7 +1101,9 @@ if ready("Q19"):
         seed=seed,
         progress=False,
     )
-    print(f"{count(mine):,} weights: {100 * evaluate(mine, shapes_test).accuracy:.1f} % after one epoch")
+    print(
+        f"{count(mine):,} weights: {100 * evaluate(mine, shapes_test).accuracy:.1f} % after one epoch"
+    )  # fmt: skip
 
 # %% [markdown]
 # > ### What could go wrong

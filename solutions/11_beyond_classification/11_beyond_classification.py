@@ -76,8 +76,15 @@ MultiHeadAttention, FeedForwardBlock, TransformerEncoderBlock = built(
 # %%
 LARGE = False  # change me: more images, wider models, longer training
 
-small = {"mixer epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 250, "dit steps": 304,
-         "dit": (48, 3)}  # fmt: skip
+small = {
+    "mixer epochs": 7,
+    "scenes": 2500,
+    "queries": 3,
+    "width": 64,
+    "detr steps": 250,
+    "dit steps": 304,
+    "dit": (48, 3),
+}
 large = {
     "mixer epochs": 40,
     "scenes": 20_000,
@@ -230,7 +237,12 @@ if ready("Q22"):
     contest("Mixer", new_mixer)
     contest("ViT", new_vit)
     contest("ViT without positions", lambda: new_vit(positions=False), seeds=1)
-    bars(means, spreads, xlabel="test accuracy, % (three seeds; without positions, one)", form="{:.1f}")
+    bars(
+        means,
+        spreads,
+        xlabel="test accuracy, % (three seeds; without positions, one)",
+        form="{:.1f}",
+    )
 
 # %% tags=["solution"]
 mixer_score, vit_score, blind_score = means.values()
@@ -425,7 +437,9 @@ if ready("Q23a"):
     torch.manual_seed(0)
     some, others = torch.rand(50, 4) * 0.5 + 0.1, torch.rand(40, 4) * 0.5 + 0.1
     theirs = ops.generalized_box_iou(corners(some), corners(others))
-    print(f"2000 pairs, largest difference {(generalized_iou(some, others) - theirs).abs().max():.0e}")
+    print(
+        f"2000 pairs, largest difference {(generalized_iou(some, others) - theirs).abs().max():.0e}"
+    )  # fmt: skip
 
 # %% [markdown]
 # ### Q23b: who answers for whom?
@@ -506,7 +520,9 @@ if ready("Q23a") and ready("Q23b"):
         "greedy": greedily(apart),
         "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True)),
     }
-    totals = {name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()}
+    totals = {
+        name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()
+    }  # fmt: skip
     show_matching(
         [
             (f"{name}: {totals[name]:.2f} in all", guesses, things, pairs)
@@ -535,13 +551,19 @@ class DecoderBlock(nn.Module):
         y = self.norms[0](x)
         x = x + self.among(y + spots, y + spots, y, need_weights=False)[0]
         y = self.norms[1](x)
-        x = x + self.image(y + spots, tokens + places, tokens, need_weights=False)[0]  # cross-attention
+        # cross-attention
+        x = x + self.image(y + spots, tokens + places, tokens, need_weights=False)[0]
         return x + self.think(self.norms[2](x))
 
 
 def code_2d(points, d):
     """Sines and cosines of x and y (lesson 02): (…, 2) in 0..1 -> (…, d)"""
-    angles = points[..., None] * 4 * math.pi * 30 ** -(torch.arange(d // 4, device=points.device) * 4 / d)
+    angles = (
+        points[..., None]
+        * 4
+        * math.pi
+        * 30 ** -(torch.arange(d // 4, device=points.device) * 4 / d)
+    )  # fmt: skip
     return torch.cat([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
@@ -605,7 +627,8 @@ def pairs_of(logits, boxes, scenes, numbers):
 
 
 def detection_loss(found, scenes, numbers, nothing=3):
-    image, query, classes, truth = pairs_of(*found[-1], scenes, numbers)  # the last layer decides for all
+    # the last layer decides for all
+    image, query, classes, truth = pairs_of(*found[-1], scenes, numbers)
     weight = torch.tensor([1.0, 1.0, 1.0, 0.6], device=where)
     total = 0.0
     for logits, boxes in found:
@@ -614,7 +637,9 @@ def detection_loss(found, scenes, numbers, nothing=3):
         total = total + F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight)
         own = boxes[image, query]
         total = total + 5 * (own - truth).abs().sum(-1).mean()
-        total = total + 2 * ops.generalized_box_iou_loss(corners(own), corners(truth), reduction="mean")
+        total = total + 2 * ops.generalized_box_iou_loss(
+            corners(own), corners(truth), reduction="mean"
+        )  # fmt: skip
     return total
 
 
@@ -647,9 +672,13 @@ def said(logits, boxes, at_least=0.5):
     """Per image what the queries claim to see: (box, words)."""
     sure, kind = logits.softmax(-1).max(-1)
     return [
-        [(b, f"{unseen.kinds[k]} {s:.2f}") for b, k, s in zip(*row, strict=True) if k < 3 and s > at_least]
+        [
+            (b, f"{unseen.kinds[k]} {s:.2f}")
+            for b, k, s in zip(*row, strict=True)
+            if k < 3 and s > at_least
+        ]
         for row in zip(boxes, kind.tolist(), sure.tolist(), strict=True)
-    ]
+    ]  # fmt: skip
 
 
 # %%
@@ -692,8 +721,10 @@ def report(name, logits, boxes):
     right = logits[image, query].argmax(-1) == classes
     claims = int((logits.argmax(-1) < 3).sum())
     hits = int((right & (overlap > 0.5)).sum())
-    print(f"{name:<7} mean IoU {overlap.mean():.2f}; class right {100 * right.float().mean():.0f} %; "
-          f"{hits} of {len(truth)} things found; {claims - hits} of {claims} claims are wrong or double")  # fmt: skip
+    print(
+        f"{name:<7} mean IoU {overlap.mean():.2f}; class right {100 * right.float().mean():.0f} %; "
+        f"{hits} of {len(truth)} things found; {claims - hits} of {claims} claims are wrong or double"
+    )
     return overlap.mean().item(), right.float().mean().item(), hits / len(truth)
 
 
@@ -738,7 +769,10 @@ way = [
     (f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops]))
     for k in range(4)
 ]  # fmt: skip
-show(strip_figure(way, columns=[f"t = {t:g}" for t in stops]), alt="Four digits on their way to noise.")
+show(
+    strip_figure(way, columns=[f"t = {t:g}" for t in stops]),
+    alt="Four digits on their way to noise.",
+)
 
 # %% [markdown]
 # A model is shown a point of such a line, with t and the class, and learns to tell its *direction*, noise minus digit.
@@ -853,7 +887,8 @@ if ready("Q24"):
     torch.manual_seed(0)
     block = AdaLNZeroBlock(48, 4)
     block(x, c).square().sum().backward()
-    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]  # what makes the modulations
+    # what makes the modulations
+    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]
     pulled = sum(int((p.grad != 0).any(p.shape.index(min(p.shape))).sum()) for p in made)
     print(f"{pulled} of {6 * 48} modulations get a gradient: {pulled // 48} of the 6 kinds")
     others = [
@@ -931,7 +966,10 @@ def train_dit(model, steps, batch=64, lr=4e-3, film=()):
         pick = torch.randint(len(images), (batch,), device=where)
         hidden = torch.rand(batch, device=where) < 0.1
         classes = torch.where(hidden, DiT.NOBODY, labels[pick])
-        t, noise = torch.randn(batch, device=where).sigmoid(), torch.randn(batch, 1, 8, 8, device=where)
+        t, noise = (
+            torch.randn(batch, device=where).sigmoid(),
+            torch.randn(batch, 1, 8, 8, device=where),
+        )
         s = t[:, None, None, None]
         direction = model((1 - s) * images[pick] + s * noise, t, classes)
         loss = F.mse_loss(direction, noise - images[pick])
@@ -1018,7 +1056,9 @@ if ready("Q24"):
     ).flatten(0, 1)  # fmt: skip
     torch.manual_seed(1)
     noises = torch.randn(3, len(asked), 1, 8, 8)
-    print(f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}")
+    print(
+        f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}"
+    )  # fmt: skip
     blank_rate = recognised(noises[0])
     print(f"plain noise: {blank_rate:.0f} %")
     for steps in (1, 2, 4, 8):
@@ -1060,7 +1100,9 @@ if ready("Q24"):
     painted = paint(dit, asked, noises[0])[-1]
     mine, fresh = nearest(as_rows(painted)), nearest(of_test)
     far = mine.values.mean(), fresh.values.mean()
-    print(f"distance to the nearest training image: samples {far[0]:.2f}, new real digits {far[1]:.2f}")
+    print(
+        f"distance to the nearest training image: samples {far[0]:.2f}, new real digits {far[1]:.2f}"
+    )  # fmt: skip
     rows = [("painted", painted[:10]), ("nearest real", digits[mine.indices[:10]])]
     show(strip_figure(rows), alt="Ten samples and, below each, the most similar training image.")
 
@@ -1111,7 +1153,8 @@ show_captioning(scenes.images[pair], words)
 
 # %%
 wide = draw_scenes(1, seed=557, size=36).images[0]
-frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])  # the camera moves: 4 3 24 24
+# the camera moves: 4 3 24 24
+frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])
 tubelets = rearrange(frames, "(f t) c (r p) (s q) -> (f r s) (t p q c)", t=2, p=12, q=12)
 print(f"{tuple(frames.shape)} -> {len(tubelets)} tokens of {tubelets.shape[1]} numbers")
 show_tubelets(frames, depth=2)

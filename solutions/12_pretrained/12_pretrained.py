@@ -177,7 +177,9 @@ patcher = timm.layers.PatchEmbed(img_size=28, patch_size=16, in_chans=1, embed_d
 image = torch.rand(1, 1, 28, 28, requires_grad=True)
 patcher(image).sum().backward()
 seen = int((image.grad != 0).sum())
-print(f"{patcher.num_patches} patch, which sees {seen} of {28 * 28} pixels: {100 * seen / 28**2:.0f} %")
+print(
+    f"{patcher.num_patches} patch, which sees {seen} of {28 * 28} pixels: {100 * seen / 28**2:.0f} %"
+)  # fmt: skip
 assert (patcher.num_patches, seen) == (1, 256)
 
 # %% [markdown]
@@ -343,7 +345,9 @@ if ready("Q25"):
     noise = torch.randn(1, 144, 64, generator=torch.Generator().manual_seed(0))
     skipped = nearest_copied(noise[0].numpy(), (12, 12), (4, 4))
     averaged = resize_position_embedding(noise, (4, 4), num_prefix_tokens=0)
-    print(f"spread of the noise {noise.std():.2f}, skipped {skipped.std():.2f}, yours {averaged.std():.2f}")
+    print(
+        f"spread of the noise {noise.std():.2f}, skipped {skipped.std():.2f}, yours {averaged.std():.2f}"
+    )  # fmt: skip
 
 # %% tags=["solution"]
 assert averaged.std() < 0.6 * skipped.std()
@@ -431,7 +435,10 @@ if ready("Q26"):
     from timm.models._manipulate import adapt_input_conv
 
     weight = layer.weight.detach()
-    same = [torch.equal(adapt_first_layer(weight, n), adapt_input_conv(n, weight)) for n in range(1, 14)]
+    same = [
+        torch.equal(adapt_first_layer(weight, n), adapt_input_conv(n, weight))
+        for n in range(1, 14)
+    ]  # fmt: skip
     print(f"bit by bit the same as timm's: {sum(same)} of {len(same)}")
 
 # %% tags=["solution"]
@@ -704,7 +711,9 @@ def layered(model, lr, decay):
 
 if both:
     for name, group in zip(LAYERS, layered(moved(0), 3e-3, 0.5).param_groups, strict=True):
-        print(f"{name:<8} lr {group['lr']:.2e}, {sum(p.numel() for p in group['params']):>6,} weights")
+        print(
+            f"{name:<8} lr {group['lr']:.2e}, {sum(p.numel() for p in group['params']):>6,} weights"
+        )  # fmt: skip
 
 
 # %%
@@ -862,7 +871,9 @@ if ready("Q27"):
          xlabel="public images in bad weather, % right", form="{:.1f}")  # fmt: skip
     wrong = torch.nonzero(found != truth).flatten()[:8]
     if len(wrong):
-        names = [f"{public.classes[int(truth[k])]}, not {public.classes[int(found[k])]}" for k in wrong]
+        names = [
+            f"{public.classes[int(truth[k])]}, not {public.classes[int(found[k])]}" for k in wrong
+        ]  # fmt: skip
         show_images(public.images[wrong], names)
 
 # %% tags=["solution"]
@@ -875,7 +886,9 @@ assert right > bad_weather + 5
 share, n = 0.9, 500
 luck = math.sqrt(share * (1 - share) / n)
 draw = 2 * math.sqrt(2) * luck  # two of them, and both are lucky or not
-print(f"{100 * share:.0f} % ± {100 * luck:.1f} %: entries closer than about {100 * draw:.0f} % are a draw")
+print(
+    f"{100 * share:.0f} % ± {100 * luck:.1f} %: entries closer than about {100 * draw:.0f} % are a draw"
+)  # fmt: skip
 assert round(100 * luck, 1) == 1.3
 
 # %% [markdown]
