@@ -69,8 +69,8 @@ def scene_figure(
                 box = to_numpy(box)
                 outline(ax, box, _SEEN, linewidth=1.5)
                 spot = np.clip(box[:2] - box[2:] / 2 + 0.02, 0.01, [0.66, 0.85])
-                while any((np.abs(spot - other) < [0.4, 0.12]).all() for other in spots):  # one below the other
-                    spot = spot + np.array([0, 0.12])
+                while any((np.abs(spot - other) < [0.3, 0.09]).all() for other in spots):  # one below the other
+                    spot = spot + np.array([0, 0.09])
                 spots.append(spot)
                 ax.text(*spot, words, fontsize=7.5, color=_SEEN, va="top", bbox=_LABEL)
             ax.set(xlim=(0, 1), ylim=(1, 0))
