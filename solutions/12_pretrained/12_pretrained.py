@@ -959,16 +959,16 @@ print("frozen, in training:", dropout(torch.ones(8)).tolist())
 # %% [markdown]
 # ## 10 · A map: what you built of the models you will meet
 #
-# | model | is made of | you wrote |
+# | model | is made of | you wrote (lesson: question) |
 # |---|---|---|
-# | **ViT** | patches, class token, positions, pre-norm blocks | Q2, Q3, Q4; Q5, Q6, Q6b, Q7, Q7b; all of it Q8 |
-# | **DeiT** | a ViT; its recipe; a second token that learns from a teacher | Q11, Q12, Q13; Q14b (Q14: the soft kind) |
-# | **Swin** | windows, shift and mask, a bias for each step, merging | Q15, Q15b, Q16a, Q16, Q17, Q17b, Q18 |
-# | **hybrids**, as CoAtNet | convolutions first, attention behind | Q19 (stem), Q20, Q21 |
-# | **MLP-Mixer** | patches, an MLP over tokens, an MLP over channels | Q2, Q22 |
-# | **DETR** | a CNN's map as tokens, 2-D codes, queries that ask, matching | Q1c, Q7b, Q5c; Q23a, Q23b |
-# | **DiT** | patches of a noisy image, blocks whose norms are set by time and class | Q2, Q24 |
-# | **MAE**, **DINO** | a ViT trained without labels, then moved to your job | Q8; moving it: Q25, Q26 |
+# | **ViT** | patches, class token, positions, pre-norm blocks | 03: Q2; 04: Q3, Q4; 05: Q5; 06: Q6 to Q7b; 07: Q8 |
+# | **DeiT** | a ViT; its recipe; a second token that learns from a teacher | 08: Q11 to Q13, Q14, Q14b |
+# | **Swin** | windows, shift and mask, a bias for each step, merging | 09: Q15 to Q18 |
+# | **hybrids**, as CoAtNet | convolutions first, attention behind | 10: Q19 (stem), Q20, Q21 |
+# | **MLP-Mixer** | patches, an MLP over tokens, an MLP over channels | 03: Q2; 11: Q22 |
+# | **DETR** | a CNN's map as tokens, 2-D codes, queries, matching | 02: Q1c; 05: Q5c; 06: Q7b; 11: Q23a, Q23b |
+# | **DiT** | patches of a noisy image, blocks whose norms are set by time and class | 03: Q2; 11: Q24 |
+# | **MAE**, **DINO** | a ViT trained without labels, then moved to your job | 07: Q8; 12: Q25, Q26 |
 #
 # What is not in it: how MAE and DINO train (patches to fill in; two views of one image to agree on). **ConvNeXt** has
 # no attention at all: a CNN on Swin's plan, with stages, merging and the norms of Q6b.
