@@ -910,9 +910,9 @@ def milliseconds(call, n, runs=8):
     q, k, v = torch.randn(3, 1, n, 64)
     best = float("inf")
     for _ in range(runs):
-        start = time.perf_counter()
+        start = time.process_time()  # stands still while other programs have the processor
         call(q, k, v)
-        best = min(best, time.perf_counter() - start)
+        best = min(best, time.process_time() - start)
         if best > 0.1:
             break
     return 1000 * best
