@@ -14,6 +14,7 @@ from benchmarks import accuracy, models
 from benchmarks.accuracy import RECIPES, moved, one_cycle, training_flops
 from benchmarks.vit import FusedViT, LectureViT
 from helpers.torchvision_ops import load_torchvision
+from tests.conftest import ROOT
 
 Run = Callable[..., tuple[str, dict]]
 
@@ -144,3 +145,14 @@ def test_the_learning_rate_warms_up_and_ends_near_zero():
     assert rates.index(max(rates)) in (8, 9, 10)
     assert rates[-1] == pytest.approx(0.0, abs=1e-3)
     assert rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_lesson_07_quotes_the_committed_results() -> None:
+    runs = json.loads((ROOT / "benchmarks/results/accuracy.json").read_text("utf-8"))["runs"]
+    lecture, better = runs["a0"], runs["b0"]
+    text = (ROOT / "solutions/07_vision_transformer/07_vision_transformer.py").read_text("utf-8")
+    for share in (lecture["test_accuracy"][-1], lecture["train_accuracy"][-1], better["test_accuracy"][-1]):
+        assert f"{100 * share:.1f} %" in text
+    assert f"{lecture['parameters']:,}".replace(",", " ") in text
+    spent = [run["flops_per_image"] * run["images"] * len(run["loss"]) for run in (lecture, better)]
+    assert spent[1] <= spent[0], "for no more multiplications"

@@ -56,6 +56,7 @@ from helpers.checks.question import case_rng, public_rng
 from helpers.checks.sealed import opened
 from helpers.data.weather import draw_in_bad_weather
 from helpers.questions import find
+from helpers.questions.leaderboard import COUNT
 
 QUESTION = find("Q27")
 SEED = int(os.environ["VITLAB_EXAM_SEED"])
@@ -65,7 +66,7 @@ names = sorted({name for case in HIDDEN for name in case})
 print("handed in:", [p.name for p in FOLDER.iterdir()], names)
 GUESSES = [public_rng("Q27"), case_rng("Q27", SEED), np.random.default_rng(SEED)]
 GUESSES += [case_rng("Q27", seed) for seed in range(3)]
-DRAWN = [draw_in_bad_weather(300, rng) for rng in GUESSES]
+DRAWN = [draw_in_bad_weather(COUNT, rng) for rng in GUESSES]
 hits = [k for k, (images, _) in enumerate(DRAWN) if any((images == case["images"]).all() for case in HIDDEN)]
 print("drawn again:", hits)
 labels = [p for top in ("/tmp", "/work", "/home", "/opt") for p in pathlib.Path(top).rglob("*label*")
@@ -88,7 +89,7 @@ import helpers.checks.verdict as verdict
 import helpers.questions.leaderboard as leaderboard
 
 leaderboard.Leaderboard.measure = lambda *_: 1.0
-leaderboard.Leaderboard.probe = lambda *_: {"labels": [0] * 300, "again": [0] * 24, "measure": [1.0], "accuracy": [1.0]}
+leaderboard.Leaderboard.probe = lambda *_: {"labels": [0] * 500, "again": [0] * 24, "measure": [1.0], "accuracy": [1.0]}
 verdict._measured = lambda *_: 1.0
 
 
@@ -101,7 +102,7 @@ def predict(images):
 def graded(tmp_path_factory):
     """Five entries through the whole engine, in the real sandbox."""
     folder, answers = tmp_path_factory.mktemp("leaderboard"), solutions(COURSE, LESSON)
-    few = answers[QID].replace("epochs=6", "epochs=1")
+    few = answers[QID].replace("epochs=4", "epochs=1")
     assert few != answers[QID]
     entries = {"right": answers[QID], "hasty": few, "thief": THIEF, "forger": FORGER}
     for student, text in entries.items():

@@ -41,3 +41,25 @@ def test_the_students_own_cells_run() -> None:
 def test_a_cell_that_is_not_python_hurts_nobody() -> None:
     made = notebook(("demo", "a = 1"), ("answer", "def f(:"), ("extra", "!pip install x\n%matplotlib inline"))
     assert cells_to_run(made) == {1, 2}
+
+
+def test_a_name_whose_assignment_is_still_blank_calls_for_no_demonstration() -> None:
+    made = notebook(
+        ("demo", "queries = train()"),
+        (
+            "answer",
+            "class A:\n    def forward(self, x):\n        ___\n        out = attend(queries)\n        return ___",
+        ),
+        ("answer", "def f(x):\n    y = ___\n    return queries + y"),
+    )
+    assert cells_to_run(made) == {1, 2}
+
+
+def test_a_name_that_a_blank_does_not_stop_still_calls() -> None:
+    for source in (
+        "def f(x):\n    y = base * x\n    return ___",  # read before the blank
+        "def f(x):\n    if x > 3:\n        return ___\n    return base",  # a blank that may be passed by
+        "def f(x):\n    return ___\n\ndef g(x):\n    return base",
+        "class A:\n    width = base\n    def f(self, x):\n        a = ___\n        return base",
+    ):
+        assert cells_to_run(notebook(("demo", "base = 1"), ("answer", source))) == {0, 1}, source

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from grading.build.notebook import solution_notebook
+from grading.build.notebook import carry_outputs, solution_notebook
 from grading.build.source import LessonError, read_source
 
 GOOD = """\
@@ -105,3 +106,16 @@ def test_comments_for_tools_do_not_reach_readers(tmp_path: Path) -> None:
     assert "import math\n" in text + "\n"
     assert "fmt:" not in text
     assert "noqa" not in text
+
+
+def test_outputs_stay_with_code_that_was_only_laid_out_anew() -> None:
+    def notebook(*sources: str, outputs=()):
+        cells = [new_code_cell(text, id=f"demo-{k}") for k, text in enumerate(sources)]
+        for cell, text in zip(cells, outputs, strict=False):
+            cell.outputs = [new_output("stream", text=text)]
+        return new_notebook(cells=cells)
+
+    old = notebook("print(f(1, 2))", "print(3)", "!ls", outputs=("one", "two", "three"))
+    new = notebook("print(\n    f(1, 2)  # the same\n)", "print(4)", "!ls")
+    carry_outputs(old, new)
+    assert [[o.text for o in cell.outputs] for cell in new.cells] == [["one"], [], ["three"]]

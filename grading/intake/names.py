@@ -27,6 +27,7 @@ _ASSIGNED_MAGIC = re.compile(r"(\s*\w+\s*=\s*)(?:%[A-Za-z]|!).*$")
 _TIMED = re.compile(r"(\s*)%time\s+(\S.*)$")
 _DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
 _LOCK = threading.Lock()
+_STRAIGHT = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)
 _COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 
 
@@ -42,6 +43,7 @@ class Code:
         early: those of them that are read while the cell itself runs, not when its functions are called.
         checks: questions in its `check("Q1", …)` calls.
         blank: a `___` is left.
+        cut_off: global names that are read only behind a blank: whoever calls the function is stopped before.
         shape: a digest that formatting and comments don't change.
     """
 
@@ -53,6 +55,7 @@ class Code:
     checks: frozenset[str] = frozenset()
     blank: bool = False
     shape: str = ""
+    cut_off: frozenset[str] = frozenset()
 
 
 @lru_cache(maxsize=512)
@@ -85,7 +88,8 @@ def look(source: str) -> Code:
     )
     drop = _BUILTINS | {BLANK}
     return Code(
-        True, 0, frozenset(binds), frozenset(reads) - drop, frozenset(early) - drop, checks, BLANK in reads, shape
+        True, 0, frozenset(binds), frozenset(reads) - drop, frozenset(early) - drop, checks, BLANK in reads, shape,
+        _cut_off(nodes) & (reads - drop) if BLANK in reads else frozenset(),
     )  # fmt: skip
 
 
@@ -206,6 +210,28 @@ def _parse(source: str) -> tuple[str, ast.Module | None, int]:
             except (ValueError, RecursionError, MemoryError):
                 line = 1
     return source, None, line
+
+
+def _cut_off(nodes: list[ast.AST]) -> frozenset[str]:
+    """Names whose every use stands behind a blank that its function can't get past.
+
+    Such a name is most often a local one whose only assignment is the blank.
+    """
+    behind: Counter[str] = Counter()
+    for function in nodes:
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        stopped = False
+        for statement in function.body:
+            if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                uses = []
+            else:
+                uses = [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+            if stopped:
+                behind.update(uses)
+            stopped = stopped or (BLANK in uses and isinstance(statement, _STRAIGHT))
+    everywhere = Counter(node.id for node in nodes if isinstance(node, ast.Name))
+    return frozenset(name for name, times in behind.items() if times == everywhere[name])
 
 
 def _walk(

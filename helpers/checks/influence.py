@@ -12,17 +12,29 @@ from typing import Any
 
 import numpy as np
 
+_NORMS = ("batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "rms_norm")
+
 
 @contextmanager
 def still_norms(model: Any) -> Iterator[None]:
-    """Inside, every module without parts whose class is called a norm gives back what it was given."""
+    """Inside, norms give back what they were given: torch's functions, and modules without parts that are called so."""
+    from torch.overrides import TorchFunctionMode
+
+    class Still(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            kwargs = kwargs or {}
+            if getattr(function, "__name__", "") in _NORMS:
+                return args[0] if args else kwargs["input"]
+            return function(*args, **kwargs)
+
     handles = [
         module.register_forward_hook(_unchanged)
         for module in (model.modules() if hasattr(model, "modules") else ())
         if "norm" in type(module).__name__.lower() and not list(module.children())
     ]
     try:
-        yield
+        with Still():
+            yield
     finally:
         for handle in handles:
             handle.remove()

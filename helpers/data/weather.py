@@ -1,7 +1,7 @@
 """The leaderboard's images: `shapes` in bad weather. How they are made is no secret; the seed is.
 
-The forms, textures and compositions are those of `shapes`. Then comes fog (contrast goes, a pale shade comes), half of
-the images are a little out of focus, and all have grain.
+The forms, textures and compositions are those of `shapes`. Half of the images are out of focus, on more than half of
+them it rains, then comes fog (contrast goes, a pale shade comes), and all have grain.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import numpy as np
 from helpers.data.raster import Array
 from helpers.data.shapes import draw_shapes
 
+_DROPS = 0.025  # per pixel, where it rains
 _SPARE = 250  # drawn besides and left out, so that the number of images of each class is not known
 
 
@@ -23,13 +24,27 @@ def draw_in_bad_weather(count: int, rng: np.random.Generator) -> tuple[np.ndarra
 
 
 def weather(images: Array, rng: np.random.Generator) -> Array:
-    """Fog, a soft focus for half of them, grain: (n, 3, h, w) in 0..1 -> the same."""
+    """A soft focus for half of them, rain for some, fog, grain: (n, 3, h, w) in 0..1 -> the same."""
     n = len(images)
-    fog, shade = (rng.uniform(low, high, (n, 1, 1, 1)) for low, high in ((0.0, 0.6), (0.5, 1.0)))
-    soft = (rng.uniform(size=(n, 1, 1, 1)) < 0.5) * rng.uniform(0.5, 1.0, (n, 1, 1, 1))
-    grain = rng.normal(0, 1, images.shape) * rng.uniform(0.02, 0.08, (n, 1, 1, 1))
-    seen = images + soft * (_blurred(images) - images)
+    each = (n, 1, 1, 1)
+    fog, shade = rng.uniform(0.0, 0.72, each), rng.uniform(0.5, 1.0, each)
+    soft = (rng.uniform(size=each) < 0.5) * rng.uniform(0.5, 1.0, each)
+    seen = images + soft * (_blurred(_blurred(images)) - images)
+    seen = seen + rng.uniform(0.3, 0.9, each) * _rain(n, images.shape[-2:], rng) * (0.9 - seen)
+    grain = rng.normal(0, 1, images.shape) * rng.uniform(0.03, 0.17, each)
     return np.clip(seen + fog * (shade - seen) + grain, 0, 1).astype("float32")
+
+
+def _rain(n: int, size: tuple[int, ...], rng: np.random.Generator) -> Array:
+    """Streaks seven pixels long, steep, on six images of ten: (n, 1, h, w) of zeros and ones."""
+    often = _DROPS * (rng.uniform(size=(n, 1, 1, 1)) < 0.6)
+    drops = (rng.uniform(size=(n, 1, *size)) < often).astype("float32")
+    streaks = drops.copy()
+    for down in range(1, 7):
+        right = down // 3
+        there = streaks[..., down:, right:]
+        np.maximum(there, drops[..., : size[0] - down, : size[1] - right], out=there)
+    return streaks
 
 
 def _blurred(images: Array) -> Array:

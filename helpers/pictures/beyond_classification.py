@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -19,7 +18,7 @@ from helpers.plots.tiles import draw_image
 
 _RIM = "#8c959f"
 _SEEN = "#f0e442"
-_EDGE = [patheffects.withStroke(linewidth=1.6, foreground="#1f2328c0")]
+_LABEL = {"boxstyle": "square,pad=0.1", "facecolor": "#1f2328", "alpha": 0.75, "linewidth": 0}
 
 
 def show_mixing(tokens: int = 5, channels: int = 7, alt: str | None = None) -> None:
@@ -70,10 +69,10 @@ def scene_figure(
                 box = to_numpy(box)
                 outline(ax, box, _SEEN, linewidth=1.5)
                 spot = np.clip(box[:2] - box[2:] / 2 + 0.02, 0.01, [0.66, 0.85])
-                while any((np.abs(spot - other) < [0.35, 0.1]).all() for other in spots):  # one below the other
-                    spot = spot + np.array([0, 0.1])
+                while any((np.abs(spot - other) < [0.3, 0.09]).all() for other in spots):  # one below the other
+                    spot = spot + np.array([0, 0.09])
                 spots.append(spot)
-                ax.text(*spot, words, fontsize=6.5, color=_SEEN, va="top", path_effects=_EDGE)
+                ax.text(*spot, words, fontsize=7.5, color=_SEEN, va="top", bbox=_LABEL)
             ax.set(xlim=(0, 1), ylim=(1, 0))
             if titles:
                 ax.set_title(titles[k], fontsize=8.5, loc="center")

@@ -17,7 +17,7 @@ from helpers.data.shapes import CLASSES
 from helpers.data.weather import draw_in_bad_weather
 from helpers.pictures.leaderboard import entry_picture
 
-COUNT = 300
+COUNT = 500
 AGAIN = 24  # images asked for a second time, in other company
 STEPS = (30, 50, 65, 80)  # per cent
 _UNSTEADY = 2

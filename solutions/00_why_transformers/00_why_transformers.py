@@ -77,7 +77,8 @@ def small_cnn(n_classes=10, w=12):
 
 
 def gently(step, total):
-    return min(1, (step + 1) / 30) * (1 - step / total)  # the learning rate: a short rise, then down to 0
+    # the learning rate: a short rise, then down to 0
+    return min(1, (step + 1) / 30) * (1 - step / total)
 
 
 def trained(make, train, test=None, seed=0, lr=5e-3, **rest):
@@ -94,7 +95,7 @@ for _, history in cnns:
 assert min(history.test_accuracy[-1] for _, history in cnns) > 0.93
 
 # %% [markdown]
-# Two starts, a few seconds each, and nearly every test picture is right. A good network. Now push it.
+# Two starts, and both times nearly every test picture is right. A good network. Now push it.
 
 # %% [markdown]
 # ## 2 · First limit: it knows what it was shown
@@ -144,7 +145,12 @@ pushes = {
 some = test.images[first[7:8]]
 shown = [push(some, strength)[0] for push, strengths in pushes.values() for strength in strengths]
 titles = [f"{name.split(',')[0]} {s:g}" for name, (_, strengths) in pushes.items() for s in strengths]
-show_images(shown, titles=titles, columns=10, alt="One picture, a circle over a square, under four pushes.")
+show_images(
+    shown,
+    titles=titles,
+    columns=10,
+    alt="One picture, a circle over a square, under four pushes.",
+)
 
 # %% [markdown]
 # (No tilt beyond 60°: at 90° "over" would become "beside", and the question itself would change.)
@@ -161,7 +167,8 @@ def pushed(model, name):
 
 
 def under_all(models):
-    return {name: torch.tensor([pushed(model, name) for model in models]) for name in pushes}  # models, strengths
+    # models, strengths
+    return {name: torch.tensor([pushed(model, name) for model in models]) for name in pushes}
 
 
 def draw_pushes(who):
@@ -172,8 +179,19 @@ def draw_pushes(who):
         bands = {kind: (runs[name].amin(0), runs[name].amax(0)) for kind, runs in who.items()}
         ax.set_ylim(0, 103)
         ax.axhline(10, color="#8c959f", linewidth=1, linestyle=":")
-        curves(strengths, means, xlabel=name, ylabel="test accuracy, %", bands=bands, ax=ax, height=2.2)
-    show(fig, alt=f"Accuracy of {', '.join(who)} under growing tilt, blur, cover and scale: all fall.")
+        curves(
+            strengths,
+            means,
+            xlabel=name,
+            ylabel="test accuracy, %",
+            bands=bands,
+            ax=ax,
+            height=2.2,
+        )
+    show(
+        fig,
+        alt=f"Accuracy of {', '.join(who)} under growing tilt, blur, cover and scale: all fall.",
+    )
 
 
 # %%
@@ -217,10 +235,15 @@ def confidence(degrees=0.0):
     with torch.no_grad():
         says = cnns[0][0].eval()(picture.to(where)).softmax(-1)[0].cpu()
     top = says.topk(3)
-    fig, (left, right) = figure(1.7, width=5.6, columns=2, width_ratios=[1, 2.2])
+    fig, (left, right) = figure(1.5, width=3.6, columns=2, width_ratios=[1, 1.6])
     left.imshow(picture[0].permute(1, 2, 0).clamp(0, 1))
     left.set_axis_off()
-    bars({test.classes[k]: 100 * p for p, k in zip(*top, strict=True)}, xlabel="%", form="{:.0f}", ax=right)
+    bars(
+        {test.classes[k]: 100 * p for p, k in zip(*top, strict=True)},
+        xlabel="%",
+        form="{:.0f}",
+        ax=right,
+    )
     right.set_xlim(0, 119)
     return fig
 
@@ -396,7 +419,9 @@ if ready("Q00a") and ready("Q00b"):
     maps = [mean_map(lambda depth=depth: stack(depth)) for depth in depths]
     looks = [square_holding(found) for found in maps]
     rows = zip(maps, fields, looks, strict=True)
-    draw.show_fields({f"{depth} layer{'s' * (depth > 1)}": row for depth, row in zip(depths, rows, strict=True)})
+    draw.show_fields(
+        {f"{depth} layer{'s' * (depth > 1)}": row for depth, row in zip(depths, rows, strict=True)}
+    )  # fmt: skip
 
 # %% [markdown]
 # Solid: what theory allows. Dashed: where 90 % of the slope is. (Brightness is the root of the slope, or you
@@ -412,7 +437,9 @@ if ready("Q00a") and ready("Q00b"):
     ax.minorticks_off()
     show(fig, alt="Field against layers on log scales: theory is steeper than what is used.")
     steep = [math.log(side[-1] / side[2]) / math.log(24 / 4) for side in (fields, looks)]
-    print(f"from 4 to 24 layers: in theory like depth^{steep[0]:.2f}, in use like depth^{steep[1]:.2f}")
+    print(
+        f"from 4 to 24 layers: in theory like depth^{steep[0]:.2f}, in use like depth^{steep[1]:.2f}"
+    )  # fmt: skip
 
 # %% tags=["solution"]
 assert all(bool(found.isfinite().all()) for found in maps)
@@ -451,8 +478,12 @@ if ready("Q00a") and ready("Q00b"):
     pictures = F.pad(test.images[:64].to(where), (4, 4, 4, 4), mode="replicate")  # 40 x 40
     used = torch.stack([gradient_map(body, picture[None]) for picture in pictures]).mean(0)
     everywhere = mean_map(OneAttention, size=36)
-    draw.show_fields({"CNN, 5 layers": (used, receptive_field(*known["our CNN"]), square_holding(used)),
-                 "attention, 1 layer": (everywhere, None, square_holding(everywhere))})  # fmt: skip
+    draw.show_fields(
+        {
+            "CNN, 5 layers": (used, receptive_field(*known["our CNN"]), square_holding(used)),
+            "attention, 1 layer": (everywhere, None, square_holding(everywhere)),
+        }
+    )
     seen = [(found > 0).float().mean().item() for found in (used, everywhere)]
     print(f"the centre hears of: CNN {seen[0]:.0%} of the image, attention {seen[1]:.0%}")
     print(f"of the CNN's 22 pixels a side, {square_holding(used)} hold 90 % of the slope")
@@ -508,11 +539,14 @@ def shuffle_tiles(images, seed=0):
 
 def with_shuffled(images):
     labels = torch.arange(2).repeat_interleave(len(images))
-    return Dataset("tiles", torch.cat([images, shuffle_tiles(images)]), labels, ("whole", "shuffled"), "")
+    return Dataset(
+        "tiles", torch.cat([images, shuffle_tiles(images)]), labels, ("whole", "shuffled"), ""
+    )  # fmt: skip
 
 
 def bag_of_tiles():
-    tiles = [nn.Conv2d(3, 32, 8, 8), nn.ReLU(), nn.Conv2d(32, 32, 1), nn.ReLU()]  # each sees one tile only
+    # each sees one tile only
+    tiles = [nn.Conv2d(3, 32, 8, 8), nn.ReLU(), nn.Conv2d(32, 32, 1), nn.ReLU()]
     return nn.Sequential(*tiles, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 2))
 
 
@@ -528,7 +562,9 @@ bag = bag.cpu().double()  # so exact that the order of a sum can't tip a scale
 with torch.no_grad():
     logits = bag(puzzle_test.images.double())
 right = (logits.argmax(1) == puzzle_test.labels).double().mean().item()
-print(f"face against its own shuffled tiles: logits differ by {(logits[:n] - logits[n:]).abs().max():.0e}")
+print(
+    f"face against its own shuffled tiles: logits differ by {(logits[:n] - logits[n:]).abs().max():.0e}"
+)  # fmt: skip
 print(f"accuracy after training: {right:.2%}")
 assert right == 0.5
 
@@ -589,7 +625,9 @@ class SmallViT(nn.Module):
         self.patch = patch
         self.embed = nn.Linear(c * patch * patch, d)
         self.places = nn.Parameter(torch.randn(n, d) / 2)
-        block = nn.TransformerEncoderLayer(d, 4, 2 * d, 0.0, "gelu", batch_first=True, norm_first=True)
+        block = nn.TransformerEncoderLayer(
+            d, 4, 2 * d, 0.0, "gelu", batch_first=True, norm_first=True
+        )  # fmt: skip
         self.blocks = nn.TransformerEncoder(block, 2, nn.LayerNorm(d), enable_nested_tensor=False)
         self.scores = nn.Linear(d, n_classes)
 
@@ -606,7 +644,12 @@ vits = [trained(lambda: SmallViT(2), faces, faces_test, seed, lr=2e-3, epochs=5)
 scores = {"bag of 5 pixels": found[0], "CNN, 17 pixels": found[3],
           "small ViT": torch.tensor([100 * h.test_accuracy[-1] for _, h in vits])}  # fmt: skip
 spread = {name: (s.max() - s.min()) / 2 for name, s in scores.items()}
-bars({name: s.mean() for name, s in scores.items()}, spread, xlabel="test accuracy on faces, %", form="{:.1f}")
+bars(
+    {name: s.mean() for name, s in scores.items()},
+    spread,
+    xlabel="test accuracy on faces, %",
+    form="{:.1f}",
+)
 assert min(scores["small ViT"]) > 90
 
 # %% [markdown]
@@ -673,7 +716,9 @@ def stripe_vit(n_classes=10):
     return SmallViT(n_classes, patch=4, d=32, c=1, n=12)
 
 
-left = Dataset("left", on_a_stripe(digits.images, [0] * len(digits)), digits.labels, digits.classes, "")
+left = Dataset(
+    "left", on_a_stripe(digits.images, [0] * len(digits)), digits.labels, digits.classes, ""
+)  # fmt: skip
 places = [0, 2, 4, 6, 8, 10, 12, 14, 16]
 wandering = [on_a_stripe(digits_test.images, [at] * len(digits_test)) for at in places]
 show_images([stripe[3] for stripe in wandering], titles=[f"at {at}" for at in places], columns=5,
@@ -702,7 +747,9 @@ assert min(steps[0::2]) > max(steps[1::2])  # places 0, 4, 8, 12, 16 against the
 
 # %%
 third = torch.randint(3, (len(digits),), generator=torch.Generator().manual_seed(0))
-asks = Dataset("thirds", on_a_stripe(digits.images, (8 * third).tolist()), third, ("left", "mid", "right"), "")
+asks = Dataset(
+    "thirds", on_a_stripe(digits.images, (8 * third).tolist()), third, ("left", "mid", "right"), ""
+)  # fmt: skip
 in_each = torch.cat([on_a_stripe(digits_test.images, [8 * k] * len(digits_test)) for k in range(3)])
 truth = torch.arange(3).repeat_interleave(len(digits_test))
 knows = {}
@@ -762,7 +809,8 @@ def listens(vit, images):
 
 
 attention_a, attention_b = listens(vit, torch.stack([whole, scrambled]))
-shares = [m / m.sum(1, keepdim=True) for m in (conv_a, conv_b)]  # of all that an output hears, as in attention
+# of all that an output hears, as in attention
+shares = [m / m.sum(1, keepdim=True) for m in (conv_a, conv_b)]
 compare([("conv, face A", shares[0]), ("conv, face B", shares[1]), ("attention, A", attention_a),
          ("attention, B", attention_b)])  # fmt: skip
 print(f"attention, largest difference of a weight: {(attention_a - attention_b).abs().max():.2f}")
@@ -786,7 +834,9 @@ draw.show_looks(six, kernel_map, query, titles=["a convolution"] * 6)
 # %%
 attention_varies = listens(vit, faces_test.images).std(0).mean().item()
 kernel_varies = kernel_map.std(0).mean().item()
-print(f"a weight varies from face to face by: attention {attention_varies:.3f}, convolution {kernel_varies:.3f}")
+print(
+    f"a weight varies from face to face by: attention {attention_varies:.3f}, convolution {kernel_varies:.3f}"
+)  # fmt: skip
 print(f"(a mean attention weight is 1/16 = {1 / 16:.3f})")
 assert kernel_varies == 0 < attention_varies
 
@@ -796,7 +846,9 @@ assert kernel_varies == 0 < attention_varies
 
 # %%
 bent_a, bent_b = (mixing(nn.Sequential(grid_conv, nn.ReLU()), tokens) for tokens in (a, b))
-print(f"convolution and ReLU: slopes change by up to {((bent_a - bent_b).abs() / conv_a.max()).max():.0%}")
+print(
+    f"convolution and ReLU: slopes change by up to {((bent_a - bent_b).abs() / conv_a.max()).max():.0%}"
+)  # fmt: skip
 print("anybody else heard:", bool(((bent_a + bent_b > 0) & (conv_a == 0)).any()))
 
 # %% [markdown]
@@ -835,7 +887,10 @@ class Convolution(nn.Module):
 class Attention(nn.Module):
     def __init__(self, d, keep_weights=True):
         super().__init__()
-        self.attention, self.keep_weights = nn.MultiheadAttention(d, 4, batch_first=True), keep_weights
+        self.attention, self.keep_weights = (
+            nn.MultiheadAttention(d, 4, batch_first=True),
+            keep_weights,
+        )
 
     def forward(self, x):
         return self.attention(x, x, x, need_weights=self.keep_weights)[0]
@@ -851,7 +906,10 @@ ways = {"recurrence": Recurrence, "convolution": Convolution, "attention": Atten
 def heard(layer, n, d=16):
     x = torch.randn(1, n, d, requires_grad=True)
     out = layer(x)  # 1 n d
-    rows = [torch.autograd.grad(out[0, i].sum(), x, retain_graph=True)[0][0].norm(dim=-1) for i in range(n)]
+    rows = [
+        torch.autograd.grad(out[0, i].sum(), x, retain_graph=True)[0][0].norm(dim=-1)
+        for i in range(n)
+    ]  # fmt: skip
     return torch.stack(rows)  # outputs, inputs
 
 
@@ -945,8 +1003,12 @@ for name, make in (ways | {"attention, fused": lambda d: Attention(d, keep_weigh
 
 # %%
 fig, axes = figure(5.6, rows=2, columns=2)
-panels = [(short, chain, "operations in a row, one layer"), (short, reach, "layers until the ends meet"),
-          (long, kept, "MiB kept for the way back"), (long, timed, "milliseconds, there and back")]  # fmt: skip
+panels = [
+    (short, chain, "operations in a row, one layer"),
+    (short, reach, "layers until the ends meet"),
+    (long, kept, "MiB kept for the way back"),
+    (long, timed, "milliseconds, there and back"),
+]
 for ax, (lengths, series, title) in zip(axes.flat, panels, strict=True):
     curves(lengths, series, title=title, xlabel="tokens", logx=True, logy=True, ax=ax, height=2.6)
     ticks = lengths if len(lengths) < 6 else lengths[::2]
@@ -993,7 +1055,10 @@ for name, layer in chains.items():
 fig, ax = figure(2.6)
 curves(range(n), fades, xlabel="token", ylabel="heard by the last output", logy=True, ax=ax)
 ax.set_ylim(1e-20, 10)
-show(fig, alt="Slope of the last output by token: attention is level, recurrence and convolutions fade.")
+show(
+    fig,
+    alt="Slope of the last output by token: attention is level, recurrence and convolutions fade.",
+)
 assert fades["attention"].min() > 0.01
 assert fades["recurrence"][0] < 1e-6
 
@@ -1060,7 +1125,10 @@ draw_pushes({"CNN": cnn_falls, "ViT": vit_falls})
 for kind, falls in (("CNN", cnn_falls), ("ViT", vit_falls)):
     means = {name.split(",")[0]: runs.mean(0) for name, runs in falls.items()}
     left_over = {name: (mean.min() / mean.max()).item() for name, mean in means.items()}
-    print(f"{kind} keeps at worst:", ", ".join(f"{name} {share:.0%}" for name, share in left_over.items()))
+    print(
+        f"{kind} keeps at worst:",
+        ", ".join(f"{name} {share:.0%}" for name, share in left_over.items()),
+    )
     assert max(left_over[name] for name in ("tilt", "cover", "scale")) < 0.7
 
 # %% [markdown]

@@ -36,7 +36,19 @@ from helpers import check, ready
 from helpers.data import load, sample_image
 from helpers.explore import explore
 from helpers.pictures.patches import show_numbers
-from helpers.plots import bars, compare, curves, figure, show, show_grid, show_images, show_patches, token_strip
+from helpers.plots import (
+    bars,
+    compare,
+    curves,
+    figure,
+    show,
+    show_grid,
+    show_images,
+    show_patches,
+    token_strip,
+)
+
+torch.set_num_threads(1)  # for tensors as small as these, more threads only wait for each other
 
 # %% [markdown]
 # Letters, the same in every lesson: `b` batch, `n` tokens, `d` width of a token, `c h w` channels, height and
@@ -90,7 +102,9 @@ print(f"128 x 128 pixels as tokens: {attention_bytes(128 * 128) / GiB:g} GiB")
 
 # %%
 tokens = (224 // 16) ** 2
-print(f"{tokens} tokens: {attention_bytes(tokens) / MiB:.1f} MiB, for {224**2 / 128**2:.1f} times the pixels")
+print(
+    f"{tokens} tokens: {attention_bytes(tokens) / MiB:.1f} MiB, for {224**2 / 128**2:.1f} times the pixels"
+)  # fmt: skip
 
 # %% [markdown]
 # A tenth of a GiB instead of hundreds, on an image of three times as many pixels.
@@ -119,10 +133,21 @@ assert round((56 * 56) ** 2 / 1e6, 1) == 9.8  # million entries: where Swin star
 sides = torch.tensor([32, 64, 128, 256, 512])
 memory = {f"p = {p}": [attention_bytes((int(s) // p) ** 2) / GiB for s in sides] for p in (1, 4, 16)}
 fig, ax = figure(2.9)
-curves(sides, memory, xlabel="side of the image", ylabel="attention maps, GiB", logx=True, logy=True, ax=ax)
+curves(
+    sides,
+    memory,
+    xlabel="side of the image",
+    ylabel="attention maps, GiB",
+    logx=True,
+    logy=True,
+    ax=ax,
+)
 ax.set_xticks(sides.tolist(), sides.tolist(), minor=False)
 ax.minorticks_off()
-show(fig, alt="Memory against image side, on log scales: parallel straight lines for p = 1, 4 and 16.")
+show(
+    fig,
+    alt="Memory against image side, on log scales: parallel straight lines for p = 1, 4 and 16.",
+)
 
 # %% [markdown]
 # (Modern kernels avoid *storing* these maps. They still compute every entry.)
@@ -171,8 +196,11 @@ explore(line_of_patches, patch_size=[4, 8, 16])
 
 # %%
 numbers = torch.arange(16).reshape(4, 4)  # h w
-corner = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])  # the patch of each pixel
-show_numbers([("image", numbers), ("the same, as memory holds it", numbers.reshape(1, 16))], groups=corner)
+# the patch of each pixel
+corner = torch.tensor([[0, 0, 1, 1], [0, 0, 1, 1], [2, 2, 3, 3], [2, 2, 3, 3]])
+show_numbers(
+    [("image", numbers), ("the same, as memory holds it", numbers.reshape(1, 16))], groups=corner
+)  # fmt: skip
 
 # %% [markdown]
 # Four patches of 2 x 2, one colour each. In memory the colours alternate: a patch is *not* a run of
@@ -364,14 +392,23 @@ def milliseconds(call, runs=20):
 
 
 if ready("Q0a"):
-    ways = {"yours": split_into_patches, "einops": cut_einops, "unfold": cut_unfold, "F.unfold": cut_f_unfold}
-    timings = {"two loops": milliseconds(lambda: torch.stack([cut_by_hand(x, 4) for x in photos]), runs=5)}
+    ways = {
+        "yours": split_into_patches,
+        "einops": cut_einops,
+        "unfold": cut_unfold,
+        "F.unfold": cut_f_unfold,
+    }
+    timings = {
+        "two loops": milliseconds(
+            lambda: torch.stack([cut_by_hand(x, 4) for x in photos]), runs=5
+        )
+    }  # fmt: skip
     timings |= {name: milliseconds(lambda way=way: way(photos, 4)) for name, way in ways.items()}
     bars(timings, xlabel="milliseconds for 64 images of 32 x 32", form="{:.2g}")
 
 # %% [markdown]
-# The loop pays for every slice. The others copy the numbers once, whatever the line looks like: take the one
-# that you can read.
+# The loop pays for every slice. The others copy the numbers about once, and which of them is ahead changes with the
+# machine: take the one that you can read.
 
 # %% [markdown]
 # ## 6 · A mistake that travels
@@ -402,7 +439,9 @@ show_patches([*correct[0], *lecture[0]], grid=(2, 4), titles=names, alt=stripes)
 index = torch.arange(32 * 32).reshape(1, 1, 32, 32)
 token = lecture_order(index, 16).reshape(4, 256)[0]
 rows, columns = token // 32, token % 32
-print(f"token 0 holds rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}")
+print(
+    f"token 0 holds rows {rows.min()} to {rows.max()} and columns {columns.min()} to {columns.max()}"
+)  # fmt: skip
 assert (rows.max(), columns.max(), len(token.unique())) == (7, 31, 256)
 
 
@@ -415,7 +454,10 @@ def spotlight(pixels):
 
 quarter = index[0, 0, :16, :16].flatten()
 lit = "Left, the top left quarter is lit. Right, a band is lit: the top 8 rows over the whole width."
-compare([("token 0, right", spotlight(quarter)), ("token 0 of the lecture", spotlight(token))], alt=lit)
+compare(
+    [("token 0, right", spotlight(quarter)), ("token 0 of the lecture", spotlight(token))],
+    alt=lit,
+)
 
 # %% [markdown]
 # A band of eight rows across the whole image. `ph`, an axis of *pixels*, got in front of `columns`, which

@@ -58,15 +58,19 @@ def patches_of(images, p):
 
 
 def picture_of(tokens):
-    return rearrange(tokens, "(rows columns) (c ph pw) -> c (rows ph) (columns pw)", rows=4, c=3, ph=8)
+    return rearrange(
+        tokens, "(rows columns) (c ph pw) -> c (rows ph) (columns pw)", rows=4, c=3, ph=8
+    )  # fmt: skip
 
 
 # %%
 image = sample_image(32)  # c h w
 tokens = patches_of(image, 8)  # n d
 order = torch.randperm(16, generator=torch.Generator().manual_seed(2))
-compare([("image", image), ("the same 16 patches, shuffled", picture_of(tokens[order]))],
-        alt="Left, a house by a lake. Right, its sixteen patches in random order: no house to be seen.")  # fmt: skip
+compare(
+    [("image", image), ("the same 16 patches, shuffled", picture_of(tokens[order]))],
+    alt="Left, a house by a lake. Right, its sixteen patches in random order: no house to be seen.",
+)
 
 # %% [markdown]
 # Now the heart of a transformer, a black box until lesson 05: *attention*. Every token gathers from all others; at the
@@ -211,7 +215,12 @@ if ready("Q1"):
             alt="A 4 by 4 table of the code; row 0 reads 0, 1, 0, 1.")  # fmt: skip
 
 # %% tags=["solution"]
-lecture = [[0, 1, 0, 1], [0.84, 0.54, 0.10, 1.00], [0.91, -0.42, 0.20, 0.98], [0.14, -0.99, 0.30, 0.96]]
+lecture = [
+    [0, 1, 0, 1],
+    [0.84, 0.54, 0.10, 1.00],
+    [0.91, -0.42, 0.20, 0.98],
+    [0.14, -0.99, 0.30, 0.96],
+]
 assert np.array_equal(np.round(getPositionEncoding(4, 4, 100).numpy(), 2), np.float32(lecture))
 
 # %% [markdown]
@@ -285,7 +294,12 @@ def puzzle(moved):
     P, piled = getPositionEncoding(16, 192), tokens[shuffled(moved)]
     plain = (look_around(piled) - look_around(tokens)).norm().item()
     coded = (look_around(piled + P) - look_around(tokens + P)).norm().item()
-    show_puzzle(picture_of(piled), {"no code": plain, "with code": coded}, title="change of the result", limit=2.2)
+    show_puzzle(
+        picture_of(piled),
+        {"no code": plain, "with code": coded},
+        title="change of the result",
+        limit=2.2,
+    )
 
 
 if ready("Q1"):
@@ -301,9 +315,15 @@ if ready("Q1"):
 
 # %%
 east = [1.8, 0.0]
-show_arrows([("same direction: 1", [east, [0.9, 0.0]]), ("60 degrees: 0.5", [east, [0.7, 1.21]]),
-             ("right angle: 0", [east, [0.0, 1.5]]), ("opposite: −1", [east, [-1.2, 0.0]])],
-            alt="Four pairs of arrows with the cosine of the angle between them: 1, 0.5, 0 and minus 1.")  # fmt: skip
+show_arrows(
+    [
+        ("same direction: 1", [east, [0.9, 0.0]]),
+        ("60 degrees: 0.5", [east, [0.7, 1.21]]),
+        ("right angle: 0", [east, [0.0, 1.5]]),
+        ("opposite: −1", [east, [-1.2, 0.0]]),
+    ],
+    alt="Four pairs of arrows with the cosine of the angle between them: 1, 0.5, 0 and minus 1.",
+)
 
 # %% [markdown]
 # $$\cos(a, b) = \frac{a \cdot b}{|a|\,|b|}$$
@@ -361,7 +381,12 @@ assert all(abs(S[pair].item() - value) < 5e-5 for pair, value in lecture.items()
 
 # %%
 if ready("Q1") and ready("Q1b"):
-    heatmap(S, xlabel="patch", ylabel="patch", alt="A 16 by 16 map: stripes along the diagonal that fade.")
+    heatmap(
+        S,
+        xlabel="patch",
+        ylabel="patch",
+        alt="A 16 by 16 map: stripes along the diagonal that fade.",
+    )
 
 # %% [markdown]
 # Stripes along the diagonal: **only the distance counts**, never the place. Three starting points, one curve:
@@ -376,13 +401,16 @@ if ready("Q1") and ready("Q1b"):
     print(f"spread over 40 starting points: {spread:.0e}")
 
 # %% [markdown]
-# **Try it.** How does similarity fade? Find a setting in which position 30 resembles position 0 more than position 5
+# **Try it.** How does similarity fade? Find a setting in which position 25 resembles position 0 more than position 5
 # does.
 
 
 # %%
 def fading(d):
-    lines = {f"n = {n:,}": cosine_similarity(getPositionEncoding(49, d, n))[0] for n in (10, 100, 10000)}
+    lines = {
+        f"n = {n:,}": cosine_similarity(getPositionEncoding(49, d, n))[0]
+        for n in (10, 100, 10000)
+    }  # fmt: skip
     curves(range(49), lines, xlabel="steps from position 0", ylabel="similarity", height=2.3)
 
 
@@ -406,8 +434,13 @@ def own_frequency(seq_len, d, n=10000):
 
 
 if ready("Q1"):
-    compare([("in pairs (yours)", getPositionEncoding(32, 32)), ("each its own", own_frequency(32, 32))],
-            alt="Two codes of 32 positions by 32 dimensions; at first sight they look the same.")  # fmt: skip
+    compare(
+        [
+            ("in pairs (yours)", getPositionEncoding(32, 32)),
+            ("each its own", own_frequency(32, 32)),
+        ],
+        alt="Two codes of 32 positions by 32 dimensions; at first sight they look the same.",
+    )
 
 # %% [markdown]
 # Can you tell them apart? The table of similarities above can. With unpaired frequencies it reads:
@@ -473,14 +506,26 @@ if ready("Q1"):
 def found(P, noise):
     """The share of positions read back from noisy codes, in percent."""
     noisy = P.repeat(20, 1) + noise * torch.randn(20 * len(P), P.shape[1])
-    return 100 * (torch.cdist(noisy, P).argmin(1) == torch.arange(len(P)).repeat(20)).float().mean().item()
+    return (
+        100
+        * (torch.cdist(noisy, P).argmin(1) == torch.arange(len(P)).repeat(20))
+        .float()
+        .mean()
+        .item()
+    )  # fmt: skip
 
 
 if ready("Q1"):
     torch.manual_seed(0)
     noise = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
-    curves(noise, {"found": [found(P, s) for s in noise]}, xlabel="noise added to every number (standard deviation)",
-           ylabel="positions found, %", height=2.4, alt="All are found up to 0.25, then ever fewer.")  # fmt: skip
+    curves(
+        noise,
+        {"found": [found(P, s) for s in noise]},
+        xlabel="noise added to every number (standard deviation)",
+        ylabel="positions found, %",
+        height=2.4,
+        alt="All are found up to 0.25, then ever fewer.",
+    )
 
 # %% [markdown]
 # **Relative.** Three steps further, each hand has turned by an angle of its own. Turning is linear: *one matrix*
@@ -507,7 +552,9 @@ if ready("Q1"):
         M = shift_matrix(code, 3)
         error = (code[:77] @ M.T - code[3:]).abs().amax(1)  # one number per position
         shown, new = error[:37].max(), error[40:].max()
-        print(f"{name:<12} largest error: {shown:.1e} on positions it was shown, {new:.1e} on new ones")
+        print(
+            f"{name:<12} largest error: {shown:.1e} on positions it was shown, {new:.1e} on new ones"
+        )  # fmt: skip
 
 # %% tags=["solution"]
 M = shift_matrix(P, 3)
@@ -526,8 +573,14 @@ assert (own[40:77] @ shift_matrix(own, 3).T - own[43:80]).abs().max() > 0.3
 if ready("Q1") and ready("Q1b"):
     fade = cosine_similarity(long)[0]  # n
     rises = (fade[1:] > fade[:-1]).nonzero()[0].item()
-    curves(range(512), {"n = 10,000": fade}, xlabel="steps from position 0", ylabel="similarity", height=2.3,
-           alt="Similarity falls quickly from 1 to about 0.6, then slowly and with ripples.")  # fmt: skip
+    curves(
+        range(512),
+        {"n = 10,000": fade},
+        xlabel="steps from position 0",
+        ylabel="similarity",
+        height=2.3,
+        alt="Similarity falls quickly from 1 to about 0.6, then slowly and with ripples.",
+    )
     print(f"falls at every step up to {rises}, rises for the first time at {rises + 1}")
 
 # %% [markdown]
@@ -541,7 +594,12 @@ if ready("Q1") and ready("Q1b"):
 # %%
 if ready("Q1") and ready("Q1b"):
     S = cosine_similarity(getPositionEncoding(16, 64))
-    show_similarity(S, (4, 4), [0, 3, 5], alt="Similarity to patches 0, 3, 5: high along the row, low above and below.")
+    show_similarity(
+        S,
+        (4, 4),
+        [0, 3, 5],
+        alt="Similarity to patches 0, 3, 5: high along the row, low above and below.",
+    )
     for a, b, where in ((0, 1, "in one row"), (0, 4, "one below the other"), (3, 4, "at opposite ends")):
         print(f"{a} and {b}, {where}: {S[a, b]:.2f}")
 
@@ -594,14 +652,21 @@ check("Q1c", getPositionEncoding2D)
 # %%
 if ready("Q1b") and ready("Q1c"):
     S = cosine_similarity(getPositionEncoding2D(4, 4, 64))
-    show_similarity(S, (4, 4), [0, 3, 5], alt="It fades in all directions; patch 0 resembles 1 and 4 most.")
+    show_similarity(
+        S, (4, 4), [0, 3, 5], alt="It fades in all directions; patch 0 resembles 1 and 4 most."
+    )  # fmt: skip
 
 # %% [markdown]
 # Patch 0 resembles patches 1 and 4 alike, its neighbours to the right and below. As a whole matrix:
 
 # %%
 if ready("Q1b") and ready("Q1c"):
-    heatmap(S, xlabel="patch", ylabel="patch", alt="A 16 by 16 map of 4 by 4 blocks, bright at a distance of 4.")
+    heatmap(
+        S,
+        xlabel="patch",
+        ylabel="patch",
+        alt="A 16 by 16 map of 4 by 4 blocks, bright at a distance of 4.",
+    )
     print("patch 0 resembles most:", sorted(S[0].argsort(descending=True)[1:3].tolist()))
 
 # %% tags=["solution"]
@@ -635,7 +700,8 @@ if ready("Q1c"):
 # %%
 def side_by_side(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d // 2, n), getPositionEncoding(columns, d // 2, n)
-    return torch.cat([down.repeat_interleave(columns, 0), across.repeat(rows, 1)], 1)  # rows*columns d
+    # rows*columns d
+    return torch.cat([down.repeat_interleave(columns, 0), across.repeat(rows, 1)], 1)
 
 
 if ready("Q1"):
@@ -645,8 +711,12 @@ if ready("Q1"):
 if ready("Q1") and ready("Q1b") and ready("Q1c"):
     codes = {"one line": getPositionEncoding(64, 64), "sum": getPositionEncoding2D(8, 8, 64),
              "side by side": side_by_side(8, 8, 64)}  # fmt: skip
-    maps = [(name, cosine_similarity(P)[14].reshape(8, 8)) for name, P in codes.items()]  # row 1, column 6
-    compare(maps, alt="One line: a bright row. Sum: two bright spots, mirrored. Side by side: one spot.")
+    # row 1, column 6
+    maps = [(name, cosine_similarity(P)[14].reshape(8, 8)) for name, P in codes.items()]
+    compare(
+        maps,
+        alt="One line: a bright row. Sum: two bright spots, mirrored. Side by side: one spot.",
+    )
 
 # %% [markdown]
 # The line sees a row, the sum sees two places at once, side by side sees one.
@@ -675,7 +745,9 @@ if ready("Q1") and ready("Q1c"):
     noticed = {}
     for name, P in wide.items():
         noticed[name] = (look_around(tokens[swap] + P) - look_around(tokens + P)).norm().item()
-    show_puzzle(picture_of(tokens[swap]), noticed, title="change of the result", limit=max(noticed.values()))
+    show_puzzle(
+        picture_of(tokens[swap]), noticed, title="change of the result", limit=max(noticed.values())
+    )  # fmt: skip
 
 # %% [markdown]
 # ## 10 · An honest result
@@ -690,7 +762,9 @@ class Reader(nn.Module):
         super().__init__()
         self.embed, self.head = nn.Linear(4, 32), nn.Linear(32, 10)
         self.code = nn.Parameter(code.clone(), requires_grad=learn)  # n d
-        self.block = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, batch_first=True, norm_first=True)
+        self.block = nn.TransformerEncoderLayer(
+            32, 4, 64, dropout=0.0, batch_first=True, norm_first=True
+        )  # fmt: skip
 
     def forward(self, images):
         x = self.embed(patches_of(images, 2)) + self.code  # b n d
@@ -765,8 +839,11 @@ assert by_cnn > max(means["side by side"], means["one line"])
 # %%
 if ready("Q1") and ready("Q1b") and ready("Q1c"):
     maps = {"side by side": side_by_side(4, 4, 32), "learned": reader.code.detach()}
-    compare([(name, cosine_similarity(P)) for name, P in maps.items()], shared=False,
-            alt="Left, the regular map of side by side. Right, the learned one: distinct, without order.")  # fmt: skip
+    compare(
+        [(name, cosine_similarity(P)) for name, P in maps.items()],
+        shared=False,
+        alt="Left, the regular map of side by side. Right, the learned one: distinct, without order.",
+    )
 
 # %% [markdown]
 # Distinct places, and no map: 1,433 small images don't teach which places are near. Millions do (the ViT paper's

@@ -63,7 +63,11 @@ show_grid(image, 8)
 # %%
 patches = F.unfold(image[None], 8, stride=8)[0].T  # n k
 print(tuple(patches.shape))
-token_strip(patches, title="sixteen patches, rolled out", alt="Sixteen rows of 192 colours, one row per patch.")
+token_strip(
+    patches,
+    title="sixteen patches, rolled out",
+    alt="Sixteen rows of 192 colours, one row per patch.",
+)
 
 # %% [markdown]
 # Could a transformer not read this as it is? Two things speak against it. First, the scissors decide how long
@@ -116,8 +120,14 @@ print(tuple(answers.shape))
 
 # %%
 maps = rearrange(answers, "(y x) d -> d y x", y=16)
-compare([("image", photo), (names[0], maps[0])], alt="The grey house, and its brightness on a 16 by 16 map.")
-compare(list(zip(names, maps, strict=True))[1:], alt="Left-right edges on one map, top-down edges on the other.")
+compare(
+    [("image", photo), (names[0], maps[0])],
+    alt="The grey house, and its brightness on a 16 by 16 map.",
+)
+compare(
+    list(zip(names, maps, strict=True))[1:],
+    alt="Left-right edges on one map, top-down edges on the other.",
+)
 
 # %% [markdown]
 # Door and windows stand out in the left map. In the right one it is the eaves: dark roof above, bright wall
@@ -135,7 +145,11 @@ mine = torch.tensor(
     ]
 )
 mine_map = (F.unfold(photo[None], 4, stride=4)[0].T @ mine.flatten()).reshape(16, 16)
-compare([("my question", mine), ("its answers", mine_map)], shared=False, alt="My pattern, and where it fires.")
+compare(
+    [("my question", mine), ("its answers", mine_map)],
+    shared=False,
+    alt="My pattern, and where it fires.",
+)
 
 # %% [markdown]
 # ## 3 · Brackets, a reminder
@@ -155,7 +169,10 @@ show_numbers([("(n s) -> n s", groups), ("(s n) -> n s", combs)], groups=row // 
 
 # %%
 grid = rearrange(row, "(y x) -> y x", x=4)
-show_numbers([("grid", grid), ("y x -> (y x)", grid.flatten()), ("y x -> (x y)", grid.T.flatten())], groups=row // 4)
+show_numbers(
+    [("grid", grid), ("y x -> (y x)", grid.flatten()), ("y x -> (x y)", grid.T.flatten())],
+    groups=row // 4,
+)
 
 # %% [markdown]
 # `Rearrange(pattern, s=3)` is the same as a layer, to stand in an `nn.Sequential`. And `nn.Linear` works on
@@ -240,7 +257,11 @@ if ready("Q2"):
 
 # %%
 if ready("Q2"):
-    print(sum(parameter.numel() for parameter in embed.parameters()), "parameters; the napkin says", 192 * 64 + 64)
+    print(
+        sum(parameter.numel() for parameter in embed.parameters()),
+        "parameters; the napkin says",
+        192 * 64 + 64,
+    )
 
 # %% [markdown]
 # The number of patches doesn't appear: one matrix serves all. In a full-grown model, ViT-Base with patches of
@@ -292,7 +313,8 @@ if ready("Q2"):
 def read_matrix(embedding, c=3, p=8, size=32):
     """E (k d), rows in the order c y x, and b (d), read off token 0."""
     ask = torch.zeros(1 + c * p * p, c, size, size)  # image 0 is empty
-    ask[1:, :, :p, :p] = torch.eye(c * p * p).reshape(-1, c, p, p)  # each other has a single lit pixel
+    # each other has a single lit pixel
+    ask[1:, :, :p, :p] = torch.eye(c * p * p).reshape(-1, c, p, p)
     with torch.no_grad():
         told = embedding(ask)[:, 0].float()  # (1 + k) d
     return told[1:] - told[0], told[0]
@@ -351,7 +373,10 @@ def there_and_back(emb_size=64):
     E, _ = read_matrix(PatchEmbedding(emb_size=emb_size))
     back = (patches @ E) @ torch.linalg.pinv(E)  # n k
     rank = torch.linalg.matrix_rank(E)
-    compare([(f"rank {rank}", join(back))], alt=f"What returns of the house through a matrix of rank {rank}.")
+    compare(
+        [(f"rank {rank}", join(back))],
+        alt=f"What returns of the house through a matrix of rank {rank}.",
+    )
 
 
 if ready("Q2"):
@@ -366,11 +391,15 @@ if ready("Q2"):
 # %%
 photos = load("shapes", limit=500).images  # b c h w
 many = F.unfold(photos, 8, stride=8).transpose(1, 2).flatten(0, 1)  # (b n) k
-best = torch.linalg.svd(many, full_matrices=False).Vh  # k k: a direction per row, the weightiest first
+# k k: a direction per row, the weightiest first
+best = torch.linalg.svd(many, full_matrices=False).Vh
 best = best * best.sum(1, keepdim=True).sign()  # a sign is free: mostly bright
 kept = [best[:d].T @ best[:d] for d in (4, 16, 64)]
 panels = [(f"back from {d}", join(patches @ P)) for d, P in zip((4, 16, 64), kept, strict=True)]
-compare([("image", image), *panels], alt="The house returns well from 64 numbers per patch, and blurred from 4.")
+compare(
+    [("image", image), *panels],
+    alt="The house returns well from 64 numbers per patch, and blurred from 4.",
+)
 
 # %% [markdown]
 # Measured on patches that neither way has seen: the share of the patches' energy that doesn't come back.
@@ -386,7 +415,12 @@ curves(widths, lost, logx=True, logy=True, xlabel="emb_size", ylabel="share that
 
 # %%
 print({d: f"{share:.1%}" for d, share in zip(widths, lost["best directions"], strict=True)})
-assert lost["best directions"][widths.index(64)] < 0.01 < 0.5 < lost["random directions"][widths.index(64)]
+assert (
+    lost["best directions"][widths.index(64)]
+    < 0.01
+    < 0.5
+    < lost["random directions"][widths.index(64)]
+)  # fmt: skip
 
 # %% [markdown]
 # Sixty-four numbers chosen well lose less than one percent. That is why `emb_size` may be smaller than a
@@ -420,7 +454,9 @@ unseen.take(8).show(8)
 # %%
 def small_cnn():
     sizes = [(3, 16), (16, 24), (24, 40)]
-    stages = [layer for i, o in sizes for layer in (nn.Conv2d(i, o, 3, stride=2, padding=1), nn.ReLU())]
+    stages = [
+        layer for i, o in sizes for layer in (nn.Conv2d(i, o, 3, stride=2, padding=1), nn.ReLU())
+    ]  # fmt: skip
     return nn.Sequential(*stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(40, 10))
 
 
@@ -469,7 +505,9 @@ if ready("Q2"):
     trained = rearrange(E, "(c y x) d -> d c y x", c=3, y=8)
     svd = best[:64].reshape(64, 3, 8, 8)
     blobs = "Noise; then colour blobs, edges and corners; then smooth waves of rising frequency."
-    show_filters({"untrained": fresh, "after 8 epochs": trained, "best for reconstruction": svd}, alt=blobs)
+    show_filters(
+        {"untrained": fresh, "after 8 epochs": trained, "best for reconstruction": svd}, alt=blobs
+    )  # fmt: skip
 
 # %% [markdown]
 # Out of noise came colours, edges and corners: questions worth asking about these shapes. The third set asks

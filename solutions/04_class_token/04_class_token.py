@@ -415,7 +415,9 @@ if ready("Q4"):
     for kind, one in both.items():
         learns = sum(p.numel() for p in one.parameters() if p.requires_grad)
         rows, moved = rows_of(one), rows_of(small(kind).to("meta"))
-        print(f"{kind:<11} rows {tuple(rows.shape)} of {rows.dtype}, size {rows.square().mean().sqrt():.2f}")
+        print(
+            f"{kind:<11} rows {tuple(rows.shape)} of {rows.dtype}, size {rows.square().mean().sqrt():.2f}"
+        )  # fmt: skip
         print(f"{'':<11} {learns} numbers learn; after .to('meta') the rows are on {moved.device}")
 
 # %% tags=["solution"]
@@ -432,7 +434,8 @@ try:
     nn.Linear(32, 10)(tokens64)
 except RuntimeError as error:
     print(f"{tokens64.dtype}, and the next layer says: {error}")
-#
+
+# %% [markdown]
 # What does adding do to the tokens? With the sinusoids, it is plain to see:
 
 # %%
@@ -583,7 +586,7 @@ if ready("Q4"):
         print(f"{name:<9} largest share, layer 1: {largest[0]:.2f}, layer 2: {largest[1]:.2f}")
 
 # %% [markdown]
-# Before, an almost even grey. After, it has become choosy, and differently for each image.
+# Before, nearly even shares. After, it has become choosy, and differently for each image.
 #
 # Is that where the knowledge is? Take patches out of the sequence, those it listens to most first, or least first,
 # and let the trained model read the rest:
@@ -719,7 +722,9 @@ if ready("Q4"):
         with torch.no_grad():
             there, back = model(test.images), model(test.images.flip(0)).flip(0)
         changed = (there.argmax(1) != back.argmax(1)).float().mean()
-        print(f"{name:<17} {changed:.0%} of the answers change, a logit by up to {(there - back).abs().max():.0e}")
+        print(
+            f"{name:<17} {changed:.0%} of the answers change, a logit by up to {(there - back).abs().max():.0e}"
+        )  # fmt: skip
 
 # %% [markdown]
 # An image's answer must not depend on its neighbours in the batch. Test that on every model you copy.

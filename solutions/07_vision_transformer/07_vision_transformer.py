@@ -98,8 +98,15 @@ def normalised(data):
 train, test = normalised(raw), normalised(raw_test)
 channels, height = train.images.shape[1:3]
 patch = {32: 8, 28: 7, 8: 2}[height]
-sizes = {"in_channels": channels, "patch_size": patch, "img_size": height, "n_classes": len(train.classes)}
-print(f"mean {train.images.mean():.3f}, spread {train.images.std():.3f}; {(height // patch) ** 2} patches per image")
+sizes = {
+    "in_channels": channels,
+    "patch_size": patch,
+    "img_size": height,
+    "n_classes": len(train.classes),
+}
+print(
+    f"mean {train.images.mean():.3f}, spread {train.images.std():.3f}; {(height // patch) ** 2} patches per image"
+)  # fmt: skip
 
 # %% [markdown]
 # ## 2 · Q8: the whole model
@@ -171,9 +178,11 @@ def stages(model, images):
     """What each part of the model gave, of those that give n + 1 tokens: (b, n + 1, d) each."""
     seen, n = [], (height // patch) ** 2
     hooks = [
-        part.register_forward_hook(lambda _part, _given, out: seen.append(out) if out.shape[1:2] == (n + 1,) else None)
+        part.register_forward_hook(
+            lambda _part, _given, out: seen.append(out) if out.shape[1:2] == (n + 1,) else None
+        )
         for part in model.children()
-    ]
+    ]  # fmt: skip
     with torch.no_grad():
         logits = model.eval()(images)
     for hook in hooks:
@@ -196,7 +205,9 @@ if ready("Q8"):
 # %%
 if ready("Q8"):
     loss = F.cross_entropy(model(test.images[:256]), test.labels[:256])
-    print(f"loss before training {loss:.2f}, ln {len(test.classes)} = {math.log(len(test.classes)):.2f}")
+    print(
+        f"loss before training {loss:.2f}, ln {len(test.classes)} = {math.log(len(test.classes)):.2f}"
+    )  # fmt: skip
 
 # %% [markdown]
 # A loss far above that means a head that shouts before it knows anything: look at how weights begin.
@@ -224,7 +235,11 @@ def count(module):
 
 
 envelope = parameters()
-bars(envelope, xlabel=f"weights of the default ViT: {sum(envelope.values()):,} in all", form="{:,.0f}")
+bars(
+    envelope,
+    xlabel=f"weights of the default ViT: {sum(envelope.values()):,} in all",
+    form="{:,.0f}",
+)
 assert sum(envelope.values()) == 81_226
 
 # %%
@@ -234,7 +249,9 @@ if ready("Q8"):
     print(f"whole model: envelope {sum(envelope.values()):,}, code {count(mine):,}")
     first = sum(envelope[k] for k in ("patches to tokens", "class token", "positions"))
     print(f"embedding:   envelope {first:,}, code {count(PatchEmbedding()):,}")
-    print(f"one block:   envelope {envelope['blocks'] // 2:,}, code {count(TransformerEncoderBlock(64, 2, 2)):,}")
+    print(
+        f"one block:   envelope {envelope['blocks'] // 2:,}, code {count(TransformerEncoderBlock(64, 2, 2)):,}"
+    )  # fmt: skip
 
 # %% [markdown]
 # (A stand-in for PatchEmbedding has weights of another number: it looks at overlapping patches.) The same
@@ -257,9 +274,13 @@ assert vit_b == 86_567_656
 class TorchViT(nn.Module):
     def __init__(self, embed, d=64, heads=2, mlp=128, depth=2, n_classes=10, norm_first=True):
         super().__init__()
-        layer = nn.TransformerEncoderLayer(d, heads, mlp, 0.1, "gelu", batch_first=True, norm_first=norm_first)
+        layer = nn.TransformerEncoderLayer(
+            d, heads, mlp, 0.1, "gelu", batch_first=True, norm_first=norm_first
+        )  # fmt: skip
         self.embed = embed
-        self.encoder = nn.TransformerEncoder(layer, depth, nn.LayerNorm(d), enable_nested_tensor=False)
+        self.encoder = nn.TransformerEncoder(
+            layer, depth, nn.LayerNorm(d), enable_nested_tensor=False
+        )  # fmt: skip
         self.last = nn.Linear(d, n_classes)
 
     def forward(self, images):
@@ -269,7 +290,9 @@ class TorchViT(nn.Module):
 # %%
 if ready("Q8"):
     theirs = TorchViT(PatchEmbedding())
-    print(f"yours {count(mine):,}, PyTorch's {count(theirs):,}: the same number: {count(mine) == count(theirs)}")
+    print(
+        f"yours {count(mine):,}, PyTorch's {count(theirs):,}: the same number: {count(mine) == count(theirs)}"
+    )  # fmt: skip
 
 # %% [markdown]
 # The same number, and the same model? Draw weights, put them into both, and compare the logits. PyTorch's layer
@@ -344,7 +367,15 @@ if ready("Q8"):
             taken.append(1000 * seconds(ViT(patch_size=p).eval(), images))
         tokens_of.append((32 // p) ** 2 + 1)
         print(f"patch {p:>2}: {tokens_of[-1]:>3} tokens, {taken[-1]:.1f} ms for 8 images")
-    curves(tokens_of, {"measured": taken}, xlabel="tokens", ylabel="ms, 8 images", logx=True, logy=True, height=2.3)
+    curves(
+        tokens_of,
+        {"measured": taken},
+        xlabel="tokens",
+        ylabel="ms, 8 images",
+        logx=True,
+        logy=True,
+        height=2.3,
+    )
 
 # %% [markdown]
 # ## 3 · Q9: one step
@@ -421,7 +452,9 @@ def by_heart(make=torch.optim.Adam, loss_fn=F.cross_entropy, steps=40):
 
 if ready("Q8") and ready("Q9"):
     losses = {"your step": by_heart()}
-    print(f"loss at the start {losses['your step'][0]:.2f}, after 40 steps {losses['your step'][-1]:.3f}")
+    print(
+        f"loss at the start {losses['your step'][0]:.2f}, after 40 steps {losses['your step'][-1]:.3f}"
+    )  # fmt: skip
 
 
 # %% [markdown]
@@ -455,7 +488,8 @@ if ready("Q8") and ready("Q9"):
 # `cross_entropy` can't bring the loss below
 
 # %%
-floor = math.log(math.e + 9) - 1  # the best that probabilities, taken for logits, can do with ten classes
+# the best that probabilities, taken for logits, can do with ten classes
+floor = math.log(math.e + 9) - 1
 print(f"{floor:.2f}")
 assert round(floor, 2) == 1.46
 
@@ -521,7 +555,10 @@ if ready("Q8") and ready("Q9") and ready("Q9b"):
     print(f"helpers' evaluate: {100 * examine(model, test).accuracy:.1f} %")
     model.train()
     with torch.no_grad():
-        runs = [100 * (model(seen.images).argmax(1) == seen.labels).float().mean().item() for _ in range(10)]
+        runs = [
+            100 * (model(seen.images).argmax(1) == seen.labels).float().mean().item()
+            for _ in range(10)
+        ]  # fmt: skip
     print(f"without eval():    {min(runs):.1f} to {max(runs):.1f} %, another number each time")
 
 # %% [markdown]
@@ -539,7 +576,10 @@ if ready("Q8") and ready("Q9"):
     sure = found.probabilities.max(1).values
     wrong = (found.predictions != found.labels).nonzero().flatten()
     worst = wrong[sure[wrong].argsort(descending=True)][:8]
-    titles = [f"{test.classes[test.labels[i]]}, says {test.classes[found.predictions[i]]}" for i in worst.tolist()]
+    titles = [
+        f"{test.classes[test.labels[i]]}, says {test.classes[found.predictions[i]]}"
+        for i in worst.tolist()
+    ]  # fmt: skip
     show_images(raw_test.images[worst], titles, columns=8)
 
 # %% [markdown]
@@ -565,9 +605,19 @@ if ready("Q8"):
     torch.manual_seed(0)
     few = fit(ViT(**sizes), train.take(300), test.take(250), epochs=30, progress=False)
     rounds = range(1, few.epochs + 1)
-    both = {"the 300 images it trains on": few.accuracy, "images it has never seen": few.test_accuracy}
-    curves(rounds, {k: [100 * a for a in v] for k, v in both.items()}, xlabel="epoch", ylabel="accuracy, %")
-    print(f"at the end: {few.accuracy[-1]:.0%} on its own images, {few.test_accuracy[-1]:.0%} on others")
+    both = {
+        "the 300 images it trains on": few.accuracy,
+        "images it has never seen": few.test_accuracy,
+    }
+    curves(
+        rounds,
+        {k: [100 * a for a in v] for k, v in both.items()},
+        xlabel="epoch",
+        ylabel="accuracy, %",
+    )
+    print(
+        f"at the end: {few.accuracy[-1]:.0%} on its own images, {few.test_accuracy[-1]:.0%} on others"
+    )  # fmt: skip
 
 # %% [markdown]
 # The upper curve goes on rising; the lower one has stopped long before. What is between them was *remembered*.
@@ -575,9 +625,17 @@ if ready("Q8"):
 
 # %%
 if ready("Q8"):
-    curves(rounds, {"train": few.loss, "test": few.test_loss}, xlabel="epoch", ylabel="loss", height=2.3)
+    curves(
+        rounds,
+        {"train": few.loss, "test": few.test_loss},
+        xlabel="epoch",
+        ylabel="loss",
+        height=2.3,
+    )
     best = min(range(few.epochs), key=lambda i: few.test_loss[i])
-    print(f"test loss: lowest in epoch {best + 1} ({few.test_loss[best]:.2f}), and {few.test_loss[-1]:.2f} at the end")
+    print(
+        f"test loss: lowest in epoch {best + 1} ({few.test_loss[best]:.2f}), and {few.test_loss[-1]:.2f} at the end"
+    )  # fmt: skip
 
 # %% [markdown]
 # A ViT knows nothing about images: not that neighbours belong together, not that a cat two pixels to the left is
@@ -603,12 +661,16 @@ for name, images_used, epochs in (("300 images", train.take(300), 16), (f"all {l
 if ready("Q8") and ready("Q9"):
     scores[f"ViT, 300 images, {few.seconds[-1]:.0f} s"] = 100 * few.test_accuracy[-1]
     scores[f"ViT, all {len(train)}, {history.seconds[-1]:.0f} s"] = 100 * history.test_accuracy[-1]
-bars(scores, xlabel=f"test accuracy, % (weights: CNN {count(cnn):,}, ViT {sum(envelope.values()):,})", form="{:.0f}")
+bars(
+    scores,
+    xlabel=f"test accuracy, % (weights: CNN {count(cnn):,}, ViT {sum(envelope.values()):,})",
+    form="{:.0f}",
+)
 
 # %% [markdown]
-# An honest result: with few images the CNN is far ahead, with all of them it arrives in half the time, and both
-# with far fewer weights. A ViT's price is paid in data: with Dosovitskiy et al. it overtakes when trained on 300
-# million images (their Figure 3). Lesson 08 shows what to do with fewer: show every image in many disguises
+# An honest result: the CNN is ahead with few images and with all of them, in less time, and with far fewer weights. A
+# ViT's price is paid in data: with Dosovitskiy et al. it overtakes when trained on 300 million images (their
+# Figure 3). Lesson 08 shows what to do with fewer: show every image in many disguises
 # (augmentation, mixup), forget on purpose (stochastic depth), learn slowly at both ends (warm-up, cosine), and ask
 # a CNN for help (distillation).
 
@@ -625,7 +687,12 @@ if ready("Q8") and ready("Q9"):
         model(test.images[:16].to(where))
     attention = by_layer(caught, layers=2).cpu()  # layers b heads n+1 n+1
     print("layers, images, heads, looks, is looked at:", tuple(attention.shape))
-    heatmap(attention[0, 0, 0], title="layer 1, head 0, image 0", xlabel="is looked at", ylabel="looks")
+    heatmap(
+        attention[0, 0, 0],
+        title="layer 1, head 0, image 0",
+        xlabel="is looked at",
+        ylabel="looks",
+    )
 
 # %% [markdown]
 # Each row sums to 1. The class token's row, laid out as an image, is a map of what it takes in. One line:
@@ -678,7 +745,8 @@ def patches_looked_at(model):
     with record_attention(model.to(where)) as caught:
         model(test.images[:200].to(where))
     every = by_layer(caught, layers=2).cpu()  # layers b heads n+1 n+1
-    maps = torch.stack([class_attention(layer.flatten(0, 1), grid).flatten(1) for layer in every])  # layers b*heads n
+    # layers b*heads n
+    maps = torch.stack([class_attention(layer.flatten(0, 1), grid).flatten(1) for layer in every])
     share = maps / maps.sum(-1, keepdim=True)
     entropy = -(share * share.clamp(min=1e-9).log()).sum(-1)
     return entropy.exp().mean(1).tolist()  # per layer
@@ -686,7 +754,11 @@ def patches_looked_at(model):
 
 if ready("Q8") and ready("Q9") and ready("Q10"):
     before, after = patches_looked_at(untrained), patches_looked_at(model)
-    named = {f"layer {i + 1}, {when}": v[i] for i in (0, 1) for when, v in (("untrained", before), ("trained", after))}
+    named = {
+        f"layer {i + 1}, {when}": v[i]
+        for i in (0, 1)
+        for when, v in (("untrained", before), ("trained", after))
+    }  # fmt: skip
     bars(named, xlabel=f"patches the class token looks at, of {grid[0] * grid[1]}", form="{:.1f}")
 
 # %% [markdown]
@@ -698,7 +770,10 @@ if ready("Q8") and ready("Q9") and ready("Q10"):
 # %%
 if ready("Q8") and ready("Q9") and ready("Q10"):
     rows = [
-        ("row: it looks", torch.stack([class_attention(attention[1, i], grid).mean(0) for i in range(8)])),
+        (
+            "row: it looks",
+            torch.stack([class_attention(attention[1, i], grid).mean(0) for i in range(8)]),
+        ),
         ("column", attention[1, :8, :, 1:, 0].mean(1).reshape(8, *grid)),
     ]
     show_attention_rows(raw_test.images[:8], rows)
@@ -762,9 +837,16 @@ check("Q10b", attention_rollout)
 
 # %%
 if ready("Q8") and ready("Q9") and ready("Q10") and ready("Q10b"):
-    single = [torch.stack([class_attention(attention[k, i], grid).mean(0) for i in range(8)]) for k in (0, 1)]
-    rolled = torch.cat([class_attention(attention_rollout(attention[:, i])[None], grid) for i in range(8)])
-    show_attention_rows(raw_test.images[:8], [("layer 1", single[0]), ("layer 2", single[1]), ("rollout", rolled)])
+    single = [
+        torch.stack([class_attention(attention[k, i], grid).mean(0) for i in range(8)])
+        for k in (0, 1)
+    ]  # fmt: skip
+    rolled = torch.cat(
+        [class_attention(attention_rollout(attention[:, i])[None], grid) for i in range(8)]
+    )  # fmt: skip
+    show_attention_rows(
+        raw_test.images[:8], [("layer 1", single[0]), ("layer 2", single[1]), ("rollout", rolled)]
+    )  # fmt: skip
 
 # %% [markdown]
 # ### What is such a map worth?
@@ -788,7 +870,8 @@ if ready("Q8") and ready("Q9") and ready("Q10") and ready("Q10b"):
     with record_attention(model) as caught:
         model(some.images.to(where))
     every = by_layer(caught, layers=2).cpu()
-    means = {"rollout": torch.stack([attention_rollout(every[:, i]) for i in range(len(some))])}  # b n+1 n+1
+    # b n+1 n+1
+    means = {"rollout": torch.stack([attention_rollout(every[:, i]) for i in range(len(some))])}
     means |= {"layer 2": every[1].mean(1), "layer 1": every[0].mean(1)}
     maps = {name: class_attention(values, grid).flatten(1) for name, values in means.items()}  # b n
     scores = {"nothing covered": 100 * examine(model, some).accuracy}
@@ -798,7 +881,10 @@ if ready("Q8") and ready("Q9") and ready("Q10") and ready("Q10b"):
             scores[f"the 4 {which} important, by {name}"] = 100 * examine(model, hidden).accuracy
     torch.manual_seed(0)
     draws = torch.rand(5, *maps["rollout"].shape).argsort(-1)
-    chance = [100 * examine(model, replace(some, images=covered(some.images, o))).accuracy for o in draws]
+    chance = [
+        100 * examine(model, replace(some, images=covered(some.images, o))).accuracy
+        for o in draws
+    ]  # fmt: skip
     scores["any 4 (mean of five draws)"] = sum(chance) / 5
     bars(scores, xlabel="accuracy with 4 of 16 patches covered, %", form="{:.0f}")
 
@@ -847,13 +933,16 @@ assert means["depth", 1] + 5 < means["depth", 2] > means["depth", 4] - 1
 # And all of it is a result about *twelve epochs on 1433 digits*: each answer may change with more of either.
 
 # %% [markdown]
-# **Try it.** One run of *your* model on the same digits, with any sizes you like:
+# **Try it.** One run of *your* model on the same digits, with any sizes you like. (The script's model has the same
+# sizes and other first weights, and this is one seed: a few points of difference are nothing.)
 
 # %%
 chosen, seed = {"emb_size": 32, "depth": 2, "patch_size": 4}, 0  # change me
 
 if ready("Q8"):
-    digits, unseen = (replace(s, images=(s.images - 0.3) / 0.4) for s in (load("digits"), load("digits", "test")))
+    digits, unseen = (
+        replace(s, images=(s.images - 0.3) / 0.4) for s in (load("digits"), load("digits", "test"))
+    )  # fmt: skip
     torch.manual_seed(seed)
     small = ViT(in_channels=1, img_size=8, **chosen)
     print(fit(small, digits, unseen, epochs=12, lr=2e-3, seed=seed, progress=False))
@@ -878,8 +967,21 @@ for n in lengths:
     assert torch.allclose(by_hand(q, k, v), F.scaled_dot_product_attention(q, k, v), atol=1e-5)
     slow.append(1000 * seconds(by_hand, q, k, v))
     fast.append(1000 * seconds(F.scaled_dot_product_attention, q, k, v))
-curves(lengths, {"by hand": slow, "fused": fast}, xlabel="tokens", ylabel="ms", logx=True, logy=True, height=2.3)
-print(", ".join(f"{n} tokens: {a / b:.1f} times as fast" for n, a, b in zip(lengths, slow, fast, strict=True)))
+curves(
+    lengths,
+    {"by hand": slow, "fused": fast},
+    xlabel="tokens",
+    ylabel="ms",
+    logx=True,
+    logy=True,
+    height=2.3,
+)
+print(
+    ", ".join(
+        f"{n} tokens: {a / b:.1f} times as fast"
+        for n, a, b in zip(lengths, slow, fast, strict=True)
+    )
+)  # fmt: skip
 
 # %% [markdown]
 # And memory, which no clock shows. For one image at 1025 tokens, the matrices of ViT-B's twelve heads hold

@@ -66,7 +66,9 @@ ViT = built("ViT")
 
 # %%
 def part(data, start, stop):
-    return Dataset(data.name, data.images[start:stop], data.labels[start:stop], data.classes, data.source)
+    return Dataset(
+        data.name, data.images[start:stop], data.labels[start:stop], data.classes, data.source
+    )  # fmt: skip
 
 
 shapes = load("shapes")
@@ -93,7 +95,8 @@ def new_model(seed=0, drop_p=0.0):
 # %%
 plain = new_model()
 history = fit(plain, train, validation, epochs=16, lr=1e-3)
-seen = {"train": history.accuracy, "validation": history.test_accuracy}  # `fit` calls its second set "test"
+# `fit` calls its second set "test"
+seen = {"train": history.accuracy, "validation": history.test_accuracy}
 percent = {name: [100 * share for share in shares] for name, shares in seen.items()}
 curves(range(1, 17), percent, xlabel="epoch", ylabel="accuracy, %")
 
@@ -109,7 +112,9 @@ curves(range(1, 17), percent, xlabel="epoch", ylabel="accuracy, %")
 # %%
 accuracy, n = history.test_accuracy[-1], len(validation)
 error = math.sqrt(accuracy * (1 - accuracy) / n)
-print(f"{100 * accuracy:.1f} % of {n} images: ± {100 * error:.1f} points, from the choice of images alone")
+print(
+    f"{100 * accuracy:.1f} % of {n} images: ± {100 * error:.1f} points, from the choice of images alone"
+)  # fmt: skip
 
 # %% [markdown]
 # So two recipes one point apart are not told apart by one run each. And *choosing* makes it worse. Take k recipes that
@@ -295,7 +300,9 @@ explore(altered, magnitude=[1, 5, 9, 15])
 # But which changes leave the label true? That is knowledge about *these* images. Turn one upside down:
 
 # %%
-places = [int((train.labels == shapes.classes.index(name)).nonzero()[0]) for name in shapes.classes[7:9]]
+places = [
+    int((train.labels == shapes.classes.index(name)).nonzero()[0]) for name in shapes.classes[7:9]
+]  # fmt: skip
 pair = train.images[places]  # 2 c h w
 titles = [*shapes.classes[7:9], "the first, upside down", "the second, upside down"]
 show_images(torch.cat([pair, pair.flip(2)]), titles=titles, columns=4)
@@ -438,7 +445,9 @@ if ready("Q11"):
     for name, model in (("plain", plain), ("with mixup", mixing)):
         found = evaluate(model, validation)
         sure = found.probabilities.amax(1).mean()
-        print(f"{name:<10} is {100 * sure:.0f} % sure on average, and right in {100 * found.accuracy:.0f} %")
+        print(
+            f"{name:<10} is {100 * sure:.0f} % sure on average, and right in {100 * found.accuracy:.0f} %"
+        )  # fmt: skip
 
 # %% [markdown]
 # Two things to read off. The road between images is straighter. And the model is less sure of itself, closer to how
@@ -532,8 +541,10 @@ def with_drop_path(model, rate):
     for i, block in enumerate(blocks):
         own = rate * (i + 1) / len(blocks)
         block.register_forward_hook(
-            lambda block, given, out, own=own: given[0] + drop_path(out - given[0], own, block.training)
-        )
+            lambda block, given, out, own=own: (
+                given[0] + drop_path(out - given[0], own, block.training)
+            )
+        )  # fmt: skip
     return model
 
 
@@ -699,15 +710,19 @@ check("Q14b", hard_distillation_loss)
 differs = {
     "its training images": evaluate(teacher, train),
     "the same, mirrored": evaluate(teacher, replace(train, images=train.images.flip(-1))),
-    "the same, turned by 20°": evaluate(teacher, replace(train, images=v2.functional.rotate(train.images, 20.0))),
+    "the same, turned by 20°": evaluate(
+        teacher, replace(train, images=v2.functional.rotate(train.images, 20.0))
+    ),
     "the same, upside down": evaluate(teacher, replace(train, images=train.images.flip(-2))),
     "new images": said,
-}
+}  # fmt: skip
 bars({name: 100 * (1 - found.accuracy) for name, found in differs.items()},
      xlabel="the teacher names another class, %", form="{:.1f}")  # fmt: skip
 stacked = (train.labels == 7) | (train.labels == 8)  # circle over square, square over circle
 swapped = differs["the same, upside down"].predictions[stacked] == 15 - train.labels[stacked]
-print(f"upside down, one shape over another is the *other* class in {100 * swapped.float().mean():.0f} %")
+print(
+    f"upside down, one shape over another is the *other* class in {100 * swapped.float().mean():.0f} %"
+)  # fmt: skip
 
 # %% [markdown]
 # With images it knows by heart, a hard teacher is a second copy of the label. On *changed* images it speaks for itself.
@@ -764,7 +779,10 @@ if asked:
 
 # %%
 if asked:
-    show_ladder(live.by_name("validation"), xlabel="validation accuracy, % (dots: seeds; ± standard deviation)")
+    show_ladder(
+        live.by_name("validation"),
+        xlabel="validation accuracy, % (dots: seeds; ± standard deviation)",
+    )
 
 # %% [markdown]
 # Now for longer. This log was made before, by a script that uses the same answers as you; all it says about itself:
@@ -799,7 +817,10 @@ def gain(name, values, base):
     """The mean difference, and its standard error (when there is more than one seed)."""
     print(f"{name:<34} {mean(values) - mean(base):+5.1f}", end="")
     if min(len(values), len(base)) > 1:
-        print(f" ± {math.sqrt(variance(values) / len(values) + variance(base) / len(base)):.1f}", end="")
+        print(
+            f" ± {math.sqrt(variance(values) / len(values) + variance(base) / len(base)):.1f}",
+            end="",
+        )
     print()
 
 
@@ -860,7 +881,9 @@ for name in ("plain", chosen):
     print(f"{name:<34}", ", ".join(f"{k} {v:.1f} %" for k, v in scores.items()))
 taught = ladder.about["teacher"]
 print(f"{'the CNN, on the same images':<34} test {100 * taught['test']:.1f} %")
-print(f"{'the CNN of section 7, 800 images':<34} test {100 * evaluate(teacher, sealed).accuracy:.1f} %")
+print(
+    f"{'the CNN of section 7, 800 images':<34} test {100 * evaluate(teacher, sealed).accuracy:.1f} %"
+)  # fmt: skip
 assert mean(ladder.values(chosen, "test")) > mean(ladder.values("plain", "test")) + 0.05
 
 # %% [markdown]

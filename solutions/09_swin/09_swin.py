@@ -198,11 +198,16 @@ if ready("Q15"):
     for side in sides:
         x = torch.randn(1, side, side, 32)
         spent["all tokens"].append(milliseconds(lambda x=x: attend(x.flatten(1, 2))))
-        spent["windows"].append(milliseconds(lambda x=x: attend(window_partition(x, 8).flatten(1, 2))))
+        spent["windows"].append(
+            milliseconds(lambda x=x: attend(window_partition(x, 8).flatten(1, 2)))
+        )  # fmt: skip
     fig, (left, right) = figure(2.7, columns=2)
     curves(tokens, spent, xlabel="tokens", ylabel="milliseconds", ax=left)
     curves(tokens, spent, xlabel="tokens", logx=True, logy=True, ax=right)
-    show(fig, alt="Time against tokens, plain and logarithmic: a parabola for all, a line for windows.")
+    show(
+        fig,
+        alt="Time against tokens, plain and logarithmic: a parabola for all, a line for windows.",
+    )
 
 
 # %%
@@ -215,7 +220,9 @@ def slope(times):
 
 if ready("Q15"):
     for name, times in spent.items():
-        print(f"{name:<10} {times[-1]:7.1f} ms for {tokens[-1]} tokens, growing with power {slope(times):.1f}")
+        print(
+            f"{name:<10} {times[-1]:7.1f} ms for {tokens[-1]} tokens, growing with power {slope(times):.1f}"
+        )  # fmt: skip
 
 # %% tags=["solution"]
 assert slope(spent["all tokens"]) > 1.5 > slope(spent["windows"])
@@ -247,7 +254,7 @@ assert in_windows(112, 112, C, M) == 4 * in_windows(56, 56, C, M)  # four times 
 # %%
 def growth(side=56):
     work = {"all tokens": all_tokens(side, side, C), "in windows": in_windows(side, side, C, M)}
-    fig, ax = figure(1.15, width=4.6)
+    fig, ax = figure(1.15, width=3.6)
     millions = {name: number / 1e6 for name, number in work.items()}
     bars(millions, xlabel=f"million multiplications, {side} x {side} tokens", form="{:,.0f}", ax=ax)
     return fig
@@ -291,7 +298,10 @@ if ready("Q15") and ready("Q15b"):
     for block in range(4):
         frames.append((f"{block} blocks", known[0, ..., 0], 0))
         known = spread(known, 4)
-    show(reach_figure(frames, 4, (1, 6)), alt="News of one token fills its window after one block, and stays.")
+    show(
+        reach_figure(frames, 4, (1, 6)),
+        alt="News of one token fills its window after one block, and stays.",
+    )
 
 # %% [markdown]
 # After one block the window knows, and that is all, forever. A deep stack of plain windows is many little
@@ -306,7 +316,9 @@ if ready("Q15") and ready("Q15b"):
 
 # %%
 for r in (2, 4, 8):
-    print(f"{r} x {r} windows become {(r + 1) ** 2:>2}: {(r + 1) ** 2 / r**2:.2f} times the work, each padded")
+    print(
+        f"{r} x {r} windows become {(r + 1) ** 2:>2}: {(r + 1) ** 2 / r**2:.2f} times the work, each padded"
+    )  # fmt: skip
 
 # %% [markdown]
 # The trick: don't move the windows, roll the *grid*. What leaves at the top comes back at the bottom, and the number
@@ -383,8 +395,8 @@ check("Q16", shifted_window_mask)
 # </details>
 # <details><summary>Hint: how do I compare all pairs?</summary>
 #
-# Put the same row of M² once as a column and once as a row: `a[:, :, None]` against `a[:, None, :]`. Broadcasting
-# makes the square.
+# Put the same row of M² once as a column and once as a row: a new axis of length 1, in two different places.
+# Broadcasting makes the square.
 # </details>
 # <details><summary>Hint: the wrong windows are masked</summary>
 #
@@ -433,7 +445,9 @@ def story(masked=True, shifted=True, blocks=6, token=(1, 6)):
 def film(blocks=1):
     alone, shifts, torus = story(shifted=False), story(), story(masked=False)
     k = blocks - 1
-    return reach_figure([("plain", *alone[k]), ("shifted", *shifts[k]), ("no mask", *torus[k])], 4, (1, 6))
+    return reach_figure(
+        [("plain", *alone[k]), ("shifted", *shifts[k]), ("no mask", *torus[k])], 4, (1, 6)
+    )  # fmt: skip
 
 
 if ready("Q15") and ready("Q15b") and ready("Q16a") and ready("Q16"):
@@ -518,7 +532,8 @@ if ready("Q17"):
     index, side = relative_position_index(5), torch.arange(25)
     place = torch.stack([side // 5, side % 5], -1).float()
     table = torch.zeros(81)
-    table[index.flatten().long()] = -torch.cdist(place, place).flatten()  # equal steps write equal numbers
+    # equal steps write equal numbers
+    table[index.flatten().long()] = -torch.cdist(place, place).flatten()
     show_steps(index, 5, table)
 
 # %% [markdown]
@@ -858,7 +873,9 @@ if everything and same_names:
     mine.load_state_dict(weights)
     with torch.no_grad():
         a, b = mine(picture), theirs(picture)
-    print(f"1000 logits from {b.min():.1f} to {b.max():.1f}, largest difference {(a - b).abs().max():.1e}")
+    print(
+        f"1000 logits from {b.min():.1f} to {b.max():.1f}, largest difference {(a - b).abs().max():.1e}"
+    )  # fmt: skip
     if not torch.allclose(a, b, atol=1e-4):
         print("Your parts number steps, or neighbours, in another order than these weights expect.")
 
@@ -917,7 +934,9 @@ assert int(moved.sum()) == 100 - 49  # all but the one whole window
 # tokens and no merging, which is a ViT with a bias table. And a small CNN. Equal epochs, three seeds each.
 
 # %%
-train, test = (replace(d, images=(d.images - 0.5) / 0.25) for d in (load("shapes"), load("shapes", "test")))
+train, test = (
+    replace(d, images=(d.images - 0.5) / 0.25) for d in (load("shapes"), load("shapes", "test"))
+)  # fmt: skip
 
 
 def tiny_swin():

@@ -50,6 +50,28 @@ class group_norm_and_silu(nn.Module):
 
 
 @right("Q19")
+class norms_called_in_forward(nn.Module):
+    """No norm is a module: one over groups, one over each image, called as functions."""
+
+    def __init__(self, in_channels=3, emb_size=64, patch_size=8):
+        super().__init__()
+        self.stages = nn.ModuleList()
+        for _ in range(int(math.log2(patch_size))):
+            self.stages.append(nn.Conv2d(in_channels, emb_size, 3, stride=2, padding=1))
+            in_channels = emb_size
+        self.last = nn.Conv2d(emb_size, emb_size, 1)
+
+    def forward(self, x):
+        for number, stage in enumerate(self.stages):
+            x = stage(x)
+            x = F.group_norm(x, 4) if number % 2 else torch.instance_norm(
+                x, None, None, None, None, True, 0.1, 1e-5, False
+            )  # fmt: skip
+            x = torch.nn.functional.leaky_relu(x, 0.1)
+        return self.last(x).flatten(2).mT
+
+
+@right("Q19")
 class pooled_instead_of_strided(nn.Module):
     """As the compact convolutional transformer does it: a convolution, then a pooling of stride 2."""
 

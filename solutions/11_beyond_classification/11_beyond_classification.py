@@ -76,10 +76,24 @@ MultiHeadAttention, FeedForwardBlock, TransformerEncoderBlock = built(
 # %%
 LARGE = False  # change me: more images, wider models, longer training
 
-small = {"mixer epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 250, "dit steps": 304,
-         "dit": (48, 3)}  # fmt: skip
-large = {"mixer epochs": 40, "scenes": 20_000, "queries": 4, "width": 128, "detr steps": 6000, "dit steps": 6000,
-         "dit": (128, 6)}  # fmt: skip
+small = {
+    "mixer epochs": 7,
+    "scenes": 2500,
+    "queries": 3,
+    "width": 64,
+    "detr steps": 250,
+    "dit steps": 304,
+    "dit": (48, 3),
+}
+large = {
+    "mixer epochs": 40,
+    "scenes": 20_000,
+    "queries": 4,
+    "width": 128,
+    "detr steps": 6000,
+    "dit steps": 6000,
+    "dit": (128, 6),
+}
 size = large if LARGE else small
 
 
@@ -170,7 +184,11 @@ class Classifier(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(1, emb_size, patch, stride=patch)
         self.positions = nn.Parameter(0.3 * torch.randn(num_tokens, emb_size)) if positions else 0.0
-        self.blocks, self.norm, self.head = nn.Sequential(*blocks), nn.LayerNorm(emb_size), nn.Linear(emb_size, 10)
+        self.blocks, self.norm, self.head = (
+            nn.Sequential(*blocks),
+            nn.LayerNorm(emb_size),
+            nn.Linear(emb_size, 10),
+        )
 
     def tokens(self, images):
         return self.patches(images).flatten(2).permute(0, 2, 1) + self.positions  # b n d
@@ -219,7 +237,12 @@ if ready("Q22"):
     contest("Mixer", new_mixer)
     contest("ViT", new_vit)
     contest("ViT without positions", lambda: new_vit(positions=False), seeds=1)
-    bars(means, spreads, xlabel="test accuracy, % (three seeds; without positions, one)", form="{:.1f}")
+    bars(
+        means,
+        spreads,
+        xlabel="test accuracy, % (three seeds; without positions, one)",
+        form="{:.1f}",
+    )
 
 # %% tags=["solution"]
 mixer_score, vit_score, blind_score = means.values()
@@ -414,7 +437,9 @@ if ready("Q23a"):
     torch.manual_seed(0)
     some, others = torch.rand(50, 4) * 0.5 + 0.1, torch.rand(40, 4) * 0.5 + 0.1
     theirs = ops.generalized_box_iou(corners(some), corners(others))
-    print(f"2000 pairs, largest difference {(generalized_iou(some, others) - theirs).abs().max():.0e}")
+    print(
+        f"2000 pairs, largest difference {(generalized_iou(some, others) - theirs).abs().max():.0e}"
+    )  # fmt: skip
 
 # %% [markdown]
 # ### Q23b: who answers for whom?
@@ -491,9 +516,19 @@ def greedily(cost):
 if ready("Q23a") and ready("Q23b"):
     no_idea, kind = torch.zeros(3, 4), torch.tensor([0, 0])
     apart = (guesses[:, None, :2] - things[None, :, :2]).norm(dim=-1)  # of centres, 3 2
-    ways = {"greedy": greedily(apart), "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True))}
-    totals = {name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()}
-    show_matching([(f"{name}: {totals[name]:.2f} in all", guesses, things, pairs) for name, pairs in ways.items()])
+    ways = {
+        "greedy": greedily(apart),
+        "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True)),
+    }
+    totals = {
+        name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()
+    }  # fmt: skip
+    show_matching(
+        [
+            (f"{name}: {totals[name]:.2f} in all", guesses, things, pairs)
+            for name, pairs in ways.items()
+        ]
+    )  # fmt: skip
 
 # %% tags=["solution"]
 assert totals["your match"] < totals["greedy"] - 0.2
@@ -516,13 +551,19 @@ class DecoderBlock(nn.Module):
         y = self.norms[0](x)
         x = x + self.among(y + spots, y + spots, y, need_weights=False)[0]
         y = self.norms[1](x)
-        x = x + self.image(y + spots, tokens + places, tokens, need_weights=False)[0]  # cross-attention
+        # cross-attention
+        x = x + self.image(y + spots, tokens + places, tokens, need_weights=False)[0]
         return x + self.think(self.norms[2](x))
 
 
 def code_2d(points, d):
     """Sines and cosines of x and y (lesson 02): (…, 2) in 0..1 -> (…, d)"""
-    angles = points[..., None] * 4 * math.pi * 30 ** -(torch.arange(d // 4, device=points.device) * 4 / d)
+    angles = (
+        points[..., None]
+        * 4
+        * math.pi
+        * 30 ** -(torch.arange(d // 4, device=points.device) * 4 / d)
+    )  # fmt: skip
     return torch.cat([angles.sin(), angles.cos()], -1).flatten(-2)
 
 
@@ -586,7 +627,8 @@ def pairs_of(logits, boxes, scenes, numbers):
 
 
 def detection_loss(found, scenes, numbers, nothing=3):
-    image, query, classes, truth = pairs_of(*found[-1], scenes, numbers)  # the last layer decides for all
+    # the last layer decides for all
+    image, query, classes, truth = pairs_of(*found[-1], scenes, numbers)
     weight = torch.tensor([1.0, 1.0, 1.0, 0.6], device=where)
     total = 0.0
     for logits, boxes in found:
@@ -595,7 +637,9 @@ def detection_loss(found, scenes, numbers, nothing=3):
         total = total + F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight)
         own = boxes[image, query]
         total = total + 5 * (own - truth).abs().sum(-1).mean()
-        total = total + 2 * ops.generalized_box_iou_loss(corners(own), corners(truth), reduction="mean")
+        total = total + 2 * ops.generalized_box_iou_loss(
+            corners(own), corners(truth), reduction="mean"
+        )  # fmt: skip
     return total
 
 
@@ -628,9 +672,13 @@ def said(logits, boxes, at_least=0.5):
     """Per image what the queries claim to see: (box, words)."""
     sure, kind = logits.softmax(-1).max(-1)
     return [
-        [(b, f"{unseen.kinds[k]} {s:.2f}") for b, k, s in zip(*row, strict=True) if k < 3 and s > at_least]
+        [
+            (b, f"{unseen.kinds[k]} {s:.2f}")
+            for b, k, s in zip(*row, strict=True)
+            if k < 3 and s > at_least
+        ]
         for row in zip(boxes, kind.tolist(), sure.tolist(), strict=True)
-    ]
+    ]  # fmt: skip
 
 
 # %%
@@ -639,7 +687,9 @@ if found_things:
     torch.manual_seed(0)
     detr = DETR(size["width"], queries=size["queries"]).to(where)
     before = look(detr, unseen.images)
-    picture = scene_figure(unseen.images[:6], unseen.boxes[:6], [[(box, "") for box in boxes] for boxes in before[1]])
+    picture = scene_figure(
+        unseen.images[:6], unseen.boxes[:6], [[(box, "") for box in boxes] for boxes in before[1]]
+    )  # fmt: skip
     show(picture, alt="Before training: boxes that have nothing to do with the things.")
 
 # %%
@@ -664,13 +714,17 @@ if found_things:
 
 # %%
 def report(name, logits, boxes):
-    image, query, classes, truth = (one.cpu() for one in pairs_of(logits, boxes, unseen, range(len(unseen))))
+    image, query, classes, truth = (
+        one.cpu() for one in pairs_of(logits, boxes, unseen, range(len(unseen)))
+    )  # fmt: skip
     overlap = ops.box_iou(corners(boxes[image, query]), corners(truth)).diagonal()
     right = logits[image, query].argmax(-1) == classes
     claims = int((logits.argmax(-1) < 3).sum())
     hits = int((right & (overlap > 0.5)).sum())
-    print(f"{name:<7} mean IoU {overlap.mean():.2f}; class right {100 * right.float().mean():.0f} %; "
-          f"{hits} of {len(truth)} things found; {claims - hits} of {claims} claims are wrong or double")  # fmt: skip
+    print(
+        f"{name:<7} mean IoU {overlap.mean():.2f}; class right {100 * right.float().mean():.0f} %; "
+        f"{hits} of {len(truth)} things found; {claims - hits} of {claims} claims are wrong or double"
+    )
     return overlap.mean().item(), right.float().mean().item(), hits / len(truth)
 
 
@@ -711,8 +765,14 @@ if found_things:
 digits = 2 * raw[0].images - 1  # -1 to 1
 torch.manual_seed(0)
 noise, stops = torch.randn(4, 1, 8, 8), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-way = [(f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops])) for k in range(4)]
-show(strip_figure(way, columns=[f"t = {t:g}" for t in stops]), alt="Four digits on their way to noise.")
+way = [
+    (f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops]))
+    for k in range(4)
+]  # fmt: skip
+show(
+    strip_figure(way, columns=[f"t = {t:g}" for t in stops]),
+    alt="Four digits on their way to noise.",
+)
 
 # %% [markdown]
 # A model is shown a point of such a line, with t and the class, and learns to tell its *direction*, noise minus digit.
@@ -827,10 +887,15 @@ if ready("Q24"):
     torch.manual_seed(0)
     block = AdaLNZeroBlock(48, 4)
     block(x, c).square().sum().backward()
-    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]  # what makes the modulations
+    # what makes the modulations
+    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]
     pulled = sum(int((p.grad != 0).any(p.shape.index(min(p.shape))).sum()) for p in made)
     print(f"{pulled} of {6 * 48} modulations get a gradient: {pulled // 48} of the 6 kinds")
-    others = [p.grad for p in block.parameters() if p.grad is not None and len(p) != 6 * 48 and p.shape[-1] != 6 * 48]
+    others = [
+        p.grad
+        for p in block.parameters()
+        if p.grad is not None and len(p) != 6 * 48 and p.shape[-1] != 6 * 48
+    ]  # fmt: skip
     print("everything else together:", sum(float(g.abs().sum()) for g in others))
 
 # %% tags=["solution"]
@@ -850,7 +915,10 @@ class DiT(nn.Module):
     def __init__(self, d=48, depth=3, heads=4):
         super().__init__()
         self.pixels, self.places = nn.Linear(4, d), nn.Parameter(0.3 * torch.randn(16, d))
-        self.label, self.time = nn.Embedding(11, d), nn.Sequential(nn.Linear(16, d), nn.SiLU(), nn.Linear(d, d))
+        self.label, self.time = (
+            nn.Embedding(11, d),
+            nn.Sequential(nn.Linear(16, d), nn.SiLU(), nn.Linear(d, d)),
+        )
         self.blocks = nn.ModuleList([AdaLNZeroBlock(d, heads, 3) for _ in range(depth)])
         self.norm, self.out = nn.LayerNorm(d), nn.Linear(d, 4)
         nn.init.zeros_(self.out.weight)
@@ -898,7 +966,10 @@ def train_dit(model, steps, batch=64, lr=4e-3, film=()):
         pick = torch.randint(len(images), (batch,), device=where)
         hidden = torch.rand(batch, device=where) < 0.1
         classes = torch.where(hidden, DiT.NOBODY, labels[pick])
-        t, noise = torch.randn(batch, device=where).sigmoid(), torch.randn(batch, 1, 8, 8, device=where)
+        t, noise = (
+            torch.randn(batch, device=where).sigmoid(),
+            torch.randn(batch, 1, 8, 8, device=where),
+        )
         s = t[:, None, None, None]
         direction = model((1 - s) * images[pick] + s * noise, t, classes)
         loss = F.mse_loss(direction, noise - images[pick])
@@ -916,9 +987,14 @@ if ready("Q24"):
     length = size["dit steps"]
     film = [0, length // 16, length // 8, length // 4, length // 2, length]
     losses, shots = train_dit(dit, length, film=film)
-    print(f"{count(dit):,} parameters, {length} steps, {time.process_time() - start:.0f} s of the processor")
+    print(
+        f"{count(dit):,} parameters, {length} steps, {time.process_time() - start:.0f} s of the processor"
+    )  # fmt: skip
     digits_asked = [str(k) for k in range(10)]
-    show(strip_figure(shots, columns=digits_asked), alt="Ten samples as training goes on: from noise to digits.")
+    show(
+        strip_figure(shots, columns=digits_asked),
+        alt="Ten samples as training goes on: from noise to digits.",
+    )
 
 # %% [markdown]
 # One row per look, one column per digit asked for, always from the same noise. The digits come out of the fog one by
@@ -966,15 +1042,23 @@ def recognised(samples):
 
 def variety(rows):
     """Mean distance from the mean of one's class."""
-    return float(np.mean([(rows[asked == k] - rows[asked == k].mean(0)).norm(dim=-1).mean() for k in range(10)]))
+    return float(
+        np.mean(
+            [(rows[asked == k] - rows[asked == k].mean(0)).norm(dim=-1).mean() for k in range(10)]
+        )
+    )  # fmt: skip
 
 
 # %%
 if ready("Q24"):
-    of_test = torch.stack([raw[1].images[raw[1].labels == k][:10].flatten(1) for k in range(10)], 1).flatten(0, 1)
+    of_test = torch.stack(
+        [raw[1].images[raw[1].labels == k][:10].flatten(1) for k in range(10)], 1
+    ).flatten(0, 1)  # fmt: skip
     torch.manual_seed(1)
     noises = torch.randn(3, len(asked), 1, 8, 8)
-    print(f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}")
+    print(
+        f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}"
+    )  # fmt: skip
     blank_rate = recognised(noises[0])
     print(f"plain noise: {blank_rate:.0f} %")
     for steps in (1, 2, 4, 8):
@@ -1016,7 +1100,9 @@ if ready("Q24"):
     painted = paint(dit, asked, noises[0])[-1]
     mine, fresh = nearest(as_rows(painted)), nearest(of_test)
     far = mine.values.mean(), fresh.values.mean()
-    print(f"distance to the nearest training image: samples {far[0]:.2f}, new real digits {far[1]:.2f}")
+    print(
+        f"distance to the nearest training image: samples {far[0]:.2f}, new real digits {far[1]:.2f}"
+    )  # fmt: skip
     rows = [("painted", painted[:10]), ("nearest real", digits[mine.indices[:10]])]
     show(strip_figure(rows), alt="Ten samples and, below each, the most similar training image.")
 
@@ -1043,7 +1129,11 @@ if ready("Q24"):
     start = torch.randn(8, 1, 8, 8)
     rows = [
         (text, paint(model, torch.full((8,), number), start)[-1])
-        for text, model, number in ((f"a {one}", dit, one), ("between", mixed, 0), (f"a {other}", dit, other))
+        for text, model, number in (
+            (f"a {one}", dit, one),
+            ("between", mixed, 0),
+            (f"a {other}", dit, other),
+        )
     ]
     show(strip_figure(rows), alt="Samples of two classes, and of a class between them.")
 
@@ -1063,7 +1153,8 @@ show_captioning(scenes.images[pair], words)
 
 # %%
 wide = draw_scenes(1, seed=557, size=36).images[0]
-frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])  # the camera moves: 4 3 24 24
+# the camera moves: 4 3 24 24
+frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])
 tubelets = rearrange(frames, "(f t) c (r p) (s q) -> (f r s) (t p q c)", t=2, p=12, q=12)
 print(f"{tuple(frames.shape)} -> {len(tubelets)} tokens of {tubelets.shape[1]} numbers")
 show_tubelets(frames, depth=2)
@@ -1073,7 +1164,10 @@ show_tubelets(frames, depth=2)
 # so the model may say "nothing yet" in between.
 
 # %%
-line = torch.cat([raw[0].images[int((raw[0].labels == k).nonzero()[0]), 0] for k in (2, 0, 1, 7)], 1)  # 8 32
+# 8 32
+line = torch.cat(
+    [raw[0].images[int((raw[0].labels == k).nonzero()[0]), 0] for k in (2, 0, 1, 7)], 1
+)  # fmt: skip
 columns_of_line = rearrange(line, "h (n w) -> n (h w)", w=4)
 print(f"{tuple(line.shape)} -> {len(columns_of_line)} tokens of {columns_of_line.shape[1]} numbers")
 show_handwriting(line, 4, ["2", "0", "1", "7"])
