@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from helpers.checks import check, ready
 from helpers.checks.blanks import install as _install_blanks
+from helpers.checks.not_there import install as _install_not_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
+_install_not_there()
 
 
 def progress() -> Progress:

@@ -19,7 +19,7 @@ from grading.course import Course, CourseError, load_course
 from grading.site import make_site
 from grading.site import pages as site_pages
 from grading.site.execute import CACHE, executed, kept
-from grading.site.formula import FormulaError, mathml
+from grading.formula import FormulaError, mathml
 from grading.site.links import broken_links
 from grading.site.render import Section, render
 from grading.site.search import search_index, words_of
