@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from helpers.checks import check, ready
+try:
+    from helpers.checks import check, ready
+except ModuleNotFoundError as error:
+    if (error.name or "helpers").startswith("helpers"):
+        raise
+    raise ModuleNotFoundError(
+        f"This Python, {sys.executable}, has no {error.name}, which the course needs. Activate the course's "
+        "environment, or choose it as the notebook's kernel; README says how to make it.",
+        name=error.name,
+    ) from None
 from helpers.checks.blanks import install as _install_blanks
 from helpers.checks.not_there import install as _install_not_there
 
