@@ -26,7 +26,7 @@ def classroom(course, tmp_path_factory) -> tuple[Path, Callable[..., dict[str, S
         notebook = filled(course, LESSON, answers)
         for cell in notebook.cells:
             if cell.metadata.get("vitlab", {}).get("role") == "written":
-                cell.source = f"In {student}'s own words."
+                cell.source = f"In {student}'s own words: $n^{{2i/d}}$."
         hand_in(data / "submitted", student, LESSON, notebook)
 
     def run(**options: bool) -> dict[str, SubmissionOutcome]:
@@ -77,8 +77,35 @@ def test_a_score_given_by_hand_in_formgrader_survives_grading_again(browser: Bro
     assert "For graders only" not in (classroom[0] / again["ada"].feedback).read_text("utf-8")
     assert "Well said." in (classroom[0] / again["ada"].feedback).read_text("utf-8")
     context.close()
-    fetched = [address for address in abroad(wanted) if "mathjax" not in address]
-    assert fetched == [], "formgrader draws formulas with a MathJax from the internet, and asks for nothing else"
+    assert abroad(wanted) == []
+
+
+def test_formgrader_opens_from_jupyterlabs_menu(browser: Browser, classroom, office: Lab) -> None:
+    """As docs/teaching.md says: menu Nbgrader, Formgrader, then Manual Grading, the lesson, and a submission."""
+    classroom[1]()
+    wanted: list[str] = []
+    context = visitor(browser, wanted)
+    page = context.new_page()
+    page.goto(f"{office.url}/lab?token={TOKEN}&reset")
+    page.locator(".lm-MenuBar-item", has_text="Nbgrader").click()
+    items = [item for item in page.locator(".lm-Menu-item:visible").all_inner_texts() if item.strip()]
+    assert "Create assignment" not in "".join(items), items
+    page.get_by_role("menuitem", name="Formgrader").click()
+    formgrader = page.frame_locator("iframe")
+    formgrader.get_by_role("link", name="Manual Grading").click()
+    for where in (formgrader.get_by_role("link", name=LESSON), formgrader.get_by_role("link", name=LESSON).last):
+        where.click()
+    row = formgrader.locator("tr", has_text="7 / 7")
+    row.wait_for()
+    formgrader.get_by_role("button", name="Show All Names").click()
+    row.get_by_role("link", name="ada").click()
+    expect(formgrader.locator(".vitlab-card").first).to_contain_text("correct")
+    formula = formgrader.locator("math").first  # in a written answer
+    formula.scroll_into_view_if_needed()
+    assert formula.text_content() == "n2i/d", "drawn, no longer TeX"
+    page.screenshot(path=classroom[0].parent / "formgrader.png")
+    context.close()
+    assert abroad(wanted) == []
 
 
 def words(outcomes: dict[str, SubmissionOutcome]) -> dict[str, list[float | None]]:
