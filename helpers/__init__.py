@@ -28,6 +28,10 @@ __all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
 _install_not_there()
+if "google.colab" in sys.modules:
+    from helpers.portfolio.colab import tell_where_work_goes
+
+    tell_where_work_goes()
 
 
 def progress() -> Progress:
