@@ -202,7 +202,7 @@ def outputs():
         "def draw(n=2):\n    fig, ax = plt.subplots()\n    return fig\nexplore(draw, n=[1, 2, 3])",
         "get_ipython().kernel._allow_stdin = True\nexplore(lambda n=2: heatmap(np.eye(n)), n=[1, 2, 3])",
         "import ipywidgets\ndel ipywidgets.Widget._repr_mimebundle_  # as in ipywidgets 7\n"
-        "explore(lambda n=2: heatmap(np.eye(n)), n=[1, 2, 3])",
+        "get_ipython().kernel._allow_stdin = True\nexplore(lambda n=2: heatmap(np.eye(n)), n=[1, 2, 3])",
         "import sys\nsys.modules['ipywidgets'] = None\n"
         "get_ipython().kernel._allow_stdin = True\nexplore(lambda n=2: heatmap(np.eye(n)), n=[1, 2, 3])",
     )
