@@ -214,3 +214,22 @@ def test_beside_a_gpu_torch_and_all_that_came_with_it_stay(colab, course, tmp_pa
     )
     assert not (tmp_path / "asked").exists()
     assert any("Save a copy in Drive" in line for line in said), "and Drive is not mounted"
+
+
+def test_what_teaching_md_pushes_is_enough_for_colab(colab, course, tmp_path):
+    text = (ROOT / "docs" / "teaching.md").read_text("utf-8")
+    (names,) = re.findall(r"^    git add (.*)$", text, re.MULTILINE)
+    assert not {"solutions", "grading", "."} & set(names.split())
+    for name in names.split():
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    git(tmp_path, "init")
+    git(tmp_path, "add", *names.split())
+    git(tmp_path, "commit", "-m", "for students")
+    git(tmp_path, "tag", course.course.ref)
+    for name in ("helpers", "grading", "vit_lab"):
+        for path in [colab.packages / name, *colab.packages.glob(f"{name}-*.dist-info")]:
+            shutil.rmtree(path, ignore_errors=True)
+    found = colab.run(bootstrap_cell(course.course), VITLAB_REPOSITORY=f"file://{tmp_path}")
+    assert found == colab.packages / "helpers"
+    assert not (colab.packages / "grading").exists()
