@@ -293,5 +293,5 @@ def test_the_command_reports_and_fails_when_somebody_is_unknown(write, tmp_path)
     arguments = ["collect", str(zipped), LESSON, "--roster", str(roster), "--into", str(tmp_path / "sub")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
-    assert "canvas: 1 submission ( (1 new" in result.output
+    assert "canvas: 1 submission (1 new" in result.output
     assert "who is not on the roster" in result.output
