@@ -36,7 +36,7 @@ demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students,
 test: $(VENV)/.dev bubblewrap chromium lint check pytest  ## everything CI runs
 
 lab: $(VENV)/.instructor  ## JupyterLab on the student notebooks, with validate and formgrader
-	@JUPYTER_CONFIG_PATH='$(CURDIR)/grading/jupyter' $(BIN)/jupyter lab --ServerApp.port=$(PORT) \
+	@JUPYTER_CONFIG_PATH='$(CURDIR)/helpers/jupyter' $(BIN)/jupyter lab --ServerApp.port=$(PORT) \
 	  --LabApp.default_url=/lab/tree/notebooks/start_here.ipynb \
 	  $$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 

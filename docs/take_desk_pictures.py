@@ -1,4 +1,4 @@
-"""Takes the pictures of the student's and the instructor's desk anew: `python docs/take_desk_pictures.py`.
+"""Takes the pictures of both desks and of the site anew: `python docs/take_desk_pictures.py`, or some: `… site`.
 
 A real JupyterLab in Chromium, driven as in tests/browser, and a class of two, graded in the sandbox.
 """
@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 from grading.bundle import make_bundle
 from grading.course import Course, load_course
 from grading.engine.grade import grade
+from grading.site import make_site
 from tests.browser.desk import TOKEN, Desk, Lab, launch, visitor
 from tests.classroom import filled, hand_in, solutions
 
@@ -117,14 +118,33 @@ def instructors_desk(browser: Browser, course: Course, folder: Path) -> None:
         lab.stop()
 
 
+def site_to_read(browser: Browser, course: Course, folder: Path) -> None:
+    """The whole site, of which one lesson has been run."""
+    make_site(course, folder / "run", lessons=[LESSON])
+    make_site(course, folder / "site", execute=False)
+    page = visitor(browser, []).new_page()
+    page.set_viewport_size({"width": 1100, "height": 760})
+    page.goto((folder / "site" / f"{LESSON}.html").as_uri())
+    page.locator("img").nth(1).scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    keep(page.screenshot(), "desk-site")
+
+
+DESKS = {"student": students_desk, "instructor": instructors_desk, "site": site_to_read}
+
+
 def main() -> None:
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("desks", nargs="*", metavar="desk", help=f"which of {', '.join(DESKS)}; default: all")
+    wanted = parser.parse_args().desks or list(DESKS)
+    if unknown := set(wanted) - set(DESKS):
+        parser.error(f"no desk {', '.join(sorted(unknown))}; there are {', '.join(DESKS)}")
     course = load_course(ROOT)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = launch(playwright)
-        for name, desk in (("student", students_desk), ("instructor", instructors_desk)):
+        for name in wanted:
             (Path(folder) / name).mkdir()
-            desk(browser, course, Path(folder) / name)
+            DESKS[name](browser, course, Path(folder) / name)
         browser.close()
 
 

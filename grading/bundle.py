@@ -14,7 +14,7 @@ from grading.build.notebook import solution_notebook, without_outputs
 from grading.build.source import read_source
 from grading.build.start_page import start_page
 from grading.course import Course, CourseError
-from grading.environment import student_environment, student_requirements
+from grading.environment import student_environment, student_readme, student_requirements
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
 HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".js", ".html", ".j2", ".svg", ".toml"}
@@ -52,6 +52,7 @@ def bundle_files(course: Course) -> dict[str, bytes]:
         CourseError: as `make_bundle`.
     """
     files = {
+        "README.txt": student_readme(course).encode(),
         "environment.yml": student_environment(course.root, course.course.id).encode(),
         "requirements.txt": student_requirements(course.root).encode(),
         course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),

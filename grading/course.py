@@ -75,14 +75,16 @@ class Course(_Table):
         return lessons
 
     def lesson(self, lesson_id: str) -> Lesson:
-        """The lesson with this id.
+        """The lesson with this id, or with this number: "02" for "02_positional_encoding".
 
         Raises:
             CourseError: there is none; the message lists those there are.
         """
-        for lesson in self.lessons:
-            if lesson.id == lesson_id:
-                return lesson
+        named = [one for one in self.lessons if one.id == lesson_id]
+        numbered = [one for one in self.lessons if one.id.partition("_")[0] == lesson_id]
+        for fitting in (named, numbered):
+            if len(fitting) == 1:
+                return fitting[0]
         known = ", ".join(lesson.id for lesson in self.lessons)
         raise CourseError(f"no lesson {lesson_id!r} in {FILE}; it lists {known}")
 

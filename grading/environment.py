@@ -11,7 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from grading.course import CourseError, find_root
+from grading.course import Course, CourseError, find_root
 
 PROJECT = "pyproject.toml"
 COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
@@ -27,16 +27,43 @@ _STUDENT_HEADER = """\
 # ViT Lab with conda. In this folder:
 #   conda env create -f environment.yml
 #   conda activate {name}
-#   jupyter lab notebooks/start_here.ipynb
+#   python -m helpers lab
 """
 _PIP_HEADER = """\
 # ViT Lab with pip. In this folder, with Python {python} or newer:
 #   python -m venv .venv
 #   source .venv/bin/activate            (on Windows: .venv\\Scripts\\activate)
 #   pip install -r requirements.txt
-#   jupyter lab notebooks/start_here.ipynb
+#   python -m helpers lab
 # On Linux without a GPU, a first step saves gigabytes:
 #   pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
+"""
+
+_README = """\
+{title}
+
+You need Python {python} or newer. Once, in the folder in which this file lies:
+
+    python -m venv .venv
+    source .venv/bin/activate            (on Windows: .venv\\Scripts\\activate)
+    pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
+    pip install -r requirements.txt
+
+(Where python is not found, say python3. With an NVIDIA GPU, and on macOS, leave the third line out.)
+With conda instead: conda env create -f environment.yml, then conda activate {name}.
+
+Then, each time, with that environment active:
+
+    python -m helpers lab
+
+JupyterLab opens on the course map: click a lesson. In VS Code, open a notebook in the folder notebooks and choose
+.venv as its kernel.
+
+What you have done is kept in my_work, which appears beside this file. When a lesson is done, save it, and
+
+    python -m helpers submit {first}
+
+says what is still blank and makes the file to hand in.
 """
 
 
@@ -72,6 +99,13 @@ def student_requirements(root: Path) -> str:
     """requirements.txt of the bundle."""
     lines = [str(requirement) for requirement in requirements(root, "student")]
     return _PIP_HEADER.format(python=_python(root).removeprefix(">=")) + "\n".join(lines) + "\n"
+
+
+def student_readme(course: Course) -> str:
+    """README.txt of the bundle: how to install, start and hand in."""
+    settings, first = course.course, course.lessons[0].id.partition("_")[0]
+    python = _python(course.root).removeprefix(">=")
+    return _README.format(title=settings.title, python=python, name=settings.id, first=first)
 
 
 def _conda(name: str, python: str, extras: Mapping[str, Sequence[Requirement]]) -> str:

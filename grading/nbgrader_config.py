@@ -10,6 +10,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course
+from grading.engine.formulas import TEMPLATES
 
 
 def configure(
@@ -65,6 +66,8 @@ def configure(
         "nbgrader.preprocessors.GetGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+    c.HTMLExporter.filters = {"markdown2html": "grading.engine.formulas.markdown2html"}
+    c.HTMLExporter.extra_template_basedirs = TEMPLATES
     c.Transplant.release_directory = str(root / "notebooks")
     c.ExecuteInSandbox.course = c.JudgeAnswers.course = c.ShowRubrics.course = str(root)
     if course is not None:

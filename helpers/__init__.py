@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from helpers.checks import check, ready
+try:
+    from helpers.checks import check, ready
+except ModuleNotFoundError as error:
+    if (error.name or "helpers").startswith("helpers"):
+        raise
+    raise ModuleNotFoundError(
+        f"This Python, {sys.executable}, has no {error.name}, which the course needs. Activate the course's "
+        "environment, or choose it as the notebook's kernel; README says how to make it.",
+        name=error.name,
+    ) from None
 from helpers.checks.blanks import install as _install_blanks
+from helpers.checks.not_there import install as _install_not_there
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,6 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
+_install_not_there()
+if "google.colab" in sys.modules:
+    from helpers.portfolio.colab import tell_where_work_goes
+
+    tell_where_work_goes()
 
 
 def progress() -> Progress:

@@ -169,10 +169,10 @@ def _show_sliders(film: _Film) -> None:
         slider.observe(redraw, names="value")
     redraw()
     box = widgets.VBox([*sliders.values(), page]).add_class("vitlab-explore")
-    view = box._repr_mimebundle_()
-    data = dict(view[0] if isinstance(view, tuple) else view)
-    data["text/plain"] = f"[a slider for {', '.join(sliders)} when the notebook runs]"
-    display(data, raw=True)
+    # Not from the box itself, which in ipywidgets 7 (Colab's) shows itself in another way than in 8.
+    view = {"version_major": 2, "version_minor": 0, "model_id": box.model_id}
+    words = f"[a slider for {', '.join(sliders)} when the notebook runs]"
+    display({"application/vnd.jupyter.widget-view+json": view, "text/plain": words}, raw=True)
 
 
 # Lives in the slider's own output, so it applies only while the slider is drawn, and only to the picture just above it.

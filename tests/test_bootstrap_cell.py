@@ -7,6 +7,7 @@ its packages in a folder, made from those installed here, so that the test needs
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,12 +38,16 @@ class Colab:
 
     def run(self, cell: str, **env: str) -> Path:
         """Run the cell; the folder its helpers came from."""
+        return Path(self.output(cell, **env)[-1]).parent
+
+    def output(self, cell: str, **env: str) -> list[str]:
+        """Run the cell; the lines it prints, and the file of the helpers last."""
         done = subprocess.run(
             [str(self.python), "-c", cell + REPORT],
             cwd=self.content, env=self.env | env, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-        return Path(done.stdout.splitlines()[-1]).parent
+        return done.stdout.splitlines()
 
     def version(self, name: str) -> str:
         """The installed version, "" when there is none."""
@@ -180,3 +185,51 @@ def test_on_colab_it_installs_what_is_missing_and_touches_nothing_else(colab, co
     assert colab.state("torch") == before["torch"]
 
     colab.run(cell, VITLAB_REPOSITORY="file:///nowhere", PIP_FIND_LINKS="")  # a restarted runtime: nothing is missing
+
+
+@pytest.mark.parametrize("torch", ["2.6.0+cu124", "2.11.0+cu128", "2.99.0"])
+def test_beside_a_gpu_torch_and_all_that_came_with_it_stay(colab, course, tmp_path, torch):
+    """Older than ours, Colab's own, newer: pip is not even asked for any of them, nor the driver for anything."""
+    for name in ("helpers", "grading", "vit_lab", "safetensors", "torch", "nvidia_cublas_cu12"):
+        for path in [colab.packages / name, *colab.packages.glob(f"{name}-*.dist-info")]:
+            shutil.rmtree(path, ignore_errors=True)
+    colab.pretend("torch", torch)
+    colab.pretend("nvidia_cublas_cu12", "12.8.4.1")
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\n")
+    driver.chmod(0o755)
+    before = {name: colab.state(name) for name in ("torch", "nvidia_cublas_cu12")}
+    log = tmp_path / "pip.log"
+
+    said = colab.output(
+        "import google.colab\n" + bootstrap_cell(course.course),
+        PATH=os.pathsep.join([str(tmp_path), os.environ["PATH"]]), PIP_LOG=str(log),
+    )  # fmt: skip
+    assert {name: colab.state(name) for name in before} == before
+    assert colab.version("safetensors") == distribution("safetensors").version
+    assert not re.findall(
+        r"^.*(?:Collecting|Requirement already satisfied:|Downloading) (?:torch|numpy|nvidia).*",
+        log.read_text("utf-8"),
+        re.MULTILINE,
+    )
+    assert not (tmp_path / "asked").exists()
+    assert any("Save a copy in Drive" in line for line in said), "and Drive is not mounted"
+
+
+def test_what_teaching_md_pushes_is_enough_for_colab(colab, course, tmp_path):
+    text = (ROOT / "docs" / "teaching.md").read_text("utf-8")
+    (names,) = re.findall(r"^    git add (.*)$", text, re.MULTILINE)
+    assert not {"solutions", "grading", "."} & set(names.split())
+    for name in names.split():
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    git(tmp_path, "init")
+    git(tmp_path, "add", *names.split())
+    git(tmp_path, "commit", "-m", "for students")
+    git(tmp_path, "tag", course.course.ref)
+    for name in ("helpers", "grading", "vit_lab"):
+        for path in [colab.packages / name, *colab.packages.glob(f"{name}-*.dist-info")]:
+            shutil.rmtree(path, ignore_errors=True)
+    found = colab.run(bootstrap_cell(course.course), VITLAB_REPOSITORY=f"file://{tmp_path}")
+    assert found == colab.packages / "helpers"
+    assert not (colab.packages / "grading").exists()

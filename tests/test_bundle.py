@@ -90,7 +90,7 @@ def run_first_cell(notebook: Path) -> Path:
 def test_it_holds_notebooks_helpers_environment_and_nothing_else(tiny, tmp_path):
     files = contents(make_bundle(tiny, tmp_path / "out" / "students.zip"))
     kinds = Counter(name.split("/")[1] for name in files)
-    assert set(kinds) == {"notebooks", "helpers", "environment.yml", "requirements.txt"}
+    assert set(kinds) == {"README.txt", "notebooks", "helpers", "environment.yml", "requirements.txt"}
     assert kinds["notebooks"] == 2, "the lesson and the page to start from"
     assert "01_tiny/01_tiny.ipynb" in files["tiny/notebooks/start_here.ipynb"].decode()
     assert {name for name in files if name.endswith(".safetensors")} == {f"tiny/{FIRST_EXPECTATIONS}"}
@@ -170,7 +170,7 @@ def test_the_bundle_of_this_course_works_where_it_is_unzipped(course, tmp_path):
         archive.extractall(tmp_path / "a folder")
     unzipped = tmp_path / "a folder" / course.course.id
     assert {path.name for path in unzipped.iterdir()} == {
-        "notebooks", "helpers", "environment.yml", "requirements.txt",
+        "README.txt", "notebooks", "helpers", "environment.yml", "requirements.txt",
     }  # fmt: skip
     for lesson in course.lessons:
         assert (unzipped / "helpers" / "checks" / "expected" / f"{lesson.id}.safetensors").is_file()

@@ -13,7 +13,7 @@ import warnings
 import nbformat
 import pytest
 
-from grading.build.notebook import WRITE_HERE
+from grading.build.notebook import write_here
 from grading.course import CourseError
 from grading.demo import honest, hostile, make_class, mangled
 from grading.demo.classroom import FULL, SEATS, SOME, ZERO
@@ -88,7 +88,7 @@ def test_right_answers_are_the_solutions_without_their_markers(desk):
     assert [c.source for c in cells(notebook, "check")] == ['check("Q1", add)', 'check("Q2", Doubler)']
     (written,) = cells(notebook, "written")
     assert 80 < len(written.source) < 400
-    assert written.source != WRITE_HERE
+    assert written.source != write_here("W1")
 
 
 def test_another_style_keeps_the_name_the_rest_of_the_cell_and_brings_its_imports(desk):
@@ -121,7 +121,7 @@ def test_half_done_answers_the_first_question_only(desk):
     found = answers(honest.half_done(desk))
     assert found["Q1"] == desk.solution("Q1")
     assert "return ___" in found["Q2"]
-    assert cells(opened(honest.half_done(desk)), "written")[0].source == WRITE_HERE
+    assert cells(opened(honest.half_done(desk)), "written")[0].source == write_here("W1")
 
 
 def test_untouched_is_what_was_given_out(desk):

@@ -8,7 +8,7 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.utils import determine_grade
 
-from grading.build.notebook import WRITE_HERE
+from grading.build.notebook import write_here
 from tests.test_intake_fixtures import (
     ALL_RIGHT,
     NAMES,
@@ -62,8 +62,8 @@ def test_a_written_answer_retyped_as_code_is_recovered() -> None:
 
 
 def test_a_written_answer_below_its_untouched_cell_is_found_and_reported() -> None:
-    for notebook in (solved(W1=WRITE_HERE), strip(solved(W1=WRITE_HERE))):
-        where = next(i for i, c in enumerate(notebook.cells) if c.source == WRITE_HERE)
+    for notebook in (solved(W1=write_here("W1")), strip(solved(W1=write_here("W1")))):
+        where = next(i for i, c in enumerate(notebook.cells) if c.source == write_here("W1"))
         notebook.cells.insert(where + 1, prose(PROSE))
         done = moved(notebook)
         assert at(done.notebook, "W1").source == PROSE
@@ -72,7 +72,7 @@ def test_a_written_answer_below_its_untouched_cell_is_found_and_reported() -> No
 
 
 def test_a_written_answer_typed_into_the_questions_text_is_found_and_reported() -> None:
-    notebook = solved(W1=WRITE_HERE)
+    notebook = solved(W1=write_here("W1"))
     at(notebook, "text-05").source += f"\n\n{PROSE}"
     done = moved(notebook)
     assert at(done.notebook, "W1").source == PROSE
@@ -84,7 +84,7 @@ def test_many_loose_texts_are_not_taken_for_one_answer() -> None:
     notebook = strip(solved(W1="Short."))
     notebook.cells[-1:-1] = [prose(f"Note {number}.", f"n{number}") for number in range(9)]
     done = moved(notebook)
-    assert at(done.notebook, "W1").source == WRITE_HERE
+    assert at(done.notebook, "W1").source == write_here("W1")
     assert said(done, "W1", "none was taken")
 
 

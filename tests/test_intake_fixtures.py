@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum, determine_grade
 
-from grading.build.notebook import WRITE_HERE
+from grading.build.notebook import write_here
 from grading.intake.names import without_magics
 from grading.intake.normal import normalise
 from grading.intake.transplant import Transplanted, transplant
@@ -95,7 +95,9 @@ def released() -> NotebookNode:
             *_question("Q2", STUBS["Q2"]),
             _cell("code", 'if ready("Q2"):\n    print(length([3, 4]))', "demo-02", "demo"),
             _cell("markdown", "### Why a root?\nOne or two sentences.", "text-05", "text"),
-            _cell("markdown", WRITE_HERE, "W1", "written", "W1", grade=True, solution=True, locked=False, points=3.0),
+            _cell(
+                "markdown", write_here("W1"), "W1", "written", "W1", grade=True, solution=True, locked=False, points=3.0
+            ),
             _cell("markdown", "## Recap\nDone.", "text-06", "text"),
         ],
         "01_numbers",

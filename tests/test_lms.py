@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from datetime import datetime
 
 import pytest
 from nbgrader.api import Gradebook
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from grading.cli import app
 from grading.course import CourseError
 from grading.engine.gradebook import commands_on_path
-from grading.intake.find import find_submissions
+from grading.intake.find import find_submissions, read_timestamp
 from grading.lms.collect import collect, report_lines
 from grading.lms.downloads import kind_of, read_name
 from grading.lms.export import Score, export, read_scores
@@ -141,6 +142,12 @@ def test_canvas_zip(write, tmp_path):
     assert "strangersam is not on the roster" in text
     assert "lina may be nli, nli2: give the roster the LMS's numbers" in text
     assert "jmueller was late by the LMS's own clock" in text
+    assert f"into {tmp_path / 'sub' / 'jmueller' / LESSON / 'timestamp.txt'}." in text, "a file that isn't there yet"
+    stamp = tmp_path / "sub" / "jmueller" / LESSON / "timestamp.txt"
+    stamp.write_text("2027-01-16 01:30 UTC", "utf-8")  # as the note says
+    assert read_timestamp(stamp) == (datetime(2027, 1, 16, 1, 30), "")
+    assert "2 files for whom nobody was found" in text
+    assert "1 file without a notebook" in text
     assert "notes.pdf" in text
     assert [s.student for s in find_submissions(tmp_path / "sub", [LESSON]).submissions] == ["jdoe", "jmueller"]
 
@@ -286,5 +293,5 @@ def test_the_command_reports_and_fails_when_somebody_is_unknown(write, tmp_path)
     arguments = ["collect", str(zipped), LESSON, "--roster", str(roster), "--into", str(tmp_path / "sub")]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 1
-    assert "canvas: 1 submissions (1 new" in result.output
+    assert "canvas: 1 submission (1 new" in result.output
     assert "who is not on the roster" in result.output

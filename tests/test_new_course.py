@@ -33,6 +33,13 @@ def test_it_has_the_lessons_asked_for_and_no_others(made):
     assert not (made / "course_data").exists()
 
 
+def test_a_lesson_may_be_called_by_its_number(made):
+    assert load_course(made).lesson("03").id == "03_patch_embedding"
+    for wrong in ("3", "0", "", "03_"):
+        with pytest.raises(CourseError, match="no lesson"):
+            load_course(made).lesson(wrong)
+
+
 def test_its_own_tools_work_in_it(made):
     """Run by the copy's own code, as after `make` there: what it builds is what was copied, the course map aside."""
     environment = {**os.environ, "PYTHONPATH": str(made)}

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from grading.build.source import read_source
 from grading.cli import app
 from grading.course import Course, CourseError, load_course
+from grading.formula import FormulaError, mathml
 from grading.site import make_site
 from grading.site import pages as site_pages
 from grading.site.execute import CACHE, executed, kept
-from grading.site.formula import FormulaError, mathml
 from grading.site.links import broken_links
 from grading.site.render import Section, render
 from grading.site.search import search_index, words_of

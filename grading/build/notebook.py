@@ -14,7 +14,10 @@ from grading.build.source import Cell, LessonSource
 from grading.course import Settings
 from grading.intake.names import look
 
-WRITE_HERE = "*Your answer: write it here, in place of this line.*"
+
+def write_here(question: str) -> str:
+    """What stands in the place of a written answer; nbgrader's Validate quotes it when nothing else is there."""
+    return f"*Your answer to {question}: write it here, in place of this line.*"
 
 
 def solution_notebook(lesson: LessonSource, settings: Settings) -> NotebookNode:
@@ -65,7 +68,7 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -
     if cell.blanked:
         vitlab["student"] = cell.blanked.student
     if cell.role == "written":
-        vitlab["student"] = WRITE_HERE
+        vitlab["student"] = write_here(cell.question)
     shown = with_colab_link(cell.source, settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb")
     if cell.source != shown:
         vitlab["student"] = shown

@@ -20,6 +20,7 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.engine.formulas import markdown2html, with_formulas
 from grading.engine.gradebook import Standing
 from grading.engine.journal import write_whole
 from grading.exam.selection import role_of
@@ -112,15 +113,14 @@ class _Page(HTMLExporter):
             self.register_filter("filter_data_type", DataTypeFilter(parent=self))
             self.register_filter("markdown2html", self._markdown)
             self.register_filter("highlight_code", lambda source, **_: self._coloured(source, self._language))
-            plain = super().markdown2html
-            self._text = lru_cache(maxsize=REMEMBERED)(lambda source: plain({}, source))
+            self._text = lru_cache(maxsize=REMEMBERED)(with_formulas)
             self._coloured = lru_cache(maxsize=REMEMBERED)(Highlight2HTML(parent=self))
         return copy(self._kept)
 
     @pass_context
     def _markdown(self, context: Any, source: str) -> str:
         if context.get("cell", {}).get("attachments"):
-            return self.markdown2html(context, source)
+            return markdown2html(context, source)
         return self._text(source)
 
     def _init_resources(self, resources: Any) -> Any:

@@ -8,7 +8,7 @@ import stat
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -150,7 +150,8 @@ def _place(found: Collected, student: str, path: Path, named: Named, target: Pat
         (target / "timestamp.txt").unlink(missing_ok=True)
     if named.late:
         found.notes.append(
-            f"{student} was late by the LMS's own clock, which doesn't say by how much: see timestamp.txt."
+            f"{student} was late by the LMS's own clock, which doesn't say by how much. For a late penalty, write when "
+            f"it came, such as 2027-01-16 01:30 UTC, into {target / 'timestamp.txt'}."
         )
 
 
@@ -211,17 +212,21 @@ def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
                     raise CourseError(f"{info.filename[:80]!r} in the zip is larger than {MAX_FILE // 2**20} MB")
 
 
+def _many(things: Sized, noun: str) -> str:
+    return f"{len(things)} {noun}" + ("s" if len(things) != 1 else "")
+
+
 def report_lines(found: Collected) -> Sequence[str]:
     """The report as text: what was placed, and everything that needs a person."""
     new = len(found.placed) - len(found.unchanged) - len(found.replaced)
     counts = f"{new} new, {len(found.replaced)} replaced, {len(found.unchanged)} unchanged"
-    lines = [f"{found.kind}: {len(found.placed)} submissions ({counts})"]
+    lines = [f"{found.kind}: {_many(found.placed, 'submission')} ({counts})"]
     if found.unmatched:
-        lines += [f"{len(found.unmatched)} files match nobody, and were not placed:"]
+        lines += [f"{_many(found.unmatched, 'file')} for whom nobody was found, not placed:"]
         lines += [f"  {name}: {why}" for name, why in found.unmatched]
     if found.missing:
-        lines.append(f"{len(found.missing)} students handed in nothing: {', '.join(found.missing)}")
+        lines.append(f"{_many(found.missing, 'student')} handed in nothing: {', '.join(found.missing)}")
     if found.passed_over:
         shown = ", ".join(found.passed_over[:5]) + (", …" if len(found.passed_over) > 5 else "")
-        lines.append(f"{len(found.passed_over)} files are no notebook: {shown}")
+        lines.append(f"{_many(found.passed_over, 'file')} without a notebook: {shown}")
     return lines + [f"note: {note}" for note in found.notes]

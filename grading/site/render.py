@@ -16,7 +16,7 @@ from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from PIL import Image
 
-from grading.site.formula import mathml
+from grading.formula import mathml
 
 _TEMPLATES = Path(__file__).parent
 _COLAB = re.compile(r"^\[Open in Colab\]\([^)]*\)\n*", re.MULTILINE)  # stands above the lesson already

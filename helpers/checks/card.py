@@ -77,7 +77,7 @@ def _in_words(verdict: Verdict) -> str:
 def _hint(verdict: Verdict) -> str:
     if verdict.passed or not verdict.hint:
         return ""
-    label = {"not started": "Still blank", "no answer": "Why"}.get(verdict.status, "Hint")
+    label = {"not started": verdict.reason or "Still blank", "no answer": "Why"}.get(verdict.status, "Hint")
     return f'<p style="margin:.6em 0 0"><b>{label}:</b> {escape(verdict.hint)}</p>'
 
 

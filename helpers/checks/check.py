@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from helpers.checks import expectations
 from helpers.checks.answer import MIME, Answer, Arrays, Failure, encode
+from helpers.checks.not_there import LABEL, NotThere
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
@@ -49,6 +51,8 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     if question.id not in known:
         raise KeyError(f"no expected arrays for {question.id!r}: run `vitlab build` first")
     verdict = judge_answer(question, _answer(question, recorded), public=(public, known[question.id]))
+    if isinstance(answer, NotThere):
+        verdict = replace(verdict, reason=LABEL)
     _status[question.id] = verdict.status
     _remember(question.id, answer, verdict)
     picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))
@@ -141,6 +145,8 @@ def _telling(
 def _probe(question: Question, answer: Any, cases: Sequence[Case]) -> list[Arrays | Failure]:
     if answer is None or answer is Ellipsis:
         return [Failure("StillBlank", f"{question.signature} is still to be written")] * len(cases)
+    if isinstance(answer, NotThere):
+        return [Failure("StillBlank", answer.message)] * len(cases)
     if not callable(answer):
         kind = type(answer).__name__
         message = f'check("{question.id}", …) takes the function or class itself, got {kind}: leave out the parentheses'

@@ -4,8 +4,23 @@ Everything lies in one folder, `my_work`, beside `notebooks` and `helpers` (on C
 mounted). Delete it, and the course is new again. While a class is graded nothing is written or read.
 """
 
-from helpers.portfolio.course_map import progress
-from helpers.portfolio.handing_in import HandIn, HandInError, submit
-from helpers.portfolio.keeping import keep
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from helpers.portfolio.course_map import progress
+    from helpers.portfolio.handing_in import HandIn, HandInError, submit
+    from helpers.portfolio.keeping import keep
 
 __all__ = ["HandIn", "HandInError", "keep", "progress", "submit"]
+
+_HOME = {"keep": "keeping", "progress": "course_map"}
+
+
+def __getattr__(name: str) -> Any:
+    """Each when it is asked for: the folder is looked up in cells that should not wait for torch."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'handing_in')}"), name)

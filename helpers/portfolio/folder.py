@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 NAME = "my_work"
-_DRIVE = Path("/content/drive/MyDrive")
+DRIVE = Path("/content/drive/MyDrive")
 
 
 def folder() -> Path | None:
@@ -23,7 +23,7 @@ def folder() -> Path | None:
     for place in (here, *here.parents):
         if (place / "helpers" / "checks" / "__init__.py").is_file():
             return place / NAME
-    return (_DRIVE if _DRIVE.is_dir() else here) / NAME
+    return (DRIVE if DRIVE.is_dir() else here) / NAME
 
 
 def write(path: Path, text: str) -> None:

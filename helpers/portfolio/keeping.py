@@ -8,6 +8,7 @@ from typing import Any
 
 from helpers.built.parts import PARTS
 from helpers.portfolio import record
+from helpers.portfolio.colab import bring_along
 from helpers.portfolio.folder import folder, write
 from helpers.portfolio.source import with_all_it_needs
 
@@ -23,6 +24,7 @@ def keep(question: str, answer: Any, score: float, points: float) -> None:
     if place is None or not _in_a_kernel():
         return
     try:
+        bring_along(place)
         entry = record.add(place, question, score, points)
         part = next((p for p in PARTS.values() if p.question == question), None)
         if part is not None and score >= points > 0 and entry.passed:

@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -43,9 +43,15 @@ def make_lab() -> tuple[str, list[str]]:
 
 
 class Lab:
-    """A running JupyterLab, started in `folder` as `make lab` does, with an empty home of its own."""
+    """A running JupyterLab, started in `folder` as `make lab` does, with an empty home of its own.
 
-    def __init__(self, folder: Path, home: Path, env: Mapping[str, str] | None = None) -> None:
+    Args:
+        starts: another command that starts JupyterLab, with the settings that it finds by itself.
+    """
+
+    def __init__(
+        self, folder: Path, home: Path, env: Mapping[str, str] | None = None, starts: Sequence[str] = ()
+    ) -> None:
         self.folder, self.home = folder, home
         self.log = home / "jupyterlab.log"
         home.mkdir(parents=True, exist_ok=True)
@@ -55,15 +61,17 @@ class Lab:
         self.url = f"http://127.0.0.1:{self.port}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER_", "VITLAB_", "IPYTHON", "XDG_"))}
         settings, options = make_lab()
+        if not starts:
+            starts, kept["JUPYTER_CONFIG_PATH"] = [sys.executable, "-m", "jupyterlab", *options], settings
         command = [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", *options,
+            *starts, "--no-browser", "--allow-root",
             "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
             f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True",
         ]  # fmt: skip
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**kept, "HOME": str(home), "JUPYTER_CONFIG_PATH": settings, **(env or {})},
+                env={**kept, "HOME": str(home), **(env or {})},
             )  # fmt: skip
         self._wait()
 
@@ -79,6 +87,12 @@ class Lab:
                 time.sleep(0.1)
         self.stop()
         raise RuntimeError(f"JupyterLab did not start; its log ends with:\n{self.log.read_text('utf-8')[-3000:]}")
+
+    def printed(self) -> str:
+        """The address that JupyterLab prints for a person to open."""
+        found = re.search(rf"{re.escape(self.url)}/\S+", self.log.read_text("utf-8"))
+        assert found, "JupyterLab said no address"
+        return found[0].replace("token=...", f"token={TOKEN}")
 
     def stop(self) -> None:
         if self.process.poll() is None:

@@ -9,6 +9,9 @@ from tests.browser.desk import Desk
 def test_a_wrong_answer_is_named_and_a_right_one_is_kept(desk: Desk, lesson) -> None:
     desk.open(lesson("answering"))
     desk.begin()
+    desk.run("Q1-check")
+    assert "Not there yet: getPositionEncoding is not defined. Run the cell" in desk.card("Q1-check").inner_text()
+    assert desk.errors() == []
     desk.run("Q1")
     desk.run("Q1-check")
     assert "not started · 0 / 4" in desk.card("Q1-check").inner_text(), "no answer is no mistake"

@@ -26,7 +26,7 @@ def classroom(course, tmp_path_factory) -> tuple[Path, Callable[..., dict[str, S
         notebook = filled(course, LESSON, answers)
         for cell in notebook.cells:
             if cell.metadata.get("vitlab", {}).get("role") == "written":
-                cell.source = f"In {student}'s own words."
+                cell.source = f"In {student}'s own words: $n^{{2i/d}}$."
         hand_in(data / "submitted", student, LESSON, notebook)
 
     def run(**options: bool) -> dict[str, SubmissionOutcome]:
@@ -56,14 +56,15 @@ def test_a_score_given_by_hand_in_formgrader_survives_grading_again(browser: Bro
     page.get_by_role("link", name="Submission #2").wait_for()
     page.locator("tr", has_text="7 / 7").get_by_role("link", name="Submission").click()  # nameless: that is ada's
 
-    scores = {box.get_attribute("id"): box.get_attribute("placeholder") for box in page.locator("input.score").all()}
-    assert (scores["Q0a-check"], scores["Q0b-check"]) == ("4", "3"), "the judge's, as what is there already"
+    for name, score in (("Q0a-check", "4"), ("Q0b-check", "3")):  # the judge's; formgrader fetches them by and by
+        expect(page.locator(f"#{name}")).to_have_attribute("placeholder", score)
     cards = page.locator(".vitlab-card").all_inner_texts()
     assert ["correct" in card for card in cards] == [True, True]
     assert page.get_by_text("For graders only").count() == 2
     assert page.get_by_text("a test that compares values with a known patch").is_visible(), "the rubric"
     for name, value in (("W1a", "1.5"), ("W1a-comment", "Well said.")):
         box = page.locator(f"#{name}")
+        expect(box).to_be_enabled()
         box.fill(value)
         with page.expect_response(lambda answer: answer.request.method == "PUT" and answer.ok):
             box.press("Tab")
@@ -77,8 +78,35 @@ def test_a_score_given_by_hand_in_formgrader_survives_grading_again(browser: Bro
     assert "For graders only" not in (classroom[0] / again["ada"].feedback).read_text("utf-8")
     assert "Well said." in (classroom[0] / again["ada"].feedback).read_text("utf-8")
     context.close()
-    fetched = [address for address in abroad(wanted) if "mathjax" not in address]
-    assert fetched == [], "formgrader draws formulas with a MathJax from the internet, and asks for nothing else"
+    assert abroad(wanted) == []
+
+
+def test_formgrader_opens_from_jupyterlabs_menu(browser: Browser, classroom, office: Lab) -> None:
+    """As docs/teaching.md says: menu Nbgrader, Formgrader, then Manual Grading, the lesson, and a submission."""
+    classroom[1]()
+    wanted: list[str] = []
+    context = visitor(browser, wanted)
+    page = context.new_page()
+    page.goto(f"{office.url}/lab?token={TOKEN}&reset")
+    page.locator(".lm-MenuBar-item", has_text="Nbgrader").click()
+    items = [item for item in page.locator(".lm-Menu-item:visible").all_inner_texts() if item.strip()]
+    assert "Create assignment" not in "".join(items), items
+    page.get_by_role("menuitem", name="Formgrader").click()
+    formgrader = page.frame_locator("iframe")
+    formgrader.get_by_role("link", name="Manual Grading").click()
+    for where in (formgrader.get_by_role("link", name=LESSON), formgrader.get_by_role("link", name=LESSON).last):
+        where.click()
+    row = formgrader.locator("tr", has_text="7 / 7")
+    row.wait_for()
+    formgrader.get_by_role("button", name="Show All Names").click()
+    row.get_by_role("link", name="ada").click()
+    expect(formgrader.locator(".vitlab-card").first).to_contain_text("correct")
+    formula = formgrader.locator("math").first  # in a written answer
+    formula.scroll_into_view_if_needed()
+    assert formula.text_content() == "n2i/d", "drawn, no longer TeX"
+    page.screenshot(path=classroom[0].parent / "formgrader.png")
+    context.close()
+    assert abroad(wanted) == []
 
 
 def words(outcomes: dict[str, SubmissionOutcome]) -> dict[str, list[float | None]]:

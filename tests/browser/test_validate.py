@@ -20,4 +20,6 @@ def test_validate_names_the_checks_that_do_not_pass_and_no_others(desk: Desk, le
     assert [text for text in failed if "check(" in text] == ['check("Q0b", join_patches)'], failed
     assert any("Partial credit" in text for text in failed), failed
     assert sum("did not provide a response" in text for text in failed) == 2, "and the words are still to be written"
+    words = [text for text in failed if "Your answer to" in text]
+    assert [text[:19].removeprefix("*") for text in words] == ["Your answer to W1a", "Your answer to W1b"], failed
     dialog.get_by_role("button", name="Ok").click()

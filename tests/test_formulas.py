@@ -1,0 +1,48 @@
+"""Formulas in formgrader and in feedback pages are drawn by the browser, and fetch nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert.exporters import HTMLExporter
+from nbformat.v4 import new_markdown_cell, new_notebook
+from traitlets.config import Config
+
+from grading.engine.formulas import LONGEST, with_formulas
+from grading.nbgrader_config import configure
+
+FACTS = {"assignment_id": "a", "notebook_id": "a", "submission_id": "1", "index": 0, "total": 1, "base_url": ""}
+
+
+def formgraders_page(*texts: str) -> str:
+    """As formgrader makes it: nbgrader's template, with what our configuration changes."""
+    config = configure(Config(), Path("course"))
+    config.HTMLExporter.template_name = "formgrade"
+    cells = [new_markdown_cell(text, metadata={"nbgrader": {}}) for text in texts]
+    notebook = nbformat.from_dict(new_notebook(cells=cells))
+    return HTMLExporter(config=config).from_notebook_node(notebook, resources=dict(FACTS))[0]
+
+
+def test_formgrader_draws_formulas_and_fetches_no_script_for_it() -> None:
+    html = formgraders_page(r"The code is $\sin(k/n^{2i/d})$ and $$\sum_i x_i$$", "Plain **words**.")
+    assert html.count("<math ") == 2
+    assert "<strong>words</strong>" in html
+    assert re.findall(r'(?:src|href)="(?:https?:)?//[^"]*"', html) == []
+    assert "cdnjs" not in html
+
+
+@pytest.mark.parametrize("latex", [r"\nonsense{x", "{" * 50, "x" * (LONGEST + 1), r"<script>alert(1)</script>"])
+def test_what_is_no_formula_is_shown_as_it_was_typed(latex: str) -> None:
+    html = with_formulas(f"Before ${latex}$ after")
+    assert "<script>" not in html
+    assert "Before" in html
+    assert "after" in html
+    if "script" not in latex:
+        assert f"<code>${latex}$</code>" in html
+
+
+def test_an_environment_is_a_formula_too() -> None:
+    assert "<math " in with_formulas("\\begin{align}\na &= b\n\\end{align}")
