@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks.answer import Arrays, Failure, collect
+from helpers.checks.precision import full_precision
 from helpers.checks.question import Case, Question
 
 _CELL = re.compile(r"(ipykernel_\d+|<ipython-input|<answer|/cell_\d+)")
@@ -58,7 +59,8 @@ def probe_all(question: Question, answer: Any, cases: Iterable[Case]) -> list[Ar
 def _probe_one(question: Question, answer: Any, case: Case, number: int) -> Arrays | Failure:
     import torch
 
-    with _seeded(number), torch.no_grad() if _without_gradients(question) else torch.enable_grad():
+    gradients = torch.no_grad() if _without_gradients(question) else torch.enable_grad()
+    with _seeded(number), full_precision(), gradients:
         try:
             return collect(question.probe(answer, case))
         except Exception as error:
@@ -84,7 +86,11 @@ def _seeded(seed: int) -> Iterator[None]:
     """Fixed random state inside, the student's own state restored after."""
     import torch
 
+    from helpers.device import device
+
     python, numpy_, torch_ = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    accelerator = {"cuda": torch.cuda, "mps": torch.mps}.get(device().type)
+    theirs = accelerator.get_rng_state() if accelerator is not None else None
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
@@ -94,3 +100,5 @@ def _seeded(seed: int) -> Iterator[None]:
         random.setstate(python)
         np.random.set_state(numpy_)
         torch.random.set_rng_state(torch_)
+        if accelerator is not None and theirs is not None:
+            accelerator.set_rng_state(theirs)

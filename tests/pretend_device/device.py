@@ -265,6 +265,8 @@ def _to(self, func, args, kwargs):
         rest.insert(0, options.pop("other"))
     if "device" in options:
         rest.insert(0, options.pop("device"))
+    if rest and isinstance(rest[0], Tensor) and rest[0].device.type not in ("cpu", "cuda"):
+        return _plainly(func, args, kwargs, [tensor])
     if rest and isinstance(rest[0], Tensor):
         there, options["dtype"] = on_device(rest[0]), rest[0].dtype
         rest = rest[1:]
@@ -274,8 +276,7 @@ def _to(self, func, args, kwargs):
         wish = rest.pop(0)
         if wish is not None:
             if torch.device(wish).type not in ("cpu", "cuda") if not isinstance(wish, int) else False:
-                with torch._C.DisableTorchFunctionSubclass():
-                    return func(*args, **kwargs)
+                return _plainly(func, args, kwargs, [tensor])
             there = is_device(wish)
         if rest:
             options["dtype"] = rest.pop(0)

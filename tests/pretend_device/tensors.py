@@ -47,6 +47,9 @@ class PretendLazyParameter(PretendTensor, nn.UninitializedParameter):
     cls_to_become = PretendParameter
 
 
+for _kind, _name in ((PretendTensor, "Tensor"), (PretendParameter, "Parameter")):
+    _kind.__name__ = _name  # as a student reads it in an error message
+
 _HERE = {Tensor: PretendTensor, nn.Parameter: PretendParameter, nn.UninitializedParameter: PretendLazyParameter}
 _ELSEWHERE = {here: there for there, here in _HERE.items()}
 
