@@ -367,6 +367,12 @@ def _text(self, func, args, kwargs):
     return f"Parameter containing:\n{text}" if isinstance(args[0], torch.nn.Parameter) else text
 
 
+def _format(self, func, args, kwargs):
+    if on_device(args[0]) and args[0].ndim == 0:
+        return format(self.run("item", Tensor.item, (args[0],), {}), args[1])
+    return func(*args, **kwargs)
+
+
 def _pinned(self, func, args, kwargs):
     if on_device(args[0]):
         raise RuntimeError("cannot pin 'torch.cuda.FloatTensor' only dense CPU tensors can be pinned")
@@ -379,7 +385,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "numpy": _no_numpy, "__array__": _no_numpy, "to": _to, "cuda": _cuda, "cpu": _cpu,
     "tensor": _made, "as_tensor": _made, "data=": _set_data, "grad=": _set_grad, "__setitem__": _set_item,
     "__iter__": _iter, "register_hook": _hook, "__repr__": _text, "__str__": _text,
-    "pin_memory": _pinned,
+    "pin_memory": _pinned, "__format__": _format,
 }  # fmt: skip
 
 
