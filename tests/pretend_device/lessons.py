@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any
 from unittest.mock import patch
 
@@ -63,9 +64,9 @@ def _about_a_result(error: AssertionError, label: str) -> bool:
 
 def _shortened() -> list[Any]:
     import helpers.training as training
-    from helpers.training import evaluation, loop
+    from helpers.training import loop
 
-    whole_fit, whole_evaluate = loop.fit, evaluation.evaluate
+    whole_fit, whole_batches = loop.fit, Dataset.batches
 
     def fit(model, train: Dataset, test: Dataset | None = None, *, epochs: int, **options):
         few = None if test is None else test.take(IMAGES)
@@ -75,8 +76,9 @@ def _shortened() -> list[Any]:
             values.extend(values[-1:] * (epochs - len(values)))
         return history
 
-    def evaluate(model, data: Dataset, batch_size: int = 256):
-        return whole_evaluate(model, data.take(IMAGES), batch_size)
+    def batches(self: Dataset, batch_size: int = 64, *, shuffle: bool = False, seed: int | None = None):
+        found = whole_batches(self, min(batch_size, IMAGES) if shuffle else batch_size, shuffle=shuffle, seed=seed)
+        return islice(found, 1 if shuffle else None)
 
     def savefig(self, target, *_, **__):
         if hasattr(target, "write"):
@@ -84,6 +86,6 @@ def _shortened() -> list[Any]:
 
     return [
         patch.object(training, "fit", fit),
-        patch.object(training, "evaluate", evaluate),
+        patch.object(Dataset, "batches", batches),
         patch.object(Figure, "savefig", savefig),
     ]
