@@ -79,7 +79,7 @@ def test_cuda_refuses(gpu, program):
 
 
 def test_two_devices_are_named_as_cuda_names_them(gpu):
-    with pytest.raises(RuntimeError, match="Expected all tensors to be on the same device.*cuda:0 and cpu"):
+    with pytest.raises(RuntimeError, match=r"Expected all tensors to be on the same device.*cuda:0 and cpu"):
         here(3) + torch.ones(3)
 
 

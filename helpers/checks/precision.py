@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 
 @contextmanager
@@ -38,7 +39,7 @@ def _convolutions() -> Iterator[None]:
     import torch
 
     room = torch.backends.cudnn
-    newer = getattr(room, "conv", None)
+    newer: Any = getattr(room, "conv", None)
     word = getattr(newer, "fp32_precision", None)
     try:
         before = room.allow_tf32
@@ -57,7 +58,7 @@ def _convolutions() -> Iterator[None]:
 def _matrix_products() -> Iterator[None]:
     import torch
 
-    newer = torch.backends.cuda.matmul
+    newer: Any = torch.backends.cuda.matmul
     word = getattr(newer, "fp32_precision", None)
     try:
         before = torch.get_float32_matmul_precision()

@@ -236,7 +236,8 @@ def _no_numpy(self, func, args, kwargs):
         if func.__name__ == "numpy" and kwargs.get("force"):
             return _moved(self, args[0], False).detach().numpy()
         raise TypeError(
-            "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host memory first."
+            "can't convert cuda:0 device type tensor to numpy. "
+            "Use Tensor.cpu() to copy the tensor to host memory first."
         )
     with torch._C.DisableTorchFunctionSubclass():
         return func(*args, **kwargs)
@@ -362,7 +363,7 @@ def _text(self, func, args, kwargs):
         return func(*args, **kwargs)
     self.counts["waits"] += 1
     with torch._C.DisableTorchFunctionSubclass():
-        text = repr(Tensor.detach(args[0])) if type(args[0]) is Tensor else torch._tensor_str._str(take(args[0].detach()))
+        text = torch._tensor_str._str(take(args[0].detach()))
     text = text[:-1] + ", device='cuda:0')"
     return f"Parameter containing:\n{text}" if isinstance(args[0], torch.nn.Parameter) else text
 

@@ -92,7 +92,7 @@ def check_types(name: str, args: tuple, tensors: list[Tensor]) -> None:
     product = name in PRODUCTS or name in CONVOLUTIONS or (name == "einsum" and _contracts(args))
     if product and tensors and not tensors[0].dtype.is_floating_point and not tensors[0].dtype.is_complex:
         kind = {torch.int64: "Long", torch.int32: "Int", torch.bool: "Bool", torch.uint8: "Byte"}
-        raise RuntimeError(f'"addmm_cuda" not implemented for \'{kind.get(tensors[0].dtype, "Short")}\'')
+        raise RuntimeError(f"\"addmm_cuda\" not implemented for '{kind.get(tensors[0].dtype, 'Short')}'")
 
 
 def _contracts(args: tuple) -> bool:

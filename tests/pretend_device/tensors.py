@@ -73,7 +73,8 @@ def put(tensor: Tensor) -> Tensor:
 def take(tensor: Tensor) -> Tensor:
     """Unmark a tensor, in place."""
     if isinstance(tensor, PretendTensor):
-        tensor.__class__ = nn.Parameter if type(tensor) is PretendTensor and _learns(tensor) else _ELSEWHERE[type(tensor)]
+        kind = PretendParameter if type(tensor) is PretendTensor and _learns(tensor) else type(tensor)
+        tensor.__class__ = _ELSEWHERE[kind]
     return tensor
 
 
