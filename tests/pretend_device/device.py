@@ -88,6 +88,8 @@ class Device(TorchFunctionMode):
         """What torch's `func` gives where CUDA would allow the call."""
         name = name_of(func)
         own = _OWN.get(name)
+        if own is None and not kwargs and name not in rules.DRAWN and not any(map(_matters, args)):
+            return func(*args)
         if own is not None:
             return own(self, func, args, kwargs)
         return self.run(name, func, args, kwargs)
@@ -169,6 +171,16 @@ class Device(TorchFunctionMode):
             return answer
 
         return counted
+
+
+def _matters(value: Any) -> bool:
+    """Whether a device may have to do with an argument: not with a number, a type, or the CPU's own tensor."""
+    kind = type(value)
+    if kind is Tensor or kind is torch.nn.Parameter:
+        return bool(torch._C._functorch.is_functorch_wrapped_tensor(value))
+    if kind is tuple or kind is list:
+        return any(map(_matters, value))
+    return kind not in (int, float, bool, str, slice, type(None), type(...), torch.dtype, torch.Size)
 
 
 def name_of(func: Callable[..., Any]) -> str:

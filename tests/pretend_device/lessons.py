@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import linecache
 from contextlib import ExitStack
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 from unittest.mock import patch
 
+import torch
 from matplotlib.figure import Figure
 
 from grading.build.source import Cell, read_source
 from helpers.data.dataset import Dataset
+from helpers.training import Evaluation
 from tests.test_banks import COURSE
 
 IMAGES = 32  # of each set that a lesson trains on or looks at
@@ -64,9 +67,9 @@ def _about_a_result(error: AssertionError, label: str) -> bool:
 
 def _shortened() -> list[Any]:
     import helpers.training as training
-    from helpers.training import loop
+    from helpers.training import evaluation, loop
 
-    whole_fit, whole_batches = loop.fit, Dataset.batches
+    whole_fit, whole_evaluate, whole_batches = loop.fit, evaluation.evaluate, Dataset.batches
 
     def fit(model, train: Dataset, test: Dataset | None = None, *, epochs: int, **options):
         few = None if test is None else test.take(IMAGES)
@@ -75,6 +78,12 @@ def _shortened() -> list[Any]:
             values = getattr(history, name)
             values.extend(values[-1:] * (epochs - len(values)))
         return history
+
+    def evaluate(model, data: Dataset, batch_size: int = 256) -> Evaluation:
+        few = whole_evaluate(model, data.take(IMAGES), batch_size)
+        again = torch.arange(len(data)) % len(few.labels)
+        return replace(few, predictions=few.predictions[again], probabilities=few.probabilities[again],
+                       labels=data.labels.cpu())  # fmt: skip
 
     def batches(self: Dataset, batch_size: int = 64, *, shuffle: bool = False, seed: int | None = None):
         found = whole_batches(self, min(batch_size, IMAGES) if shuffle else batch_size, shuffle=shuffle, seed=seed)
@@ -86,6 +95,7 @@ def _shortened() -> list[Any]:
 
     return [
         patch.object(training, "fit", fit),
+        patch.object(training, "evaluate", evaluate),
         patch.object(Dataset, "batches", batches),
         patch.object(Figure, "savefig", savefig),
     ]
