@@ -84,7 +84,7 @@ def to_array(value: Any) -> tuple[np.ndarray, float]:
         value = value.detach()
         name = str(value.dtype)
         if value.is_cuda if hasattr(value, "is_cuda") else False:
-            tolerance = 2e-3  # TF32 matrix products
+            tolerance = 2e-3  # other orders of summing, and TF32 where an answer insists on it
         if name in ("torch.float16", "torch.bfloat16"):
             value, tolerance = value.float(), 2e-2
         value = value.cpu().resolve_conj().resolve_neg().numpy()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks.answer import Arrays, Failure, collect
+from helpers.checks.precision import full_precision
 from helpers.checks.question import Case, Question
 from helpers.checks.seeding import seeded
 
@@ -57,7 +58,8 @@ def probe_all(question: Question, answer: Any, cases: Iterable[Case]) -> list[Ar
 def _probe_one(question: Question, answer: Any, case: Case, number: int) -> Arrays | Failure:
     import torch
 
-    with seeded(number), torch.no_grad() if _without_gradients(question) else torch.enable_grad():
+    gradients = torch.no_grad() if _without_gradients(question) else torch.enable_grad()
+    with seeded(number), full_precision(), gradients:
         try:
             return collect(question.probe(answer, case))
         except Exception as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from helpers.checks.answer import Answer, Arrays, Failure, MissingArray
+from helpers.checks.device_errors import meaning_of
 from helpers.checks.fingerprint import Fingerprint, matching_hint
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question
 
@@ -202,7 +203,8 @@ def _best_hint(lines: Sequence[Line], failure: Failure | None) -> str:
     if failure is not None:
         where = f"Line {failure.line} of your cell" if failure.line else "Calling your answer"
         quoted = f" (`{failure.source}`)" if failure.source else ""
-        return f"{where}{quoted} raised {failure.kind}: {failure.message}"
+        meaning = meaning_of(failure)
+        return f"{where}{quoted} raised {failure.kind}: {failure.message}{'. ' + meaning if meaning else ''}"
     for line in lines:
         if line.state == NOT_MET:
             return line.criterion.hint or f"{line.criterion.says}: {line.detail or 'not met yet'}"

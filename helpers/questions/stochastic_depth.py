@@ -89,16 +89,19 @@ class DropPath(Question):
     def features(self, case, expected, got):
         x, marks = case["x"], {}
         for name in ("out", "again"):
-            marks[name] = _sample_marks(x, got.get(name, NOTHING))
-        if marks["out"][0] == 1:  # all or nothing: which of the two is a matter of chance
+            marks[name] = _sample_marks(x, got.get(name, NOTHING), case["drop_prob"])
+        one_fate = marks["out"][0] == 1
+        if one_fate:  # all or nothing: which of the two is a matter of chance
             marks = {"out": marks["out"][:1]}
         untouched = [
             got.get(name, NOTHING).shape == x[:m].shape and np.allclose(got[name], x[:m], atol=1e-4)
             for name, m in (("eval", 8), ("zero", 8), ("after", None))
         ]
         calm = got.get("eval", NOTHING)
-        scale = np.median(calm / x[:8]) if calm.shape == x[:8].shape and np.isfinite(calm).all() else -1.0
-        repeated = np.array_equal(got.get("out", NOTHING), got.get("again", NOTHING))
+        ratios = calm / x[:8] if calm.shape == x[:8].shape and np.isfinite(calm).all() else np.full(1, -1.0)
+        left = ratios[np.abs(ratios) > 1e-3]
+        scale = np.median(left) if left.size else 0.0
+        repeated = not one_fate and np.array_equal(got.get("out", NOTHING), got.get("again", NOTHING))
         return marks | {"flags": np.array([*untouched, repeated, round(4 * float(scale))], np.float64)}
 
     def picture(self, case, expected, got):
@@ -181,7 +184,7 @@ def _untouched(x: np.ndarray, got: Any) -> Finding:
     return after if after.ok else Finding("identity", False, "the tensor that was given has changed")
 
 
-def _sample_marks(x: np.ndarray, out: np.ndarray) -> np.ndarray:
+def _sample_marks(x: np.ndarray, out: np.ndarray, p: float) -> np.ndarray:
     """Coarse marks that don't depend on which samples were dropped; the first is 1 when all share one fate."""
     ratios = _ratios(x, out)
     if ratios is None:
@@ -192,7 +195,9 @@ def _sample_marks(x: np.ndarray, out: np.ndarray) -> np.ndarray:
     kept = np.median(ratios[~gone])
     flat = np.abs(out.reshape(x.shape) / x) < 1e-3
     constant = [np.ptp(flat.astype(int), axis=axis).max() == 0 for axis in range(x.ndim)]  # along which axes all agree
-    return np.array([0, kept if np.ptp(ratios[~gone]) < 1e-2 else -1, round(4 * gone.mean()), *constant], np.float64)
+    room = 4 * np.sqrt(p * (1 - p) / len(x))  # a share of len(x) dice is hardly ever further off
+    share = next((k for k, wanted in enumerate((p, 1 - p)) if abs(gone.mean() - wanted) < room), 2)
+    return np.array([0, kept if np.ptp(ratios[~gone]) < 1e-2 else -1, share, *constant], np.float64)
 
 
 QUESTIONS = (DropPath(),)

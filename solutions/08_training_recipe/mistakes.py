@@ -659,7 +659,7 @@ def an_exact_number_of_samples(x, drop_prob, training):
 def not_rescaled(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob)
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob)
 
 
 @mistake(
@@ -677,7 +677,7 @@ def dice_for_every_number(x, drop_prob, training):
     "is never asked.",
 )
 def dice_in_eval_too(x, drop_prob, training):
-    kept = torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob
+    kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob
     return x * kept / (1 - drop_prob)
 
 
@@ -689,7 +689,7 @@ def dice_in_eval_too(x, drop_prob, training):
 def eval_is_scaled_instead(x, drop_prob, training):
     if not training:
         return x * (1 - drop_prob)
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob)
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob)
 
 
 @mistake(
@@ -700,7 +700,7 @@ def eval_is_scaled_instead(x, drop_prob, training):
 def one_fate_for_the_whole_batch(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(1) >= drop_prob) / (1 - drop_prob)
+    return x * (torch.rand(1, device=x.device) >= drop_prob) / (1 - drop_prob)
 
 
 @mistake(
@@ -711,7 +711,7 @@ def one_fate_for_the_whole_batch(x, drop_prob, training):
 def divided_by_the_dropped_share(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob) / drop_prob
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob) / drop_prob
 
 
 @mistake(
@@ -721,7 +721,7 @@ def divided_by_the_dropped_share(x, drop_prob, training):
 def multiplied_by_the_kept_share(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob) * (1 - drop_prob)
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob) * (1 - drop_prob)
 
 
 @mistake(
@@ -732,7 +732,7 @@ def multiplied_by_the_kept_share(x, drop_prob, training):
 def comparison_turned_around(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) < drop_prob) / (1 - drop_prob)
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) < drop_prob) / (1 - drop_prob)
 
 
 @mistake(
@@ -743,7 +743,7 @@ def comparison_turned_around(x, drop_prob, training):
 def keeps_with_the_drop_probability(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) < drop_prob) / drop_prob
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) < drop_prob) / drop_prob
 
 
 @mistake(
@@ -754,7 +754,7 @@ def keeps_with_the_drop_probability(x, drop_prob, training):
 def three_axes_always(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), 1, 1) >= drop_prob) / (1 - drop_prob)
+    return x * (torch.rand(len(x), 1, 1, device=x.device) >= drop_prob) / (1 - drop_prob)
 
 
 @mistake(
@@ -765,7 +765,7 @@ def three_axes_always(x, drop_prob, training):
 def dice_for_every_token(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(*x.shape[:2], *[1] * (x.ndim - 2)) >= drop_prob) / (1 - drop_prob)
+    return x * (torch.rand(*x.shape[:2], *[1] * (x.ndim - 2), device=x.device) >= drop_prob) / (1 - drop_prob)
 
 
 @mistake(
@@ -776,7 +776,7 @@ def dice_for_every_token(x, drop_prob, training):
 def dice_along_the_last_axis(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * (torch.rand(x.shape[-1]) >= drop_prob) / (1 - drop_prob)
+    return x * (torch.rand(x.shape[-1], device=x.device) >= drop_prob) / (1 - drop_prob)
 
 
 @mistake(
@@ -787,7 +787,7 @@ def dice_along_the_last_axis(x, drop_prob, training):
 def multiplied_by_the_dice(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x * torch.rand(len(x), *[1] * (x.ndim - 1)) / (1 - drop_prob)
+    return x * torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) / (1 - drop_prob)
 
 
 @mistake(
@@ -797,7 +797,7 @@ def multiplied_by_the_dice(x, drop_prob, training):
 def training_turned_around(x, drop_prob, training):
     if training or drop_prob == 0:
         return x
-    return x * (torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob) / (1 - drop_prob)
+    return x * (torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob) / (1 - drop_prob)
 
 
 @mistake(
@@ -808,7 +808,7 @@ def training_turned_around(x, drop_prob, training):
 def written_into_x(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    return x.mul_(torch.rand(len(x), *[1] * (x.ndim - 1)) >= drop_prob).div_(1 - drop_prob)
+    return x.mul_(torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob).div_(1 - drop_prob)
 
 
 @mistake(
@@ -818,7 +818,7 @@ def written_into_x(x, drop_prob, training):
 def always_the_same_dice(x, drop_prob, training):
     if not training or drop_prob == 0:
         return x
-    dice = torch.rand(len(x), *[1] * (x.ndim - 1), generator=torch.Generator().manual_seed(0))
+    dice = torch.rand(len(x), *[1] * (x.ndim - 1), generator=torch.Generator().manual_seed(0)).to(x.device)
     return x * (dice >= drop_prob) / (1 - drop_prob)
 
 

@@ -788,6 +788,7 @@ if ready("Q21"):
     alone = sight(Tokens(layers[:6]).cpu(), 27)
     joined.to(where)
     fit(joined, shapes, epochs=1, lr=4e-3, batch_size=32, seed=1, progress=False)
+    after = evaluate(joined, shapes_test).accuracy
     opened = sight(Tokens(list(joined)[:7]).cpu(), 27)
     show_sights({"two convolutions": alone, "and your block, trained": opened}, 4, 27)
     for name, pixels in (("without", alone), ("with", opened)):
@@ -795,7 +796,6 @@ if ready("Q21"):
         print(
             f"{name:<8} it hangs on {int((pixels > 0).sum()):>4} of 1024 pixels; {far:.0f} % lie beyond the 7 x 7"
         )  # fmt: skip
-    after = evaluate(joined, shapes_test).accuracy
     print(f"accuracy {100 * before:.1f} % before, {100 * after:.1f} % after another epoch")
 
 # %% [markdown]

@@ -615,7 +615,7 @@ def with_lists(class_logits, boxes, target_classes, target_boxes):
     for i in range(len(boxes)):
         for j in range(len(target_boxes)):
             cost[i, j] = 5 * (boxes[i] - target_boxes[j]).abs().sum() - chances[i, target_classes[j]] - 2 * fit[i, j]
-    rows, columns = linear_sum_assignment(cost.numpy())
+    rows, columns = linear_sum_assignment(cost.cpu().numpy())
     return rows.tolist(), columns.tolist()
 
 
@@ -644,7 +644,7 @@ def one_minus_everything(class_logits, boxes, target_classes, target_boxes):
     fit = generalized_box_iou(box_convert(boxes, "cxcywh", "xyxy"), box_convert(target_boxes, "cxcywh", "xyxy"))
     near = torch.cdist(boxes, target_boxes, p=1)
     seen = class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((1 - seen) + 5 * near + 2 * (1 - fit))
+    return linear_sum_assignment(((1 - seen) + 5 * near + 2 * (1 - fit)).cpu())
 
 
 @right("Q23b")
@@ -718,7 +718,7 @@ def greedy(class_logits, boxes, target_classes, target_boxes):
 )
 def probability_added(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) + class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -728,7 +728,7 @@ def probability_added(class_logits, boxes, target_classes, target_boxes):
 )
 def fit_added(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost + 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost + 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -738,7 +738,7 @@ def fit_added(class_logits, boxes, target_classes, target_boxes):
 )
 def raw_logits(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -748,7 +748,7 @@ def raw_logits(class_logits, boxes, target_classes, target_boxes):
 )
 def log_probability(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.log_softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -758,7 +758,7 @@ def log_probability(class_logits, boxes, target_classes, target_boxes):
 )
 def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(0)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -767,7 +767,7 @@ def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
 )
 def lists_swapped(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
     return objects, predictions
 
 
@@ -778,7 +778,7 @@ def lists_swapped(class_logits, boxes, target_classes, target_boxes):
 )
 def class_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - 2 * generalized_iou(boxes, target_boxes)
-    return linear_sum_assignment(cost.numpy())
+    return linear_sum_assignment(cost.cpu().numpy())
 
 
 @mistake(
@@ -788,7 +788,7 @@ def class_forgotten(class_logits, boxes, target_classes, target_boxes):
 )
 def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = -class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
-    return linear_sum_assignment(cost.numpy())
+    return linear_sum_assignment(cost.cpu().numpy())
 
 
 @mistake(
@@ -798,7 +798,7 @@ def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
 )
 def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment(cost.numpy())
+    return linear_sum_assignment(cost.cpu().numpy())
 
 
 @mistake(
@@ -807,7 +807,7 @@ def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
 )
 def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -818,7 +818,7 @@ def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
 def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(corners(boxes), corners(target_boxes), p=1)
     cost = cost - class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
-    return linear_sum_assignment(cost.numpy())
+    return linear_sum_assignment(cost.cpu().numpy())
 
 
 @mistake(
@@ -828,7 +828,7 @@ def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
 )
 def distance_euclidean(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 @mistake(
@@ -840,7 +840,7 @@ def column_of_the_object_number(class_logits, boxes, target_classes, target_boxe
     seen = class_logits.softmax(-1)
     columns = torch.arange(len(target_boxes)) % class_logits.shape[-1]
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - seen[:, columns]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
 
 
 # --- Q24, right ------------------------------------------------------------------------------------------------------

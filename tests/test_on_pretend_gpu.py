@@ -1,0 +1,153 @@
+"""The course on a pretend GPU: checks give the CPU's verdicts, and every lesson runs from top to bottom.
+
+What fails here fails for everybody who runs the notebooks on a real one. See tests/pretend_device for what the device
+imitates, and tests/test_gpu.py for the same checks on a real GPU.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from grading.exam.bank import Bank, Entry
+from grading.exam.reference import Reference, load_reference
+from helpers.checks import expectations
+from helpers.checks.answer import Answer, Arrays, Failure
+from helpers.checks.card import as_text
+from helpers.checks.device_errors import meaning_of
+from helpers.checks.probing import probe_all
+from helpers.checks.question import public_rng
+from helpers.checks.verdict import Verdict, judge_answer
+from helpers.questions import find
+from tests.pretend_device import Device, pretend_cuda
+from tests.pretend_device.lessons import run_lesson
+from tests.test_banks import COURSE, LESSONS
+
+pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="a real GPU is here: tests/test_gpu.py")
+
+TRAINED = {"Q27"}  # an answer is a whole training: the lesson's own run has one
+EVERY = 8  # one mistake in so many
+
+# What stays behind is the mistake itself: here it can't even be called, and the error's own words say so.
+STAYS_BEHIND = {"sinusoids_left_behind", "learnable_but_plain", "blocks_in_a_plain_list", "table_is_no_parameter",
+                "hidden_in_a_list", "training_never_ended"}  # fmt: skip
+# Their marks hang on which numbers the dice drop, and a GPU throws its own: a general hint instead of theirs.
+BY_CHANCE = {"DropoutInEvaluation", "dropout_with_its_own_idea", "rates_of_a_tenth", "dice_along_the_last_axis"}
+
+
+@pytest.fixture
+def on_gpu(monkeypatch):
+    """A GPU that multiplies in TF32 wherever it may, as after `torch.set_float32_matmul_precision("high")`."""
+    monkeypatch.delenv("VITLAB_DEVICE", raising=False)
+    torch.set_num_threads(1)
+    with pretend_cuda(tf32=True) as device:
+        torch.set_float32_matmul_precision("high")
+        try:
+            yield device
+        finally:
+            torch.set_float32_matmul_precision("highest")
+
+
+def reference_of(lesson: str) -> Reference:
+    return load_reference(COURSE.source(lesson), COURSE.bank(lesson))
+
+
+def judged(qid: str, answer) -> tuple[Verdict, list[Arrays | Failure]]:
+    """As in the student's notebook: the public cases, and the expectations that everybody has."""
+    question = find(qid)
+    cases = list(question.cases(public_rng(qid)))
+    recorded = probe_all(question, answer, cases)
+    public = (cases, expectations.every_question()[qid])
+    verdict = judge_answer(question, Answer(qid, {f"public/{i}": r for i, r in enumerate(recorded)}), public=public)
+    return verdict, recorded
+
+
+def asked():
+    return [pytest.param(lesson, q, id=f"{lesson}-{q}") for lesson in LESSONS for q in reference_of(lesson).answers
+            if q not in TRAINED]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lesson", "qid"), asked())
+def test_right_answers_pass_on_a_gpu(on_gpu: Device, lesson: str, qid: str) -> None:
+    reference = reference_of(lesson)
+    for answer in (reference.answers[qid], *(entry.answer for entry in reference.bank.rights_of(qid))):
+        verdict, recorded = judged(qid, answer)
+        assert verdict.passed, as_text(verdict)
+        assert not on_gpu.broken
+        assert not any(isinstance(r, Failure) for r in recorded)
+
+
+def some_mistakes(bank: Bank) -> list[Entry]:
+    """A few of each question, and all that behave differently on a GPU."""
+    found = [m for q in {m.question for m in bank.mistakes} for m in bank.mistakes_of(q)[:: EVERY if q not in TRAINED
+             else 100]]  # fmt: skip
+    known = [m for m in bank.mistakes if m.name in STAYS_BEHIND | BY_CHANCE and m.question not in TRAINED]
+    return list({m.name: m for m in found + known}.values())
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_mistakes_get_the_same_score_and_hint_on_a_gpu(on_gpu: Device, lesson: str) -> None:
+    for entry in some_mistakes(reference_of(lesson).bank):
+        verdict, recorded = judged(entry.question, entry.answer)
+        assert verdict.score < verdict.points, entry.name
+        assert not on_gpu.broken, f"{entry.name} ends the GPU for everybody"
+        if entry.name in STAYS_BEHIND:
+            failure = next(r for r in recorded if isinstance(r, Failure))
+            assert "Two tensors met on two devices" in meaning_of(failure)
+            assert meaning_of(failure) in verdict.hint
+        elif entry.name not in BY_CHANCE:
+            assert verdict.hint == entry.hint, f"{entry.name}: {verdict.hint}"
+
+
+CHANGES = {
+    'LARGE = where.type == "cuda"': "LARGE = False",  # lesson 10's switch: half an hour here
+    'train_detr(detr, size["detr steps"])': "train_detr(detr, 12)",
+    'length = size["dit steps"]': "length = 32",
+}
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_runs_on_a_gpu(monkeypatch: pytest.MonkeyPatch, lesson: str) -> None:
+    monkeypatch.delenv("VITLAB_DEVICE", raising=False)
+    torch.set_num_threads(1)
+    with pretend_cuda(tf32=True) as gpu:
+        names = run_lesson(lesson, CHANGES)
+        assert names
+        assert not gpu.broken
+
+
+def test_a_check_gives_the_gpus_random_state_back() -> None:
+    with pretend_cuda():
+        torch.manual_seed(7)
+        judged("Q12", reference_of("08_training_recipe").answers["Q12"])
+        after = torch.rand(3, device="cuda").cpu()
+        torch.manual_seed(7)
+        assert torch.equal(torch.rand(3, device="cuda").cpu(), after)
+
+
+def test_a_check_works_in_full_float32_and_leaves_the_switches_as_they_were(on_gpu: Device) -> None:
+    def precision():
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.is_autocast_cpu_enabled()
+
+    seen = []
+    with torch.autocast("cuda", dtype=torch.bfloat16):
+        before = precision()
+        judged("Q1", lambda *_, **__: seen.append(precision()))
+        assert precision() == before == (True, "high", True)
+    assert set(seen) == {(False, "highest", False)}
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        (lambda: torch.ones(2, device="cuda") + torch.ones(2), "device=x.device"),
+        (lambda: torch.ones(2)[torch.ones(2, device="cuda").long()], "device=x.device"),
+        (lambda: torch.ones(2, device="cuda").numpy(), ".cpu()"),
+        (lambda: torch.rand(2, device="cuda", generator=torch.Generator()), "torch.Generator(device=x.device)"),
+        (lambda: torch.ones(2, 2, device="cuda").long() @ torch.ones(2, 2, device="cuda").long(), ".float()"),
+        (lambda: torch.ones(2, device="cuda")[torch.tensor([3])], "restart the kernel"),
+    ],
+)
+def test_an_error_of_the_device_is_explained(on_gpu: Device, program, says: str) -> None:
+    verdict, _ = judged("Q1", lambda *_, **__: program())
+    assert says in verdict.hint
