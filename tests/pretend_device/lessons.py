@@ -17,7 +17,7 @@ from helpers.data.dataset import Dataset
 from helpers.training import Evaluation
 from tests.test_banks import COURSE
 
-IMAGES = 32  # of each set that a lesson trains on or looks at
+IMAGES = 16  # of each set that a lesson trains on or looks at
 _PIXEL = (
     b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x02\x00\x00\x00\x90wS\xde\x00\x00\x00"
     b"\x0cIDATx\x9cc\xf8\xff\xff?\x00\x05\xfe\x02\xfe\xa75\x81\x84\x00\x00\x00\x00IEND\xaeB`\x82"
