@@ -128,7 +128,7 @@ def test_a_check_gives_the_gpus_random_state_back() -> None:
 
 def test_a_check_works_in_full_float32_and_leaves_the_switches_as_they_were(on_gpu: Device) -> None:
     def precision():
-        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.is_autocast_cpu_enabled()
+        return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision(), torch.is_autocast_enabled("cpu")
 
     seen = []
     with torch.autocast("cuda", dtype=torch.bfloat16):

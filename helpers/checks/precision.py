@@ -18,17 +18,11 @@ def full_precision() -> Iterator[None]:
 
     with ExitStack() as stack:
         for place in ("cuda", "cpu"):
-            if _autocast_is_on(place):
+            if torch.is_autocast_enabled(place):
                 stack.enter_context(torch.autocast(place, enabled=False))
         stack.enter_context(_convolutions())
         stack.enter_context(_matrix_products())
         yield
-
-
-def _autocast_is_on(place: str) -> bool:
-    import torch
-
-    return torch.is_autocast_enabled() if place == "cuda" else torch.is_autocast_cpu_enabled()
 
 
 # torch has two switches for one thing since 2.9, and reading the older one raises when they were told different things.
