@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import accuracy, models
+from benchmarks import accuracy, mangling, models
 from benchmarks.accuracy import RECIPES, moved, one_cycle, training_flops
 from benchmarks.vit import FusedViT, LectureViT
 from helpers.torchvision_ops import load_torchvision
@@ -156,3 +156,11 @@ def test_lesson_07_quotes_the_committed_results() -> None:
     assert f"{lecture['parameters']:,}".replace(",", " ") in text
     spent = [run["flops_per_image"] * run["images"] * len(run["loss"]) for run in (lecture, better)]
     assert spent[1] <= spent[0], "for no more multiplications"
+
+
+def test_mangling_counts_every_answer_once(run: Run):
+    printed, summary = run(mangling, "--notebooks", "20", "--seed", "3")
+    assert printed.startswith("lost answers by")
+    assert sum(summary["written"].values()) == summary["notebooks"] == 20
+    assert 20 < sum(summary["code"].values()) <= 60
+    assert "LOST" not in summary["code"].keys() | summary["written"].keys()
