@@ -41,12 +41,16 @@ def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def start(arguments: Sequence[str] = ()) -> int:
-    """Run JupyterLab in the course's folder until it ends; its exit status.
+    """Run JupyterLab in the course's folder until it ends; its exit status, where it does not take this process's place.
 
     Raises:
         LabError: as `command`.
     """
-    process = subprocess.Popen(command(arguments), cwd=ROOT, env=environment())
+    given = command(arguments)
+    if os.name == "posix":  # whoever ends this process ends JupyterLab
+        os.chdir(ROOT)
+        os.execve(given[0], given, environment())
+    process = subprocess.Popen(given, cwd=ROOT, env=environment())
     while True:
         try:
             return process.wait()

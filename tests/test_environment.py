@@ -116,7 +116,7 @@ def imports(folder: str) -> set[tuple[str, Path]]:
         ("helpers", ["student"], {"helpers"}),
         ("grading", ["student", "instructor", "cluster"], {"helpers", "grading"}),
         ("solutions", ["student"], {"helpers", "grading"}),
-        ("benchmarks", list(EXTRAS), {"helpers", "grading", "benchmarks"}),
+        ("benchmarks", list(EXTRAS), {"helpers", "grading", "benchmarks", "tests"}),
         ("tests", list(EXTRAS), {"helpers", "grading", "tests", "benchmarks"}),
     ],
 )

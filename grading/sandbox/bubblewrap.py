@@ -37,11 +37,15 @@ class SandboxUnavailable(RuntimeError):
     """Bubblewrap is missing or does not work here; the message says what was found and what to do."""
 
 
-@cache
 def python_folders() -> tuple[Path, ...]:
     """Each folder the running Python and its environment live in, as named and as resolved."""
-    found = [Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix)]
-    found += [Path(os.path.realpath(sys.executable)).parent.parent]
+    return _folders(sys.prefix, sys.base_prefix, sys.exec_prefix, sys.executable)
+
+
+@cache  # asked for at every start of a kernel, and links are slow to follow
+def _folders(*named: str) -> tuple[Path, ...]:
+    *prefixes, executable = named
+    found = [*map(Path, prefixes), Path(os.path.realpath(executable)).parent.parent]
     folders: list[Path] = []
     for folder in [*found, *(path.resolve() for path in found)]:
         if not any(folder.is_relative_to(known) for known in [Path("/usr"), *folders]):
