@@ -41,7 +41,7 @@ def environment(given: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def start(arguments: Sequence[str] = ()) -> int:
-    """Run JupyterLab in the course's folder until it ends; its exit status, where it does not take this process's place.
+    """Run JupyterLab in the course's folder until it ends; its exit status, unless it takes this process's place.
 
     Raises:
         LabError: as `command`.
