@@ -12,15 +12,13 @@ import numpy as np
 
 from helpers.checks import expectations
 from helpers.checks.answer import MIME, Answer, Arrays, Failure, encode
-from helpers.checks.not_there import LABEL, NotThere
+from helpers.checks.not_there import EXAM_SEED, LABEL, NotThere
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
 from helpers.checks.sealed import SealedQuestion, handed_in
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
 from helpers.questions import find
-
-EXAM_SEED = "VITLAB_EXAM_SEED"
 
 _status: dict[str, str] = {}
 
