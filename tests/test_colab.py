@@ -79,6 +79,19 @@ def test_what_was_kept_before_drive_was_mounted_goes_there_with_the_next_check(m
     colab.bring_along(drive / "my_work")
 
 
+def test_of_what_drive_has_already_the_better_score_and_the_newer_answer_stay(machine: Path) -> None:
+    for question, score in (("Q1", 4), ("Q2", 1)):
+        record.add(machine / "my_work", question, score, 4)
+    folder.write(machine / "my_work" / "answers" / "Q1.py", "new = 1\n")
+    drive = mount(machine)
+    for question, score in (("Q1", 2), ("Q2", 3)):
+        record.add(drive / "my_work", question, score, 4)
+    folder.write(drive / "my_work" / "answers" / "Q1.py", "old = 1\n")
+    colab.bring_along(drive / "my_work")
+    assert {q: e.score for q, e in record.read(drive / "my_work").items()} == {"Q1": 4, "Q2": 3}
+    assert (drive / "my_work" / "answers" / "Q1.py").read_text("utf-8") == "new = 1\n"
+
+
 def test_elsewhere_nothing_is_brought_anywhere(machine: Path) -> None:
     record.add(machine / "my_work", "Q1", 4, 4)
     colab.bring_along(machine / "my_work")

@@ -7,6 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from helpers.portfolio import record
 from helpers.portfolio.folder import DRIVE, NAME, folder
 
 _LOST = """\
@@ -34,15 +35,21 @@ def tell_where_work_goes() -> None:
 def bring_along(place: Path) -> None:
     """When Drive was mounted after the first checks: what was kept on the machine goes there, too.
 
+    Of a question that Drive knows already the better score stays, and the answer that passed last.
+
     Raises:
         OSError: it can't be read or written.
     """
     before = Path.cwd() / NAME
     if not place.is_relative_to(DRIVE) or before == place or not before.is_dir():
         return
+    known = record.read(place)
+    for question, entry in record.read(before).items():
+        if question in known:
+            record.add(place, question, entry.score, entry.points)
     for path in [p for p in before.rglob("*") if p.is_file()]:
         target = place / path.relative_to(before)
-        if not target.exists():
+        if target.parent.name != "progress" or not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
     shutil.rmtree(before)
