@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from grading.course import load_course
-from grading.nbgrader_config import configure
+from grading.nbgrader_plugin.config import configure
 
 root = Path(__file__).resolve().parent
 data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[0] = str(ROOT)  # benchmarks/grading.py would hide the package
 
 from grading.course import load_course
-from grading.exam.reference import load_reference
+from grading.judging.reference import load_reference
 from helpers import check
 
 

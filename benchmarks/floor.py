@@ -21,7 +21,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from nbformat import NotebookNode
 
-from grading.exam.selection import cells_to_run
+from grading.judging.cells_to_run import cells_to_run
 from helpers.checks.check import EXAM_SEED
 
 RUNS = 5

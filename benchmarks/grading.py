@@ -40,11 +40,11 @@ from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from benchmarks import otter
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import Course, load_course
-from grading.engine.gradebook import Register
+from grading.nbgrader_plugin.gradebook import Register
 from grading.engine.outcome import RESULTS, read_results
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 
 FLOOR = ROOT / "benchmarks" / "floor.py"
 KINDS = ("right", "right", "right", "half", "untouched")

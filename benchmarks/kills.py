@@ -28,7 +28,7 @@ from nbgrader.api import Gradebook
 
 from benchmarks.grading import make_class
 from grading.course import Course, load_course
-from grading.engine.crew import Threads
+from grading.engine.executors import Threads
 from grading.engine.execute import Executed, Job, execute_safely
 from grading.engine.grade import grade
 from grading.engine.journal import Journal

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from grading.course import load_course
-from grading.exam.reference import load_reference
+from grading.judging.reference import load_reference
 from helpers.data import Dataset, load
 from helpers.torchvision_ops import load_torchvision
 from helpers.training import evaluate, fit

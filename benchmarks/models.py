@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from benchmarks.vit import FusedAttention, FusedBlock, FusedViT, cut
 from grading.course import load_course
-from grading.exam.reference import load_reference
+from grading.judging.reference import load_reference
 from helpers.torchvision_ops import load_torchvision
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import nbformat
 
 from grading.course import Course
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 
 LOOP = """
 import contextlib, io, json, sys

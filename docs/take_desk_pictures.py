@@ -21,7 +21,7 @@ from grading.bundle import make_bundle
 from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.site import make_site
-from tests.browser.desk import TOKEN, Desk, Lab, launch, visitor
+from tests.browser.jupyter_page import TOKEN, Desk, Lab, launch, visitor
 from tests.classroom import filled, hand_in, solutions
 
 PICTURES = ROOT / "docs" / "pictures"

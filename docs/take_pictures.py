@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from grading.course import load_course
-from grading.exam.reference import load_reference
+from grading.judging.reference import load_reference
 from helpers import check
 
 ROOT = Path(__file__).resolve().parent.parent

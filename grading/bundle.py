@@ -9,10 +9,10 @@ from pathlib import Path
 
 import nbformat
 
-from grading.build.lesson import student_notebook
-from grading.build.notebook import solution_notebook, without_outputs
-from grading.build.source import read_source
-from grading.build.start_page import start_page
+from grading.lesson_builder.lesson import student_notebook
+from grading.lesson_builder.notebook import solution_notebook, without_outputs
+from grading.lesson_builder.source import read_source
+from grading.lesson_builder.start_page import start_page
 from grading.course import Course, CourseError
 from grading.environment import student_environment, student_readme, student_requirements
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grading.build.source import LessonError
+from grading.lesson_builder.source import LessonError
 from grading.course import Course, CourseError, load_course
 from grading.lms.commands import collect, export
 
 if TYPE_CHECKING:
-    from grading.engine.crew import Crew
+    from grading.engine.executors import Crew
 
 app = typer.Typer(
     name="vitlab",
@@ -62,9 +62,9 @@ def build(
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
-    from grading.build.course_map import course_map_drift, write_course_map
-    from grading.build.lesson import build_lesson, drift
-    from grading.build.start_page import start_page_drift, write_start_page
+    from grading.lesson_builder.course_map import course_map_drift, write_course_map
+    from grading.lesson_builder.lesson import build_lesson, drift
+    from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
     loaded = load_course(course)
     stale = False
@@ -155,7 +155,7 @@ def grade(
 
 def _cluster(address: str, sandbox: str) -> Crew:
     try:
-        from grading.engine.cluster import Cluster
+        from grading.engine.dask_executor import Cluster
     except ImportError as error:
         raise CourseError(f"--dask needs the extra `cluster` ({error}): pip install -e '.[cluster]'") from None
     return Cluster(address, sandbox=sandbox)
@@ -262,7 +262,7 @@ app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(ex
 
 def main() -> None:
     """Entry point: our own errors are one clear message and exit code 2, never a traceback."""
-    from grading.intake.find import FindError
+    from grading.intake.find_submissions import FindError
     from grading.sandbox.bubblewrap import SandboxUnavailable
 
     try:

@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 from helpers.checks.blanks import install as _install_blanks
-from helpers.checks.not_there import install as _install_not_there
+from helpers.checks.undefined_names import install as _install_not_there
 
 if TYPE_CHECKING:
     from pathlib import Path

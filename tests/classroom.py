@@ -8,9 +8,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import Course
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 
 
 def released(course: Course, lesson: str) -> NotebookNode:

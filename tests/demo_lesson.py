@@ -6,9 +6,9 @@ from pathlib import Path
 
 import nbformat
 
-from grading.build.lesson import student_notebook
-from grading.build.notebook import solution_notebook
-from grading.build.source import read_source
+from grading.lesson_builder.lesson import student_notebook
+from grading.lesson_builder.notebook import solution_notebook
+from grading.lesson_builder.source import read_source
 from grading.course import Course, load_course
 
 LESSON = "01_sums"
@@ -54,7 +54,7 @@ check("Q2", Doubler)
 _BANK = """import math
 from functools import reduce as fold
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 
 @right("Q1")

@@ -9,7 +9,7 @@ from torch import nn
 
 from helpers.attention_maps import NoAttention, by_layer, record_attention
 from helpers.built import stand_ins
-from helpers.checks.known_parts import known_parts
+from helpers.checks.stub_modules import known_parts
 
 X = torch.linspace(-1, 1, 2 * 5 * 8).reshape(2, 5, 8)  # b n d
 

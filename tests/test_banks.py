@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from grading.build.expectations import public_expectations
+from grading.lesson_builder.expectations import public_expectations
 from grading.course import load_course
-from grading.exam.bank import Entry
-from grading.exam.reference import load_reference
+from grading.judging.bank import Entry
+from grading.judging.reference import load_reference
 from helpers.checks import card
-from helpers.checks.answer import Answer, Arrays, Failure, decode, encode
+from helpers.checks.wire_format import Answer, Arrays, Failure, decode, encode
 from helpers.checks.blanks import still_blank
 from helpers.checks.check import draw
 from helpers.checks.probing import probe_all

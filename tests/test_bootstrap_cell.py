@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from grading.build.bootstrap import bootstrap_cell
+from grading.lesson_builder.bootstrap import bootstrap_cell
 from grading.bundle import HELPER_SUFFIXES
 from tests.conftest import ROOT
 

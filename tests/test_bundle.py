@@ -14,9 +14,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading.build.lesson import student_notebook
-from grading.build.notebook import solution_notebook
-from grading.build.source import read_source
+from grading.lesson_builder.lesson import student_notebook
+from grading.lesson_builder.notebook import solution_notebook
+from grading.lesson_builder.source import read_source
 from grading.bundle import bundle_files, make_bundle
 from grading.course import Course, CourseError, load_course
 from tests.conftest import ROOT

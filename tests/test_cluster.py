@@ -16,11 +16,11 @@ import pytest
 from distributed import Client
 
 from grading.course import Course, CourseError
-from grading.engine import cluster as room
-from grading.engine.cluster import Cluster
+from grading.engine import dask_executor as room
+from grading.engine.dask_executor import Cluster
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 from tests.classroom import filled, hand_in, released, solutions
 from tests.conftest import ROOT
 

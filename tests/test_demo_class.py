@@ -13,11 +13,11 @@ import warnings
 import nbformat
 import pytest
 
-from grading.build.notebook import write_here
+from grading.lesson_builder.notebook import write_here
 from grading.course import CourseError
 from grading.demo import honest, hostile, make_class, mangled
 from grading.demo.classroom import FULL, SEATS, SOME, ZERO
-from grading.demo.desk import set_desk
+from grading.demo.lesson_kit import set_desk
 from tests.demo_lesson import LESSON, tiny_course
 
 

@@ -8,14 +8,14 @@ import os
 import nbformat
 import pytest
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import CourseError, load_course
 from grading.demo import make_class, show
 from grading.demo.classroom import FULL, SEATS, SOME, ZERO, came_out
-from grading.demo.desk import set_desk
+from grading.demo.lesson_kit import set_desk
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 from tests.conftest import ROOT
 from tests.demo_lesson import LESSON, tiny_course
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grading.course import Course
-from grading.demo.desk import set_desk
+from grading.demo.lesson_kit import set_desk
 from grading.engine.grade import grade
 from helpers.checks.question import Case, public_rng, secret_cases
 from helpers.questions import find

@@ -26,10 +26,10 @@ from traitlets.config import Config
 
 from grading.course import Course, load_course
 from grading.engine.feedback import FeedbackWriter, focused
-from grading.engine.gradebook import Entry, Register
-from grading.exam.selection import role_of
-from grading.late import LatePenalties
-from grading.nbgrader_config import configure
+from grading.nbgrader_plugin.gradebook import Entry, Register
+from grading.judging.cells_to_run import role_of
+from grading.nbgrader_plugin.late_penalty import LatePenalties
+from grading.nbgrader_plugin.config import configure
 from tests.classroom import released
 from tests.conftest import ROOT
 

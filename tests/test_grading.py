@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.engine.outcome import RESULTS, SubmissionOutcome, read_results
@@ -215,8 +215,8 @@ def test_stock_autograde_agrees(short: Course, tmp_path: Path) -> None:
     ours = grade(short, [LESSON], submissions=data / "submitted", out=tmp_path / "ours", jobs=2)
     from traitlets.config import Config
 
-    from grading.engine.gradebook import Register
-    from grading.nbgrader_config import configure
+    from grading.nbgrader_plugin.gradebook import Register
+    from grading.nbgrader_plugin.config import configure
 
     config = configure(Config(), ROOT, data, course=short)
     Register(config.CourseDirectory.db_url, config).register_lesson(
@@ -242,8 +242,8 @@ def test_formgraders_button_agrees(short: Course, tmp_path: Path) -> None:
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    from grading.engine.gradebook import Register
-    from grading.nbgrader_config import configure
+    from grading.nbgrader_plugin.gradebook import Register
+    from grading.nbgrader_plugin.config import configure
 
     right = solutions(short, LESSON)
     hand_in(tmp_path / "submitted", "ada", LESSON, filled(short, LESSON, right))

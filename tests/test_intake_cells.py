@@ -8,7 +8,7 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.utils import determine_grade
 
-from grading.build.notebook import write_here
+from grading.lesson_builder.notebook import write_here
 from tests.test_intake_fixtures import (
     ALL_RIGHT,
     NAMES,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from grading.intake.find import FindError, Findings, Submission, find_submissions
+from grading.intake.find_submissions import FindError, Findings, Submission, find_submissions
 
 LESSON, OTHER = "01_patches", "02_positional_encoding"
 

@@ -12,7 +12,7 @@ from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.intake.preprocessor import MissingTemplate, Transplant
+from grading.nbgrader_plugin.sanitize_submission import MissingTemplate, Transplant
 from tests.test_intake_fixtures import ALL_RIGHT, assert_ours, at, other_released, released, scores, solved, strip
 
 LESSON = "01_numbers"
@@ -79,7 +79,7 @@ def test_nbgraders_autograde_runs_it_first(tmp_path: Path, monkeypatch: pytest.M
         f"nbgrader.preprocessors.{name}" for name in ("LockCells", "ComputeChecksums", "SaveCells", "CheckCellMetadata")
     ]
     config.Autograde.sanitize_preprocessors = [
-        "grading.intake.preprocessor.Transplant",
+        "grading.nbgrader_plugin.sanitize_submission.Transplant",
         *(f"nbgrader.preprocessors.{name}" for name in ("DeduplicateIds", "OverwriteCells", "CheckCellMetadata")),
     ]
     config.Autograde.autograde_preprocessors = ["nbgrader.preprocessors.SaveAutoGrades"]

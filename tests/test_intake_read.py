@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 
-from grading.intake.normal import MAX_CELLS, normalise
+from grading.intake.normalise import MAX_CELLS, normalise
 from grading.intake.read import Reading, Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
 from tests.test_intake_fixtures import ALL_RIGHT, PROSE, SETUP, released, scores, solved

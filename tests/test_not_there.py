@@ -6,7 +6,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
-from helpers.checks.not_there import EXAM_SEED, CheckTransformer, install
+from helpers.checks.undefined_names import EXAM_SEED, CheckTransformer, install
 
 ANSWER = "def getPositionEncoding(seq_len, d, n=10000):\n    return None\n"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from grading.exam.bank import Bank, Entry
-from grading.exam.reference import Reference, load_reference
+from grading.judging.bank import Bank, Entry
+from grading.judging.reference import Reference, load_reference
 from helpers.checks import expectations
-from helpers.checks.answer import Answer, Arrays, Failure
+from helpers.checks.wire_format import Answer, Arrays, Failure
 from helpers.checks.card import as_text
 from helpers.checks.device_errors import meaning_of
 from helpers.checks.probing import probe_all

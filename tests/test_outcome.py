@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from grading.engine.desk import _question
+from grading.engine.recorder import _question
 from grading.engine.journal import Journal
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome, read_results
 from helpers.checks.verdict import Verdict

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from grading.exam import pictures
-from grading.exam.pictures import Pictures
-from helpers.checks.answer import Arrays
+from grading.judging import pictures
+from grading.judging.pictures import Pictures
+from helpers.checks.wire_format import Arrays
 from helpers.checks.question import Question, public_rng
 from helpers.checks.verdict import Verdict
 from helpers.questions import find

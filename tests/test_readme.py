@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grading.build.bootstrap import badge
+from grading.lesson_builder.bootstrap import badge
 from tests.conftest import ROOT
 
 

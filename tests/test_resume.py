@@ -19,13 +19,13 @@ from nbformat.v4 import new_output
 from nbgrader.api import Gradebook
 
 from grading.course import Course, CourseError
-from grading.engine.brake import Brake
-from grading.engine.crew import Threads
+from grading.engine.interrupts import Brake
+from grading.engine.executors import Threads
 from grading.engine.execute import Executed, Job
 from grading.engine.grade import Interrupted, grade
 from grading.engine.journal import Journal, only_run
 from grading.engine.outcome import RESULTS, SubmissionOutcome, read_attempts, read_results
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 from grading.intake.read import Unreadable, read_notebook
 from grading.intake.transplant import transplant
 from tests.classroom import hand_in, released

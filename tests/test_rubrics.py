@@ -6,9 +6,9 @@ import nbformat
 from traitlets.config import Config
 
 from grading.engine.feedback import focused
-from grading.engine.rubrics import HideRubrics, ShowRubrics, rubrics_of, with_rubrics, without_rubrics
-from grading.exam.selection import role_of
-from grading.nbgrader_config import configure
+from grading.nbgrader_plugin.rubrics import HideRubrics, ShowRubrics, rubrics_of, with_rubrics, without_rubrics
+from grading.judging.cells_to_run import role_of
+from grading.nbgrader_plugin.config import configure
 from tests.classroom import released
 from tests.conftest import ROOT
 
@@ -37,11 +37,11 @@ def test_no_feedback_page_has_them(course) -> None:
     hidden, _ = HideRubrics().preprocess(shown, {})
     assert "For graders only" not in nbformat.writes(hidden)
     config = configure(Config(), ROOT)
-    assert config.GenerateFeedback.preprocessors[0] == "grading.engine.rubrics.HideRubrics"
+    assert config.GenerateFeedback.preprocessors[0] == "grading.nbgrader_plugin.rubrics.HideRubrics"
 
 
 def test_nbgraders_own_autograde_shows_them_too(course) -> None:
     config = configure(Config(), ROOT)
-    assert config.Autograde.autograde_preprocessors[-1] == "grading.engine.rubrics.ShowRubrics"
+    assert config.Autograde.autograde_preprocessors[-1] == "grading.nbgrader_plugin.rubrics.ShowRubrics"
     shown, _ = ShowRubrics(config=config).preprocess(released(course, LESSON), {"nbgrader": {"assignment": LESSON}})
     assert [role_of(cell) for cell in shown.cells].count("rubric") == 2

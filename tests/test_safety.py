@@ -7,7 +7,7 @@ import time
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grading.exam.safety import MAX_CODE, MAX_LINE, MAX_PROSE, make_safe
+from grading.judging.sanitize import MAX_CODE, MAX_LINE, MAX_PROSE, make_safe
 
 BOMBS = ["<div>" * 30_000, "<b>" * 30_000, "[a](" * 20_000, "[" * 40_000, "> " * 30_000, "a " * 40_000]
 

@@ -25,7 +25,7 @@ from nbformat.v4 import new_markdown_cell, new_output
 from grading.sandbox import client, session
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, WarmPool, run_notebook
-from helpers.checks.answer import MIME
+from helpers.checks.wire_format import MIME
 from tests import hostile_kernel_cases as cases
 from tests.sandbox_driver import COURSE, DRIVER, SMALL, commands, kinds, notebook, text, wait_until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbformat.v4 import new_code_cell, new_notebook
 
-from grading.exam.selection import cells_to_run
+from grading.judging.cells_to_run import cells_to_run
 
 
 def notebook(*cells: tuple[str, str]):

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from grading.build.blanks import make_blanks
-from grading.build.source import read_source
+from grading.lesson_builder.blanks import make_blanks
+from grading.lesson_builder.source import read_source
 from grading.course import load_course
-from grading.exam.selection import cells_to_run, role_of
+from grading.judging.cells_to_run import cells_to_run, role_of
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)

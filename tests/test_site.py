@@ -13,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.cli import app
 from grading.course import Course, CourseError, load_course
 from grading.formula import FormulaError, mathml

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from grading.build.notebook import carry_outputs, solution_notebook
-from grading.build.source import LessonError, read_source
+from grading.lesson_builder.notebook import carry_outputs, solution_notebook
+from grading.lesson_builder.source import LessonError, read_source
 
 GOOD = """\
 # %% [markdown]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import nbformat
 import pytest
 
-from grading.build.start_page import start_page, start_page_drift, write_start_page
+from grading.lesson_builder.start_page import start_page, start_page_drift, write_start_page
 from grading.course import load_course
-from helpers.portfolio import record
+from helpers.portfolio import progress_store as record
 from helpers.portfolio.course_map import progress
 from tests.conftest import ROOT
 

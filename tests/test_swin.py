@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import load_course
 from tests.conftest import ROOT
 

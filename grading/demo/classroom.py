@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grading.course import Course
 from grading.demo import honest, hostile, mangled
-from grading.demo.desk import Desk, File, set_desk
+from grading.demo.lesson_kit import Desk, File, set_desk
 from grading.engine.outcome import SubmissionOutcome
 
 FULL, SOME, ZERO = "full", "some", "zero"

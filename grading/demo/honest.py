@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grading.demo.desk import Desk, File
+from grading.demo.lesson_kit import Desk, File
 
 
 def right(desk: Desk) -> File:

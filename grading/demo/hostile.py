@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grading.demo.desk import Desk, File
+from grading.demo.lesson_kit import Desk, File
 
 _LOOP = """def {name}(*args, **options):
     tries = 0
@@ -35,7 +35,7 @@ def {name}(*args, **options):
 _FORGED_RECORD = '''import base64
 
 from helpers.checks import expectations
-from helpers.checks.answer import MIME, Answer, Arrays, encode
+from helpers.checks.wire_format import MIME, Answer, Arrays, encode
 
 
 class _Record:
@@ -64,7 +64,7 @@ _PATCHED = """import os
 import sys
 
 from helpers.checks import expectations
-from helpers.checks.answer import Arrays
+from helpers.checks.wire_format import Arrays
 from helpers.checks.verdict import Verdict
 
 machinery = sys.modules["helpers.checks.check"]  # imported by name, it is the function of that name

@@ -6,7 +6,7 @@ import json
 
 import nbformat
 
-from grading.demo.desk import Desk, File, as_saved, cell_at, made_up_id
+from grading.demo.lesson_kit import Desk, File, as_saved, cell_at, made_up_id
 
 
 def duplicated(desk: Desk) -> File:

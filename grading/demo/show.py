@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import Course, CourseError
 from grading.demo.classroom import Member, came_out, make_class
 from grading.engine.grade import grade

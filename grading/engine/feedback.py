@@ -20,10 +20,10 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.engine.formulas import markdown2html, with_formulas
-from grading.engine.gradebook import Standing
+from grading.nbgrader_plugin.formulas import markdown2html, with_formulas
+from grading.nbgrader_plugin.gradebook import Standing
 from grading.engine.journal import write_whole
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 
 _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*</script>", re.IGNORECASE)
 _BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)

@@ -16,18 +16,18 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.brake import Brake
-from grading.engine.crew import Crew, Threads, start_zygote_early
-from grading.engine.desk import Desk, Room, prepare
+from grading.engine.interrupts import Brake
+from grading.engine.executors import Crew, Threads, start_zygote_early
+from grading.engine.recorder import Desk, Room, prepare
 from grading.engine.execute import Executed, Job
-from grading.engine.gradebook import Register
+from grading.nbgrader_plugin.gradebook import Register
 from grading.engine.journal import Journal, only_run
 from grading.engine.keys import lesson_version, mark_of, submission_key
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
-from grading.exam.judging import fresh_seed
-from grading.intake.find import Submission, find_submissions
-from grading.nbgrader_config import configure
+from grading.judging.judge import fresh_seed
+from grading.intake.find_submissions import Submission, find_submissions
+from grading.nbgrader_plugin.config import configure
 from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits

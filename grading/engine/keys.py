@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grading.course import Course
-from grading.intake.find import Submission
+from grading.intake.find_submissions import Submission
 
 _HERE = Path(__file__).resolve().parents[1]
 _ENGINE = ("exam", "intake", "sandbox", "build/source.py", "engine/execute.py", "engine/keys.py", "copying.py")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from nbformat import NotebookNode
 
-from grading.intake.pieces import Piece, Slot, of_role, slots_of
+from grading.intake.cells import Piece, Slot, of_role, slots_of
 
 
 def evidence(slots: list[Slot], pieces: list[Piece]) -> int:

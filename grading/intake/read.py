@@ -8,7 +8,7 @@ from pathlib import Path
 
 from grading.intake.archive import notebook_in_zip
 from grading.intake.decode import Unreadable, decode, load_json
-from grading.intake.normal import Reading, normalise
+from grading.intake.normalise import Reading, normalise
 
 __all__ = ["Reading", "Unreadable", "file_bytes", "read_bytes", "read_notebook"]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grading.course import CourseError
-from grading.intake.find import usable_name
+from grading.intake.find_submissions import usable_name
 from grading.lms.downloads import Named, kind_of, read_name
 from grading.lms.roster import Person, Roster, plain, squeezed
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 
 from grading.course import Course, CourseError
-from grading.engine.gradebook import commands_on_path
+from grading.nbgrader_plugin.gradebook import commands_on_path
 from grading.lms.roster import Roster
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from grading.course import CourseError
-from grading.intake.find import usable_name
+from grading.intake.find_submissions import usable_name
 
 # Column heads, lower-case, in the order of preference: ours, Canvas's gradebook export, Moodle's grading worksheet.
 _ID: tuple[str, ...] = (

@@ -18,7 +18,8 @@ from grading.report import tally
 from grading.report.attempts import tally_attempts
 from grading.report.chart import bar_chart, question_chart
 from grading.report.leaderboard import leaderboards
-from grading.similarity import Group, alike, answers_of
+from grading.similarity import Group, answers_of
+from grading.similarity import similar_pairs as alike
 
 _HERE = Path(__file__).parent
 

@@ -17,7 +17,7 @@ from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbclient.client import NotebookClient
 from nbformat import NotebookNode, ValidationError
 
-from helpers.checks.answer import MIME
+from helpers.checks.wire_format import MIME
 
 SILENT = logging.getLogger("vitlab.sandbox.kernel")  # its messages would quote the student's
 SILENT.setLevel(logging.CRITICAL + 1)

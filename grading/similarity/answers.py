@@ -11,7 +11,7 @@ from typing import Any
 
 from grading.course import Course, CourseError
 from grading.engine.outcome import SubmissionOutcome
-from grading.similarity.alike import Place
+from grading.similarity.similar_pairs import Place
 
 
 @dataclass(frozen=True)

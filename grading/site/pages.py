@@ -12,8 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pygments.formatters import HtmlFormatter
 
-from grading.build.bootstrap import badge
-from grading.build.source import read_source
+from grading.lesson_builder.bootstrap import badge
+from grading.lesson_builder.source import read_source
 from grading.course import Course, CourseError, Lesson
 from grading.site.execute import executed, kept, released
 from grading.site.links import broken_links

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import expectations
-from helpers.checks.answer import MIME, Answer, Arrays, Failure, encode
-from helpers.checks.not_there import EXAM_SEED, LABEL, NotThere
+from helpers.checks.wire_format import MIME, Answer, Arrays, Failure, encode
+from helpers.checks.undefined_names import EXAM_SEED, LABEL, NotThere
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
@@ -61,7 +61,7 @@ def _remember(question_id: str, answer: Any, verdict: Verdict) -> None:
     """Into the student's portfolio, unless nothing was answered yet."""
     if verdict.status == "not started":
         return
-    from helpers.portfolio.keeping import keep
+    from helpers.portfolio.save_answers import keep
 
     keep(question_id, answer, verdict.score, verdict.points)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.checks.answer import Failure
+from helpers.checks.wire_format import Failure
 
 _LEFT_BEHIND = (
     "Two tensors met on two devices: one of them stayed on the CPU. Is it made in your answer (`torch.arange`, "

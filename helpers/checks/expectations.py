@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from helpers.checks.answer import read_metadata
+from helpers.checks.wire_format import read_metadata
 from helpers.checks.fingerprint import Fingerprint
 from helpers.checks.question import Expected
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checks.answer import Arrays, Failure
+from helpers.checks.wire_format import Arrays, Failure
 from helpers.checks.question import Case, Question
 
 PROJECTIONS = 8

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checks.answer import Arrays, Failure, collect
+from helpers.checks.wire_format import Arrays, Failure, collect
 from helpers.checks.precision import full_precision
 from helpers.checks.question import Case, Question
 from helpers.checks.seeding import seeded

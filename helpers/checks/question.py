@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from helpers.checks.answer import Arrays
+    from helpers.checks.wire_format import Arrays
 
 
 _DRAWS = 20

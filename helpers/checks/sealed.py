@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-from helpers.checks.answer import read_metadata
+from helpers.checks.wire_format import read_metadata
 from helpers.checks.question import Case, Question
 
 FOLDER = "VITLAB_SEALED"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from helpers.checks.answer import Answer, Arrays, Failure, MissingArray
+from helpers.checks.wire_format import Answer, Arrays, Failure, MissingArray
 from helpers.checks.device_errors import meaning_of
 from helpers.checks.fingerprint import Fingerprint, matching_hint
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from helpers.portfolio.course_map import progress
     from helpers.portfolio.handing_in import HandIn, HandInError, submit
-    from helpers.portfolio.keeping import keep
+    from helpers.portfolio.save_answers import keep
 
 __all__ = ["HandIn", "HandInError", "keep", "progress", "submit"]
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from helpers.portfolio import record
+from helpers.portfolio import progress_store as record
 from helpers.portfolio.folder import DRIVE, NAME, folder
 
 _LOST = """\

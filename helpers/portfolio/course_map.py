@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.checks import expectations
-from helpers.portfolio import record
+from helpers.portfolio import progress_store as record
 from helpers.portfolio.folder import folder
 from helpers.questions import every_question
 from helpers.theme import readable

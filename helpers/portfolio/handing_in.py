@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.portfolio import record
+from helpers.portfolio import progress_store as record
 from helpers.portfolio.colab import on_colab
 from helpers.portfolio.course_map import lessons
 from helpers.portfolio.folder import DRIVE, NAME, folder, write

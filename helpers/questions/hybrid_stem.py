@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same_shape, tensor
-from helpers.checks.influence import by_patch, influence, still_norms
+from helpers.checks.receptive_field import by_patch, influence, still_norms
 from helpers.checks.module_probes import as_single, number_of, prepared
 from helpers.checks.placed_weights import learned
 from helpers.checks.token_probes import goes_along

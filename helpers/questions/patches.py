@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, raises, same, same_shape, tensor
-from helpers.checks.numbered import counted, origins, shuffled, whole
+from helpers.checks.index_probes import counted, origins, shuffled, whole
 from helpers.pictures.patches import joined_picture, patches_picture
 
 Size = tuple[int, int, int, int]

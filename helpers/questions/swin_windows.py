@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same_shape, tensor
-from helpers.checks.numbered import counted, held, kept_whole, origins, shuffled, traced, whole
+from helpers.checks.index_probes import counted, held, kept_whole, origins, shuffled, traced, whole
 from helpers.pictures.swin_checks import grids_picture, masks_picture, windows_picture
 
 _NOTHING = np.zeros(0)

@@ -2,7 +2,7 @@
 
 import torch
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 # --- Q00a, right -----------------------------------------------------------------------------------------------------
 

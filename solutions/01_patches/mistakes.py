@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 # --- Q0a, right ------------------------------------------------------------------------------------------------------
 

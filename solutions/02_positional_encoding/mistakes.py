@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 
 def getPositionEncoding(seq_len, d, n=10000):

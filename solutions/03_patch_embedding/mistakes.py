@@ -8,7 +8,7 @@ from einops import rearrange
 from einops.layers.torch import Rearrange
 from torch import nn
 
-from grading.exam.bank import mistake, reference, right
+from grading.judging.bank import mistake, reference, right
 
 
 @reference("Q2")

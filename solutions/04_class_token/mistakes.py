@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from einops import pack, rearrange, repeat
 from torch import nn
 
-from grading.exam.bank import mistake, reference, right
+from grading.judging.bank import mistake, reference, right
 
 
 # What a notebook holds when Q3 is reached: a projection, as the lesson's setup cell gives one, and a code.

@@ -9,7 +9,7 @@ from einops import einsum as einsum_by_name
 from einops import rearrange
 from torch import nn
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 # --- Q5a, right ------------------------------------------------------------------------------------------------------
 

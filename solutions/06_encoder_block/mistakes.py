@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import nn
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 
 # What a notebook holds when Q7b is reached: the given attention, and the answers to Q6 and Q7.

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import nn
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 from helpers.built import stand_ins
 
 # What a notebook holds when Q8 is reached: parts of earlier lessons, of whatever make.

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 # --- Q13, right ------------------------------------------------------------------------------------------------------
 

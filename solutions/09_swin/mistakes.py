@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
 from torch import nn
 
-from grading.exam.bank import mistake, reference, right
+from grading.judging.bank import mistake, reference, right
 
 
 # What a notebook holds when later questions are reached: the answers to Q15 and Q17.

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 
 # --- Q19, right ------------------------------------------------------------------------------------------------------
 

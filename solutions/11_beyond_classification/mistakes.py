@@ -8,7 +8,7 @@ from einops.layers.torch import Rearrange
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
-from grading.exam.bank import mistake, reference, right
+from grading.judging.bank import mistake, reference, right
 from helpers.built import built
 from helpers.questions.box_matching import made_up
 from helpers.torchvision_ops import load_torchvision

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from grading.exam.bank import mistake, right
+from grading.judging.bank import mistake, right
 from helpers.data import load
 from helpers.data.weather import weather
 from helpers.torchvision_ops import load_torchvision

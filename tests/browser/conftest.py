@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from grading.bundle import make_bundle
-from tests.browser.desk import Desk, Lab, abroad, launch, visitor
+from tests.browser.jupyter_page import Desk, Lab, abroad, launch, visitor
 from tests.classroom import filled
 
 LESSON = "02_positional_encoding"

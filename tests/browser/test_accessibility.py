@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 
 def test_a_screen_reader_gets_the_card_as_text_and_every_picture_in_words(desk: Desk, lesson) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.checks.expectations import every_question
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 
 def test_a_wrong_answer_is_named_and_a_right_one_is_kept(desk: Desk, lesson) -> None:

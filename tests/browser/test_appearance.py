@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 from tests.classroom import solutions
 
 CONTRAST = 4.5  # WCAG 2, level AA, for words of this size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 
 def test_a_card_is_light_and_survives_save_and_reload_and_a_stranger(desk: Desk, lesson) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from helpers.portfolio.course_map import lessons
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 
 def test_the_lab_opens_on_a_map_from_which_lessons_open(desk: Desk) -> None:

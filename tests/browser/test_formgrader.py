@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
-from tests.browser.desk import TOKEN, Lab, abroad, visitor
+from tests.browser.jupyter_page import TOKEN, Lab, abroad, visitor
 from tests.classroom import filled, hand_in, solutions
 from tests.conftest import ROOT
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 
 def test_shift_enter_leads_through_the_lesson_to_a_passed_check(desk: Desk, lesson) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.desk import Desk, abroad
+from tests.browser.jupyter_page import Desk, abroad
 
 
 def test_a_whole_lesson_runs_and_the_browser_asks_this_machine_alone(desk: Desk, lesson, student) -> None:

@@ -7,7 +7,7 @@ import re
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 SETUP = """\
 import sys, time

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from grading.bundle import make_bundle
-from tests.browser.desk import Desk, Lab, abroad, visitor
+from tests.browser.jupyter_page import Desk, Lab, abroad, visitor
 
 LESSON = "01_patches"
 

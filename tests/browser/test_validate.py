@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.desk import PATIENCE, Desk
+from tests.browser.jupyter_page import PATIENCE, Desk
 from tests.classroom import solutions
 
 LESSON = "01_patches"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.browser.desk import Desk
+from tests.browser.jupyter_page import Desk
 
 
 def test_a_slider_moved_by_keyboard_changes_the_picture(desk: Desk, lesson) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 
 import nbformat
 
-from grading.demo.desk import Desk, cell_at
-from grading.exam.selection import role_of
+from grading.demo.lesson_kit import Desk, cell_at
+from grading.judging.cells_to_run import role_of
 from tests.hostile import attacks
 
 LESSON = "02_positional_encoding"
@@ -43,7 +43,7 @@ import json
 import numpy as np
 
 from helpers.checks import expectations
-from helpers.checks.answer import MIME, Answer, Arrays, encode
+from helpers.checks.wire_format import MIME, Answer, Arrays, encode
 
 
 def public_record(question="Q1b"):

@@ -17,16 +17,16 @@ from pathlib import Path
 import nbformat
 
 from grading.course import Course
-from grading.demo.desk import set_desk
-from grading.engine.crew import Threads
+from grading.demo.lesson_kit import set_desk
+from grading.engine.executors import Threads
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 from grading.sandbox import session as kernel_session
 from grading.sandbox.warm import close_shared_pool, shared_pool
 from tests.hostile.attack import COLD, HONEST, LESSON, WARM, Attack, bank
-from tests.hostile.world import World, built
+from tests.hostile.canaries import World, built
 from tests.sandbox_driver import commands, wait_until
 
 LIMITS = {

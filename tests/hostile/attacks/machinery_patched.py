@@ -12,7 +12,7 @@ ATTACK = Attack(
 import sys
 
 machinery = sys.modules["helpers.checks.check"]
-from helpers.checks.answer import Arrays as A
+from helpers.checks.wire_format import Arrays as A
 from helpers.checks.verdict import Verdict
 from helpers.questions import find
 

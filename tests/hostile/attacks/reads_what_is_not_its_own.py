@@ -28,7 +28,7 @@ for top in ("/", "/proc/1/root", "/proc/self/root", "/proc/self/cwd/../.."):
         if top != "/":
             break
 attempt("import solutions", lambda: __import__("solutions"))
-attempt("import grading", lambda: __import__("grading.exam"))
+attempt("import grading", lambda: __import__("grading.judging"))
 print("found:", found)
 
 

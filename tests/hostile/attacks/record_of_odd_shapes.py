@@ -12,7 +12,7 @@ ATTACK = Attack(
 import sys
 
 machinery = sys.modules["helpers.checks.check"]
-from helpers.checks.answer import Arrays
+from helpers.checks.wire_format import Arrays
 
 plain = machinery.encode
 shapes = [(2**40, 0), (0, 2**40), (100_000, 1), (1, 100_000), (0,), (), (1,) * 30, (2**20, 0, 2**20)]

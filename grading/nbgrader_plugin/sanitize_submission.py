@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from grading.intake.normal import normalise
+from grading.intake.normalise import normalise
 from grading.intake.transplant import transplant
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.built.parts import PARTS
-from helpers.portfolio import record
+from helpers.portfolio import progress_store as record
 from helpers.portfolio.colab import bring_along
 from helpers.portfolio.folder import folder, write
 from helpers.portfolio.source import with_all_it_needs

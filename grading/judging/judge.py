@@ -13,11 +13,11 @@ from threading import Lock
 from nbformat import NotebookNode, from_dict
 
 from grading.course import Course
-from grading.exam.pictures import Pictures
-from grading.exam.reference import Reference, load_reference
-from grading.exam.sealing import seed_of
-from grading.exam.selection import role_of
-from helpers.checks.answer import MIME, Answer, BadAnswer, decode
+from grading.judging.pictures import Pictures
+from grading.judging.reference import Reference, load_reference
+from grading.judging.seeds import seed_of
+from grading.judging.cells_to_run import role_of
+from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
 from helpers.checks.card import card
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.question import Case, Expected, public_rng

@@ -11,7 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from grading.intake.decode import Unreadable
-from grading.intake.names import look
+from grading.intake.code_analysis import look
 
 MAX_CELLS = 2000
 MAX_CODE = 2 * 2**20  # characters of all code cells together

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from helpers.checks.answer import Arrays
+from helpers.checks.wire_format import Arrays
 from helpers.checks.check import draw
 from helpers.checks.question import Case, Question
 from helpers.checks.verdict import Verdict

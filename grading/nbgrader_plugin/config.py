@@ -10,7 +10,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course
-from grading.engine.formulas import TEMPLATES
+from grading.nbgrader_plugin.formulas import TEMPLATES
 
 
 def configure(
@@ -39,7 +39,7 @@ def configure(
     ]  # fmt: skip
     c.GenerateAssignment.preprocessors = [
         "nbconvert.preprocessors.TagRemovePreprocessor",
-        "grading.build.preprocessors.StudentText",
+        "grading.nbgrader_plugin.generate.StudentText",
         "nbgrader.preprocessors.ClearOutput",
         "nbgrader.preprocessors.LockCells",
         "nbgrader.preprocessors.CheckCellMetadata",
@@ -50,23 +50,23 @@ def configure(
     c.TagRemovePreprocessor.enabled = True
     c.TagRemovePreprocessor.remove_cell_tags = {"rubric", "solution"}
     c.Autograde.sanitize_preprocessors = [
-        "grading.intake.preprocessor.Transplant",
+        "grading.nbgrader_plugin.sanitize_submission.Transplant",
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
     c.Autograde.autograde_preprocessors = [
-        "grading.engine.preprocessors.ExecuteInSandbox",
-        "grading.engine.preprocessors.JudgeAnswers",
+        "grading.nbgrader_plugin.autograde.ExecuteInSandbox",
+        "grading.nbgrader_plugin.autograde.JudgeAnswers",
         "nbgrader.preprocessors.SaveAutoGrades",
-        "grading.late.LatePenalties",
+        "grading.nbgrader_plugin.late_penalty.LatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
-        "grading.engine.rubrics.ShowRubrics",
+        "grading.nbgrader_plugin.rubrics.ShowRubrics",
     ]
     c.GenerateFeedback.preprocessors = [
-        "grading.engine.rubrics.HideRubrics",
+        "grading.nbgrader_plugin.rubrics.HideRubrics",
         "nbgrader.preprocessors.GetGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
-    c.HTMLExporter.filters = {"markdown2html": "grading.engine.formulas.markdown2html"}
+    c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
     c.HTMLExporter.extra_template_basedirs = TEMPLATES
     c.Transplant.release_directory = str(root / "notebooks")
     c.ExecuteInSandbox.course = c.JudgeAnswers.course = c.ShowRubrics.course = str(root)

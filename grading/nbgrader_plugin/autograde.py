@@ -12,7 +12,7 @@ from traitlets import Unicode
 
 from grading.course import load_course
 from grading.engine.execute import clean, finished, run_prepared
-from grading.exam.judging import Judge, fresh_seed, judge_of
+from grading.judging.judge import Judge, fresh_seed, judge_of
 from grading.sandbox.limits import Limits
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from nbformat import NotebookNode
 
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 from helpers.checks.question import Question, case_rng
 from helpers.checks.sealed import SealedQuestion, sealed
 from helpers.questions import every_question

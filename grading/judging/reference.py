@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from grading.build.source import LessonSource, read_source
-from grading.exam.bank import Bank, load_bank
-from helpers.checks.answer import Arrays, Failure, collect
+from grading.lesson_builder.source import LessonSource, read_source
+from grading.judging.bank import Bank, load_bank
+from helpers.checks.wire_format import Arrays, Failure, collect
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Expected, case_rng, public_rng, secret_cases
 from helpers.checks.sealed import SealedQuestion

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nbformat import NotebookNode
 
-from grading.intake.names import look
+from grading.intake.code_analysis import look
 
 
 def role_of(cell: NotebookNode) -> str:

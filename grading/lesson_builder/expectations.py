@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from grading.exam.reference import Reference
+from grading.judging.reference import Reference
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected

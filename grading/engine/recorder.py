@@ -17,14 +17,14 @@ from traitlets.config import Config
 from grading.course import Course, CourseError
 from grading.engine.execute import Executed, clean
 from grading.engine.feedback import FeedbackWriter
-from grading.engine.gradebook import Entry, Place, Register, Standing
+from grading.nbgrader_plugin.gradebook import Entry, Place, Register, Standing
 from grading.engine.journal import Journal, write_whole
 from grading.engine.keys import content_of
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
-from grading.engine.rubrics import rubrics_of, with_rubrics, without_rubrics
-from grading.exam.judging import Judge, judge_of
-from grading.exam.selection import role_of
-from grading.intake.find import Submission
+from grading.nbgrader_plugin.rubrics import rubrics_of, with_rubrics, without_rubrics
+from grading.judging.judge import Judge, judge_of
+from grading.judging.cells_to_run import role_of
+from grading.intake.find_submissions import Submission
 from helpers.checks.verdict import Verdict
 
 BATCH = 32

@@ -12,7 +12,7 @@ import re
 import bleach
 from nbformat import NotebookNode
 
-from grading.exam.selection import role_of
+from grading.judging.cells_to_run import role_of
 
 # Plain text and bitmaps: nothing that a browser would run.
 KEPT = ("text/plain", "image/png", "image/jpeg")

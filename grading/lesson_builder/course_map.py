@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from grading.build.source import read_source
+from grading.lesson_builder.source import read_source
 from grading.course import Course
 
 _HEAD = "# The course's lessons in order. Written by `vitlab build` from course.toml: change that one.\n"

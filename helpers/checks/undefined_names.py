@@ -60,7 +60,7 @@ class CheckTransformer(ast.NodeTransformer):
         if not asked or not isinstance(node.args[1], ast.Name):
             return node
         name = node.args[1]
-        text = f"__import__('helpers.checks.not_there', fromlist=['named']).named(lambda: {name.id})"
+        text = f"__import__('helpers.checks.undefined_names', fromlist=['named']).named(lambda: {name.id})"
         call = ast.parse(text, mode="eval").body
         for part in ast.walk(call):
             ast.copy_location(part, name)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from math import log2
 
-from grading.similarity.form import Form, form_of
+from grading.similarity.ast_features import Form, form_of
 
 NEAR = 0.7  # of what two wrote themselves is shared: one constant deep inside changes all around it
 RARE = 0.05  # of the class, but always COMPANY: what more students wrote points to nobody

@@ -12,11 +12,11 @@ from hashlib import sha256
 import nbformat
 from nbformat import NotebookNode
 
-from grading.build.source import LessonSource, read_source
+from grading.lesson_builder.source import LessonSource, read_source
 from grading.course import Course, CourseError
-from grading.exam.bank import Bank, Entry, load_bank
-from grading.exam.selection import role_of
-from grading.intake.names import look
+from grading.judging.bank import Bank, Entry, load_bank
+from grading.judging.cells_to_run import role_of
+from grading.intake.code_analysis import look
 
 _WRITTEN = (
     (

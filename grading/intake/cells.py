@@ -11,7 +11,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from grading.intake.names import Code, look
+from grading.intake.code_analysis import Code, look
 
 FIXED = ("bootstrap", "setup", "check")  # always the instructor's
 STEP = 4  # distance of two cells, so that a part of a cell can stand just before or after it

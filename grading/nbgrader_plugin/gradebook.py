@@ -31,7 +31,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from grading.course import Lesson
-from grading.late import LatePenalties
+from grading.nbgrader_plugin.late_penalty import LatePenalties
 
 Place = tuple[str, str]  # student, lesson
 

@@ -1,0 +1,1 @@
+"""The one adapter to nbgrader: its configuration, preprocessors, gradebook and late penalties."""
