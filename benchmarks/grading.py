@@ -40,11 +40,12 @@ from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from benchmarks import otter
-from grading.lesson_builder.source import read_source
 from grading.course import Course, load_course
-from grading.nbgrader_plugin.gradebook import Register
-from grading.engine.outcome import RESULTS, read_results
+from grading.engine.journal import read_results
+from grading.engine.outcome import RESULTS
 from grading.judging.cells_to_run import role_of
+from grading.lesson_builder.source import read_source
+from grading.nbgrader_plugin.gradebook import GradebookWriter
 
 FLOOR = ROOT / "benchmarks" / "floor.py"
 KINDS = ("right", "right", "right", "half", "untouched")
@@ -152,7 +153,7 @@ def stock(course: Course, lesson: str, submissions: Path, folder: Path) -> tuple
     url = f"sqlite:///{folder / 'gradebook.db'}"
     config = f"c = get_config()\nc.CourseDirectory.root = {str(folder)!r}\nc.CourseDirectory.db_url = {url!r}\n"
     (folder / "nbgrader_config.py").write_text(config)
-    Register(url, Config()).register_lesson(course.lesson(lesson), course.student_notebook(lesson))
+    GradebookWriter(url, Config()).register_lesson(course.lesson(lesson), course.student_notebook(lesson))
     with Gradebook(url) as gradebook:
         for path in submissions.iterdir():
             gradebook.update_or_create_student(path.name)

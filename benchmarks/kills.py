@@ -28,8 +28,8 @@ from nbgrader.api import Gradebook
 
 from benchmarks.grading import make_class
 from grading.course import Course, load_course
-from grading.engine.executors import Threads
 from grading.engine.execute import Executed, Job, execute_safely
+from grading.engine.executors import Threads
 from grading.engine.grade import grade
 from grading.engine.journal import Journal
 
@@ -75,7 +75,7 @@ def run(course: Course, lesson: str, folder: Path, known: dict[bytes, Executed],
             os.dup2(os.open(folder / "said", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), 2)
             grade(
                 course, [lesson], submissions=folder.parent / "in", out=folder / "out", seed=SEED,
-                crew=Counted(log, known), warm=not known,
+                executor=Counted(log, known), warm=not known,
             )  # fmt: skip
             status = 0
         finally:
@@ -149,7 +149,7 @@ def main() -> None:
         make_class(course, options.lesson, folder / "in", students)
         recorder = _Recorder()
         grade(
-            course, [options.lesson], submissions=folder / "in", out=folder / "whole", seed=SEED, crew=recorder,
+            course, [options.lesson], submissions=folder / "in", out=folder / "whole", seed=SEED, executor=recorder,
         )  # fmt: skip
         wanted = gradebook(folder / "whole", options.lesson)
         assert len(wanted) == students

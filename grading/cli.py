@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grading.lesson_builder.source import LessonError
 from grading.course import Course, CourseError, load_course
+from grading.lesson_builder.source import LessonError
 from grading.lms.commands import collect, export
 
 if TYPE_CHECKING:
-    from grading.engine.executors import Crew
+    from grading.engine.executors import SubmissionExecutor
 
 app = typer.Typer(
     name="vitlab",
@@ -131,12 +131,12 @@ def grade(
     from grading.engine.progress import Bar, Silent
     from grading.engine.summary import print_summary
 
-    crew = _cluster(dask, sandbox.value) if dask else None
+    executor = _cluster(dask, sandbox.value) if dask else None
     try:
         outcomes = grade_class(
             loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
             sandbox=sandbox.value, warm=not cold, regrade=regrade, device=device.value,
-            progress=Silent() if as_json else Bar(), crew=crew,
+            progress=Silent() if as_json else Bar(), executor=executor,
         )  # fmt: skip
     except Interrupted as stopped:
         again = "the same command without --regrade" if regrade else "the same command"
@@ -153,7 +153,7 @@ def grade(
         print_summary(outcomes, out)
 
 
-def _cluster(address: str, sandbox: str) -> Crew:
+def _cluster(address: str, sandbox: str) -> SubmissionExecutor:
     try:
         from grading.engine.dask_executor import Cluster
     except ImportError as error:

@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+from grading.course import FILE, Course, CourseError, load_course
 from grading.lesson_builder.course_map import write_course_map
 from grading.lesson_builder.start_page import write_start_page
-from grading.course import FILE, Course, CourseError, load_course
 
 # What a course is made of; data, environments and results of the old one stay behind.
 _PARTS = (

@@ -16,7 +16,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 from helpers.checks.blanks import install as _install_blanks
-from helpers.checks.undefined_names import install as _install_not_there
+from helpers.checks.undefined_names import install as _install_undefined_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
-_install_not_there()
+_install_undefined_names()
 if "google.colab" in sys.modules:
     from helpers.portfolio.colab import tell_where_work_goes
 

@@ -20,7 +20,7 @@ def chromium() -> str:
     """Where Chromium is.
 
     Raises:
-        FileNotFoundError: there is none. The journeys fail then: a desk that nobody looked at is not a tested one.
+        FileNotFoundError: there is none. The journeys fail then: without a browser nothing of the interface is tested.
     """
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:

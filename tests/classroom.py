@@ -8,9 +8,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from grading.lesson_builder.source import read_source
 from grading.course import Course
 from grading.judging.cells_to_run import role_of
+from grading.lesson_builder.source import read_source
 
 
 def released(course: Course, lesson: str) -> NotebookNode:

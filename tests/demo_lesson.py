@@ -6,10 +6,10 @@ from pathlib import Path
 
 import nbformat
 
+from grading.course import Course, load_course
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook
 from grading.lesson_builder.source import read_source
-from grading.course import Course, load_course
 
 LESSON = "01_sums"
 _COURSE = """

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from grading.lesson_builder.expectations import public_expectations
 from grading.course import load_course
 from grading.judging.bank import Entry
 from grading.judging.reference import load_reference
+from grading.lesson_builder.expectations import public_expectations
 from helpers.checks import card
-from helpers.checks.wire_format import Answer, Arrays, Failure, decode, encode
 from helpers.checks.blanks import still_blank
 from helpers.checks.check import draw
 from helpers.checks.probing import probe_all
 from helpers.checks.question import public_rng
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
+from helpers.checks.wire_format import Answer, Arrays, Failure, decode, encode
 from helpers.questions import find
 from tests.conftest import ROOT
 
@@ -24,7 +24,7 @@ SEEDS = (1, 20_261_121)
 _room: dict[str, tuple] = {}
 
 
-def room(lesson: str):
+def lesson_reference(lesson: str):
     """A lesson's reference, its public expectations and secret cases for two seeds; computed once per process."""
     if lesson not in _room:
         reference = load_reference(COURSE.source(lesson), COURSE.bank(lesson))
@@ -35,7 +35,7 @@ def room(lesson: str):
 
 def judged(lesson: str, qid: str, answer, *, seed_number: int = 0) -> Verdict:
     """As in grading: public and secret cases, through the wire format."""
-    _, expected, secrets = room(lesson)
+    _, expected, secrets = lesson_reference(lesson)
     question = find(qid)
     public = list(question.cases(public_rng(qid)))
     secret = secrets[qid][seed_number]
@@ -66,7 +66,7 @@ def entries(kind: str):
 @pytest.mark.parametrize(("lesson", "qid"), questions())
 def test_the_solution_scores_full(lesson: str, qid: str) -> None:
     for number in range(len(SEEDS)):
-        verdict = judged(lesson, qid, room(lesson)[0].answers[qid], seed_number=number)
+        verdict = judged(lesson, qid, lesson_reference(lesson)[0].answers[qid], seed_number=number)
         assert verdict.passed, card.as_text(verdict)
 
 
@@ -102,7 +102,7 @@ def test_a_constant_or_noise_earns_nothing(lesson: str, qid: str, content: str) 
     """Arrays of the right shape and names with nothing in them: what a forger without the answer could send."""
     import numpy as np
 
-    _, expected, secrets = room(lesson)
+    _, expected, secrets = lesson_reference(lesson)
     question, rng = find(qid), np.random.default_rng(0)
     public = list(question.cases(public_rng(qid)))
     secret = secrets[qid][0]
@@ -119,7 +119,7 @@ def test_a_constant_or_noise_earns_nothing(lesson: str, qid: str, content: str) 
 @pytest.mark.parametrize(("lesson", "qid"), questions())
 def test_replaying_public_arrays_earns_nothing(lesson: str, qid: str) -> None:
     """Who hands in the public expected arrays, which everybody has, in place of the secret answers gets no point."""
-    reference, expected, _ = room(lesson)
+    reference, expected, _ = lesson_reference(lesson)
     question = find(qid)
     public = list(question.cases(public_rng(qid)))
     arrays = [Arrays(row) for row in expected[qid].arrays]
@@ -135,7 +135,7 @@ def test_malformed_arrays_are_no_fault_of_the_judge(lesson: str, qid: str) -> No
     """Missing names, other shapes, nan: a verdict, never an exception."""
     import numpy as np
 
-    _, expected, secrets = room(lesson)
+    _, expected, secrets = lesson_reference(lesson)
     question = find(qid)
     public = list(question.cases(public_rng(qid)))
     names = list(expected[qid].arrays[0])
@@ -149,7 +149,7 @@ def test_malformed_arrays_are_no_fault_of_the_judge(lesson: str, qid: str) -> No
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())
 def test_the_bank_is_large_enough(lesson: str, qid: str) -> None:
-    bank = room(lesson)[0].bank
+    bank = lesson_reference(lesson)[0].bank
     assert len(bank.rights_of(qid)) >= 3, "at least three unusual right answers"
     mistakes = bank.mistakes_of(qid)
     assert len(mistakes) >= 6, "at least six mistakes"
@@ -158,7 +158,7 @@ def test_the_bank_is_large_enough(lesson: str, qid: str) -> None:
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())
 def test_cards_are_light_and_drawn_for_blank_wrong_and_right(lesson: str, qid: str) -> None:
-    reference, expected, _ = room(lesson)
+    reference, expected, _ = lesson_reference(lesson)
     question = find(qid)
     public = list(question.cases(public_rng(qid)))
     answers = [reference.answers[qid], None, *[m.answer for m in reference.bank.mistakes_of(qid)]]
@@ -189,12 +189,12 @@ def test_public_cases_are_the_same_for_everybody_and_secret_ones_are_not(lesson:
 
     question = find(qid)
     assert drawn(question.cases(public_rng(qid))) == drawn(question.cases(public_rng(qid)))
-    (one, _), (two, _) = room(lesson)[2][qid]
+    (one, _), (two, _) = lesson_reference(lesson)[2][qid]
     assert drawn(one) != drawn(two), "secret cases must depend on the seed"
     assert drawn(one) != drawn(question.cases(public_rng(qid)))
 
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())
 def test_public_expectations_stay_small(lesson: str, qid: str) -> None:
-    arrays = room(lesson)[1][qid].arrays
+    arrays = lesson_reference(lesson)[1][qid].arrays
     assert sum(a.nbytes for row in arrays for a in row.values()) < 400_000

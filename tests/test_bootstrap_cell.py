@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy
 import pytest
 
-from grading.lesson_builder.bootstrap import bootstrap_cell
 from grading.bundle import HELPER_SUFFIXES
+from grading.lesson_builder.bootstrap import bootstrap_cell
 from tests.conftest import ROOT
 
 REPORT = "\nimport sys; print(helpers.__file__)"

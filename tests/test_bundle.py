@@ -14,11 +14,11 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from grading.bundle import bundle_files, make_bundle
+from grading.course import Course, CourseError, load_course
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook
 from grading.lesson_builder.source import read_source
-from grading.bundle import bundle_files, make_bundle
-from grading.course import Course, CourseError, load_course
 from tests.conftest import ROOT
 
 TINY = """\

@@ -10,13 +10,13 @@ import torch
 from safetensors.numpy import save
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, seeding
-from helpers.checks.wire_format import Answer, Arrays, BadAnswer, Failure, collect, decode, encode, to_array
 from helpers.checks.card import as_text, card
 from helpers.checks.fingerprint import Fingerprint, mark
 from helpers.checks.probing import probe_all, raises
 from helpers.checks.question import Expected, case_rng, public_rng
 from helpers.checks.seeding import seed_torch
 from helpers.checks.verdict import judge_answer
+from helpers.checks.wire_format import Answer, Arrays, BadAnswer, Failure, collect, decode, encode, to_array
 from helpers.device import device
 
 

@@ -16,7 +16,7 @@ import pytest
 from distributed import Client
 
 from grading.course import Course, CourseError
-from grading.engine import dask_executor as room
+from grading.engine import dask_executor
 from grading.engine.dask_executor import Cluster
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
@@ -86,7 +86,7 @@ def test_a_cluster_gives_the_same_results(course: Course, tmp_path: Path, schedu
     hand_in(tmp_path / "in", "untouched", LESSON, released(course, LESSON))
     hand_in(tmp_path / "in", "broken", LESSON, b'{"cells": [')
     options = {"submissions": tmp_path / "in", "seed": SEED}
-    there = grade(course, [LESSON], out=tmp_path / "there", crew=Cluster(scheduler), **options)
+    there = grade(course, [LESSON], out=tmp_path / "there", executor=Cluster(scheduler), **options)
     here = grade(course, [LESSON], out=tmp_path / "here", **options)
     assert told(there) == told(here)
     assert {o.student: o.status for o in there}["broken"] == "unreadable"
@@ -99,9 +99,9 @@ def test_a_worker_killed_in_the_middle_loses_nothing(course: Course, tmp_path: P
         [first, *_] = [cell for cell in notebook.cells if role_of(cell) == "answer"]
         first.source += "\nimport time; time.sleep(2)"
         hand_in(tmp_path / "in", f"s{number}", LESSON, notebook)
-    crew, submitted = Cluster(scheduler), []
-    submit = crew.submit
-    crew.submit = lambda job: (submitted.append(job.student), submit(job))[1]  # type: ignore[method-assign]
+    executor, submitted = Cluster(scheduler), []
+    submit = executor.submit
+    executor.submit = lambda job: (submitted.append(job.student), submit(job))[1]  # type: ignore[method-assign]
 
     def kill_one() -> None:
         wait_until(lambda: submitted)
@@ -110,7 +110,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(course: Course, tmp_path: P
 
     killer = threading.Thread(target=kill_one)
     killer.start()
-    outcomes = grade(course, [LESSON], submissions=tmp_path / "in", out=tmp_path / "out", seed=SEED, crew=crew)
+    outcomes = grade(course, [LESSON], submissions=tmp_path / "in", out=tmp_path / "out", seed=SEED, executor=executor)
     killer.join()
     assert workers[0].wait(10) == -signal.SIGKILL
     assert [(o.student, o.status) for o in outcomes] == [(f"s{number}", "graded") for number in range(6)]
@@ -118,7 +118,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(course: Course, tmp_path: P
 
 
 def test_where_there_is_no_cluster_or_worker_it_is_said(scheduler: str, monkeypatch) -> None:
-    monkeypatch.setattr(room, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(dask_executor, "CONNECT_SECONDS", 1)
     with pytest.raises(CourseError, match="has no worker"):
         Cluster(scheduler)
     with pytest.raises(CourseError, match="no Dask scheduler answers at"):
@@ -126,6 +126,6 @@ def test_where_there_is_no_cluster_or_worker_it_is_said(scheduler: str, monkeypa
 
 
 def test_a_worker_with_other_code_is_refused(scheduler: str, workers, monkeypatch) -> None:
-    monkeypatch.setattr(room, "engine_version", lambda: "another")
+    monkeypatch.setattr(dask_executor, "engine_version", lambda: "another")
     with pytest.raises(CourseError, match="another version of this course's code"):
         Cluster(scheduler)

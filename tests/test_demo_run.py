@@ -8,14 +8,14 @@ import os
 import nbformat
 import pytest
 
-from grading.lesson_builder.source import read_source
 from grading.course import CourseError, load_course
 from grading.demo import make_class, show
 from grading.demo.classroom import FULL, SEATS, SOME, ZERO, came_out
-from grading.demo.lesson_kit import set_desk
+from grading.demo.lesson_kit import make_kit
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.judging.cells_to_run import role_of
+from grading.lesson_builder.source import read_source
 from tests.conftest import ROOT
 from tests.demo_lesson import LESSON, tiny_course
 
@@ -75,13 +75,13 @@ def built():
 
 @pytest.mark.parametrize("lesson", built())
 def test_a_class_can_be_made_of_each_lesson(course, tmp_path, lesson):
-    desk = set_desk(course, lesson)
+    kit = make_kit(course, lesson)
     for member in make_class(course, tmp_path, [lesson]):
         if member.kind in ("right", "another style", "one mistake", "half done"):
             found = nbformat.read(member.paths[0], as_version=4)
             for cell in (c for c in found.cells if role_of(c) == "answer"):
                 defined = {getattr(node, "name", "") for node in ast.parse(cell.source).body}
-                assert desk.name(cell.metadata["vitlab"]["question"]) in defined
+                assert kit.name(cell.metadata["vitlab"]["question"]) in defined
 
 
 def test_graded_for_real_every_kind_comes_out_as_expected(course, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from grading.course import Course
-from grading.demo.lesson_kit import set_desk
+from grading.demo.lesson_kit import make_kit
 from grading.engine.grade import grade
 from helpers.checks.question import Case, public_rng, secret_cases
 from helpers.questions import find
@@ -23,9 +23,9 @@ STUDENTS = ("quillfeather", "zimmerwald", "oakenbury")
 @pytest.fixture(scope="module")
 def pages(course: Course, tmp_path_factory) -> dict[str, str]:
     """Feedback of students who made mistakes everywhere, of one kind and another: text and attributes."""
-    folder, desk = tmp_path_factory.mktemp("class"), set_desk(course, LESSON)
+    folder, kit = tmp_path_factory.mktemp("class"), make_kit(course, LESSON)
     for number, student in enumerate(STUDENTS):
-        wrong = {q: desk.mistake(q, number) for q in desk.questions}
+        wrong = {q: kit.mistake(q, number) for q in kit.questions}
         hand_in(folder / "in", student, LESSON, filled(course, LESSON, wrong))
     outcomes = grade(course, [LESSON], submissions=folder / "in", out=folder / "out", seed=SEED, sandbox="none", jobs=1)
     assert all(q.score is None or q.score < q.max for o in outcomes for q in o.questions)

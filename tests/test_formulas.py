@@ -11,8 +11,8 @@ from nbconvert.exporters import HTMLExporter
 from nbformat.v4 import new_markdown_cell, new_notebook
 from traitlets.config import Config
 
-from grading.nbgrader_plugin.formulas import LONGEST, with_formulas
 from grading.nbgrader_plugin.config import configure
+from grading.nbgrader_plugin.formulas import LONGEST, with_formulas
 
 FACTS = {"assignment_id": "a", "notebook_id": "a", "submission_id": "1", "index": 0, "total": 1, "base_url": ""}
 

@@ -26,10 +26,10 @@ from traitlets.config import Config
 
 from grading.course import Course, load_course
 from grading.engine.feedback import FeedbackWriter, focused
-from grading.nbgrader_plugin.gradebook import Entry, Register
 from grading.judging.cells_to_run import role_of
-from grading.nbgrader_plugin.late_penalty import LatePenalties
 from grading.nbgrader_plugin.config import configure
+from grading.nbgrader_plugin.gradebook import Entry, GradebookWriter
+from grading.nbgrader_plugin.late_penalty import LatePenalties
 from tests.classroom import released
 from tests.conftest import ROOT
 
@@ -126,20 +126,20 @@ def grade_by_hand(url: str, course: Course) -> None:
 def same_as_nbgraders_way(course: Course, folder: Path, batched: str, single: str) -> None:
     config = configure(Config(), ROOT, folder, course=course)
     for url in (batched, single):
-        with Register(url, config) as register:
-            register.register_lesson(course.lesson(LESSON), course.student_notebook(LESSON))
+        with GradebookWriter(url, config) as gradebook_writer:
+            gradebook_writer.register_lesson(course.lesson(LESSON), course.student_notebook(LESSON))
     for again in (False, True):
         if again:
             grade_by_hand(batched, course)
             grade_by_hand(single, course)
-        with Register(batched, config) as register:
-            held = register.save(entries(course))
+        with GradebookWriter(batched, config) as gradebook_writer:
+            held = gradebook_writer.save(entries(course))
         one_by_one(single, config, course, entries(course))
         stored = dump(batched)
         assert stored == dump(single)
-        for (student, _), standing in held.items():
-            assert sum(score for score, _ in standing.scores.values()) == pytest.approx(stored[student][0])
-            assert standing.penalty == (stored[student][4] or 0.0)
+        for (student, _), stored in held.items():
+            assert sum(score for score, _ in stored.scores.values()) == pytest.approx(stored[student][0])
+            assert stored.penalty == (stored[student][4] or 0.0)
     assert stored["bo"][4] == pytest.approx(stored["bo"][0] * 0.5), "two days begun"
 
 
@@ -150,7 +150,7 @@ def test_a_batch_leaves_what_nbgrader_leaves_one_by_one(late: Course, tmp_path: 
 
 def test_a_new_database_is_the_one_nbgrader_makes(late: Course, tmp_path: Path) -> None:
     ours, theirs = (f"sqlite:///{tmp_path / name}" for name in ("ours.db", "theirs.db"))
-    Register(ours, configure(Config(), ROOT, tmp_path)).close()
+    GradebookWriter(ours, configure(Config(), ROOT, tmp_path)).close()
     env = os.environ["PATH"]
     os.environ["PATH"] = os.pathsep.join([str(Path(os.sys.executable).parent), env])
     try:
@@ -169,13 +169,13 @@ def test_a_new_database_is_the_one_nbgrader_makes(late: Course, tmp_path: Path) 
 
 def test_a_batch_is_one_transaction(late: Course, tmp_path: Path) -> None:
     config = configure(Config(), ROOT, tmp_path, course=late)
-    with Register(config.CourseDirectory.db_url, config) as register:
-        register.register_lesson(late.lesson(LESSON), late.student_notebook(LESSON))
+    with GradebookWriter(config.CourseDirectory.db_url, config) as gradebook_writer:
+        gradebook_writer.register_lesson(late.lesson(LESSON), late.student_notebook(LESSON))
         commits = []
         from sqlalchemy import event
 
-        event.listen(register._gradebook.engine, "commit", lambda connection: commits.append(1))
-        register.save(entries(late))
+        event.listen(gradebook_writer._gradebook.engine, "commit", lambda connection: commits.append(1))
+        gradebook_writer.save(entries(late))
     assert len(commits) == 1
 
 
@@ -183,11 +183,11 @@ def test_one_that_cannot_be_saved_does_not_keep_the_others_out(late: Course, tmp
     config = configure(Config(), ROOT, tmp_path, course=late)
     broken = judged(late, 1.0)
     broken.cells[-1].metadata["nbgrader"] = {"grade_id": "nowhere", "grade": True, "solution": True, "points": 1}
-    with Register(config.CourseDirectory.db_url, config) as register:
-        register.register_lesson(late.lesson(LESSON), late.student_notebook(LESSON))
-        held = register.save([*entries(late), Entry("zed", LESSON, broken)])
+    with GradebookWriter(config.CourseDirectory.db_url, config) as gradebook_writer:
+        gradebook_writer.register_lesson(late.lesson(LESSON), late.student_notebook(LESSON))
+        held = gradebook_writer.save([*entries(late), Entry("zed", LESSON, broken)])
     assert isinstance(held["zed", LESSON], Exception)
-    assert [place for place, standing in held.items() if isinstance(standing, Exception)] == [("zed", LESSON)]
+    assert [place for place, stored in held.items() if isinstance(stored, Exception)] == [("zed", LESSON)]
     assert dump(config.CourseDirectory.db_url)["ada"][0] > 0
 
 
@@ -195,14 +195,14 @@ def test_a_page_is_nbgraders_own(late: Course, tmp_path: Path) -> None:
     """Rendered as nbgrader renders it: the same text and the same elements, but for what would be fetched."""
     config = configure(Config(), ROOT, tmp_path, course=late)
     url = config.CourseDirectory.db_url
-    with Register(url, config) as register:
-        register.register_lesson(late.lesson(LESSON), late.student_notebook(LESSON))
-        register.save(entries(late))
+    with GradebookWriter(url, config) as gradebook_writer:
+        gradebook_writer.register_lesson(late.lesson(LESSON), late.student_notebook(LESSON))
+        gradebook_writer.save(entries(late))
         grade_by_hand(url, late)
-        standing = register.standing(LESSON, ["bo"])["bo"]
+        stored = gradebook_writer.stored(LESSON, ["bo"])["bo"]
     [entry] = [e for e in entries(late) if e.student == "bo"]
     assert entry.notebook is not None
-    FeedbackWriter(config).write("bo", LESSON, entry.notebook, tmp_path / "page.html", standing)
+    FeedbackWriter(config).write("bo", LESSON, entry.notebook, tmp_path / "page.html", stored)
     converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
     exporter = converter.exporter_class(config=converter.config)
     for preprocessor in converter.preprocessors:

@@ -13,10 +13,11 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from grading.lesson_builder.source import read_source
 from grading.course import Course, load_course
 from grading.engine.grade import grade
-from grading.engine.outcome import RESULTS, SubmissionOutcome, read_results
+from grading.engine.journal import read_results
+from grading.engine.outcome import RESULTS, SubmissionOutcome
+from grading.lesson_builder.source import read_source
 from tests.classroom import filled, hand_in, released, solutions
 from tests.conftest import ROOT
 
@@ -215,11 +216,11 @@ def test_stock_autograde_agrees(short: Course, tmp_path: Path) -> None:
     ours = grade(short, [LESSON], submissions=data / "submitted", out=tmp_path / "ours", jobs=2)
     from traitlets.config import Config
 
-    from grading.nbgrader_plugin.gradebook import Register
     from grading.nbgrader_plugin.config import configure
+    from grading.nbgrader_plugin.gradebook import GradebookWriter
 
     config = configure(Config(), ROOT, data, course=short)
-    Register(config.CourseDirectory.db_url, config).register_lesson(
+    GradebookWriter(config.CourseDirectory.db_url, config).register_lesson(
         short.lesson(LESSON), short.student_notebook(LESSON)
     )
     done = subprocess.run(
@@ -242,13 +243,13 @@ def test_formgraders_button_agrees(short: Course, tmp_path: Path) -> None:
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
 
-    from grading.nbgrader_plugin.gradebook import Register
     from grading.nbgrader_plugin.config import configure
+    from grading.nbgrader_plugin.gradebook import GradebookWriter
 
     right = solutions(short, LESSON)
     hand_in(tmp_path / "submitted", "ada", LESSON, filled(short, LESSON, right))
     config = configure(Config(), ROOT, tmp_path, course=short)
-    Register(config.CourseDirectory.db_url, config).register_lesson(
+    GradebookWriter(config.CourseDirectory.db_url, config).register_lesson(
         short.lesson(LESSON), short.student_notebook(LESSON)
     )
     api = NbGraderAPI(CourseDirectory(config=config), config=config)

@@ -18,7 +18,7 @@ LESSON = "02_positional_encoding"
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def student_folder(tmp_path, monkeypatch):
     """A student's own folder with the lesson in it."""
     monkeypatch.setenv("VITLAB_WORK", str(tmp_path / "my_work"))
     monkeypatch.chdir(tmp_path)
@@ -34,8 +34,8 @@ def words_of(notebook, question):
     return next(c for c in notebook.cells if c.metadata.get("nbgrader", {}).get("grade_id") == question)
 
 
-def test_an_untouched_notebook_says_what_is_blank(desk):
-    notebook, path = desk
+def test_an_untouched_notebook_says_what_is_blank(student_folder):
+    notebook, path = student_folder
     nbformat.write(notebook, path)
     made = submit("02")
     assert not made.complete
@@ -45,8 +45,8 @@ def test_an_untouched_notebook_says_what_is_blank(desk):
     assert "You can hand it in as it is" in repr(made)
 
 
-def test_a_finished_notebook_is_complete_and_readable_by_the_grader(desk, tmp_path):
-    notebook, path = desk
+def test_a_finished_notebook_is_complete_and_readable_by_the_grader(student_folder, tmp_path):
+    notebook, path = student_folder
     solution = nbformat.read(ROOT / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
     for question in ("Q1", "Q1b", "Q1c"):
         cell_of(notebook, question).source = cell_of(solution, question).source
@@ -64,8 +64,8 @@ def test_a_finished_notebook_is_complete_and_readable_by_the_grader(desk, tmp_pa
     assert "xxxx" in path.read_text(), "the student's own file is left as it was"
 
 
-def test_a_syntax_error_a_failed_check_and_a_missing_cell_are_told_apart(desk):
-    notebook, path = desk
+def test_a_syntax_error_a_failed_check_and_a_missing_cell_are_told_apart(student_folder):
+    notebook, path = student_folder
     cell_of(notebook, "Q1").source = "# Q1\ndef getPositionEncoding(:\n    pass"
     cell_of(notebook, "Q1b").source = "# Q1b\n%time\ndef cosine_similarity(P):\n    return P"
     notebook.cells.remove(cell_of(notebook, "Q1c"))
@@ -84,22 +84,22 @@ def test_a_syntax_error_a_failed_check_and_a_missing_cell_are_told_apart(desk):
         ("[]", "no notebook"),
     ],
 )
-def test_a_broken_file_is_named(desk, content, says):
-    _, path = desk
+def test_a_broken_file_is_named(student_folder, content, says):
+    _, path = student_folder
     path.write_text(content)
     with pytest.raises(HandInError, match=says):
         submit(LESSON)
 
 
-def test_a_missing_notebook_and_an_unknown_lesson_are_named(desk):
+def test_a_missing_notebook_and_an_unknown_lesson_are_named(student_folder):
     with pytest.raises(HandInError, match="is neither in"):
         submit(LESSON)
     with pytest.raises(HandInError, match="There is no lesson '99'"):
         submit("99")
 
 
-def test_vitlab_submit_is_the_same_command(desk):
-    notebook, path = desk
+def test_vitlab_submit_is_the_same_command(student_folder):
+    notebook, path = student_folder
     nbformat.write(notebook, path)
     made = CliRunner().invoke(app, ["submit", "02"])
     assert made.exit_code == 0
@@ -109,8 +109,8 @@ def test_vitlab_submit_is_the_same_command(desk):
         CliRunner().invoke(app, ["submit", "99"], catch_exceptions=False)
 
 
-def test_the_command(desk, capsys):
-    notebook, path = desk
+def test_the_command(student_folder, capsys):
+    notebook, path = student_folder
     nbformat.write(notebook, path)
     assert main(["submit", "02"]) == 0
     assert "Hand in this file" in capsys.readouterr().out

@@ -14,10 +14,10 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum, determine_grade
 
-from grading.lesson_builder.notebook import write_here
 from grading.intake.code_analysis import without_magics
 from grading.intake.normalise import normalise
 from grading.intake.transplant import Transplanted, transplant
+from grading.lesson_builder.notebook import write_here
 
 SETUP = "import math\n\nSCALE = 3"
 BOOTSTRAP = "# Run me first: finds the course's helpers.\nimport sys"

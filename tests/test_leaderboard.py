@@ -13,20 +13,21 @@ from nbformat.v4 import new_code_cell
 from grading.course import load_course
 from grading.engine.execute import run_prepared
 from grading.engine.grade import grade
-from grading.engine.outcome import QuestionOutcome, SubmissionOutcome, read_results
+from grading.engine.journal import read_results
+from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+from grading.judging.cells_to_run import cells_to_run, role_of
 from grading.judging.judge import fresh_seed, judge_of
 from grading.judging.reference import load_reference
 from grading.judging.seeds import kernel_seed, sealed_files, seed_of
-from grading.judging.cells_to_run import cells_to_run, role_of
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import run_notebook
 from grading.sandbox.warm import WarmPool
 from helpers.checks import card
-from helpers.checks.wire_format import Answer, Arrays
 from helpers.checks.check import check
 from helpers.checks.question import case_rng, public_rng
 from helpers.checks.sealed import FOLDER, handed_in, opened
 from helpers.checks.verdict import judge_answer
+from helpers.checks.wire_format import Answer, Arrays
 from helpers.questions import find
 from helpers.questions.leaderboard import COUNT, Leaderboard, validation
 from tests.classroom import filled, hand_in, released, solutions

@@ -9,9 +9,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from grading.lesson_builder.source import read_source
 from grading.course import load_course
 from grading.judging.bank import load_bank
+from grading.lesson_builder.source import read_source
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)

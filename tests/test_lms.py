@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 
 from grading.cli import app
 from grading.course import CourseError
-from grading.nbgrader_plugin.gradebook import commands_on_path
 from grading.intake.find_submissions import find_submissions, read_timestamp
 from grading.lms.collect import collect, report_lines
 from grading.lms.downloads import kind_of, read_name
 from grading.lms.export import Score, export, read_scores
 from grading.lms.roster import plain, read_roster, squeezed
+from grading.nbgrader_plugin.gradebook import commands_on_path
 
 LESSON = "05_attention"
 CANVAS = """\

@@ -12,12 +12,12 @@ import torch
 from grading.judging.bank import Bank, Entry
 from grading.judging.reference import Reference, load_reference
 from helpers.checks import expectations
-from helpers.checks.wire_format import Answer, Arrays, Failure
 from helpers.checks.card import as_text
 from helpers.checks.device_errors import meaning_of
 from helpers.checks.probing import probe_all
 from helpers.checks.question import public_rng
 from helpers.checks.verdict import Verdict, judge_answer
+from helpers.checks.wire_format import Answer, Arrays, Failure
 from helpers.questions import find
 from tests.pretend_device import Device, pretend_cuda
 from tests.pretend_device.lessons import run_lesson

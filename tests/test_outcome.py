@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from grading.engine.journal import Journal, read_results
+from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.recorder import _question
-from grading.engine.journal import Journal
-from grading.engine.outcome import QuestionOutcome, SubmissionOutcome, read_results
 from helpers.checks.verdict import Verdict
 
 LESSON = "01_patches"

@@ -9,9 +9,9 @@ import pytest
 
 from grading.judging import pictures
 from grading.judging.pictures import Pictures
-from helpers.checks.wire_format import Arrays
 from helpers.checks.question import Question, public_rng
 from helpers.checks.verdict import Verdict
+from helpers.checks.wire_format import Arrays
 from helpers.questions import find
 
 

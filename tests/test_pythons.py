@@ -135,7 +135,7 @@ def test_what_colab_has_is_what_we_ask_for() -> None:
             if not wanted.specifier.contains(Version(version).public):
                 older[name] = version
     assert older == OLDER_ON_COLAB
-    assert set(listed("student")) - set(there) == {"jupyterlab", "nbgrader"}, "the desk, which Colab has of its own"
+    assert set(listed("student")) - set(there) == {"jupyterlab", "nbgrader"}, "Colab has its own notebook interface"
     imported = re.findall(r"^\s*(?:import|from) (jupyterlab|nbgrader)\b", "\n".join(
         source for name, source in sources().items() if name.startswith(("helpers", "notebooks"))
     ), re.MULTILINE)  # fmt: skip

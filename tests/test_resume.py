@@ -19,15 +19,15 @@ from nbformat.v4 import new_output
 from nbgrader.api import Gradebook
 
 from grading.course import Course, CourseError
-from grading.engine.interrupts import Brake
-from grading.engine.executors import Threads
 from grading.engine.execute import Executed, Job
+from grading.engine.executors import Threads
 from grading.engine.grade import Interrupted, grade
-from grading.engine.journal import Journal, only_run
-from grading.engine.outcome import RESULTS, SubmissionOutcome, read_attempts, read_results
-from grading.judging.cells_to_run import role_of
+from grading.engine.interrupts import InterruptGuard
+from grading.engine.journal import Journal, only_run, read_attempts, read_results
+from grading.engine.outcome import RESULTS, SubmissionOutcome
 from grading.intake.read import Unreadable, read_notebook
 from grading.intake.transplant import transplant
+from grading.judging.cells_to_run import role_of
 from tests.classroom import hand_in, released
 from tests.conftest import ROOT
 
@@ -61,52 +61,57 @@ class Pretended(Threads):
 
 
 @pytest.fixture
-def room(tmp_path: Path, course: Course) -> Path:
+def course_folder(tmp_path: Path, course: Course) -> Path:
     for student in STUDENTS:
         hand_in(tmp_path / "in", student, LESSON, released(course, LESSON))
     hand_in(tmp_path / "in", "broken", LESSON, b'{"cells": [')
     return tmp_path
 
 
-def graded(course: Course, room: Path, **options) -> tuple[list[str], dict[str, SubmissionOutcome]]:
+def graded(course: Course, course_folder: Path, **options) -> tuple[list[str], dict[str, SubmissionOutcome]]:
     """Who was executed, and all outcomes."""
-    crew = options.pop("crew", None) or Pretended()
+    executor = options.pop("executor", None) or Pretended()
     outcomes = grade(
-        course, [LESSON], submissions=room / "in", out=room / "out", crew=crew, **{"sandbox": "none"} | options
+        course,
+        [LESSON],
+        submissions=course_folder / "in",
+        out=course_folder / "out",
+        executor=executor,
+        **{"sandbox": "none"} | options,
     )
-    return sorted(crew.seen), {o.student: o for o in outcomes}
+    return sorted(executor.seen), {o.student: o for o in outcomes}
 
 
 EVERYBODY = sorted([*STUDENTS, "broken"])
 
 
-def test_what_has_not_changed_is_not_graded_again(course: Course, room: Path) -> None:
-    first, outcomes = graded(course, room)
-    pages = {page: page.stat().st_mtime_ns for page in room.rglob("*.html")}
-    second, again = graded(course, room)
+def test_what_has_not_changed_is_not_graded_again(course: Course, course_folder: Path) -> None:
+    first, outcomes = graded(course, course_folder)
+    pages = {page: page.stat().st_mtime_ns for page in course_folder.rglob("*.html")}
+    second, again = graded(course, course_folder)
     assert (first, second) == (EVERYBODY, [])
-    assert again == outcomes == {o.student: o for o in read_results(room / "out")}
-    assert {page: page.stat().st_mtime_ns for page in room.rglob("*.html")} == pages
+    assert again == outcomes == {o.student: o for o in read_results(course_folder / "out")}
+    assert {page: page.stat().st_mtime_ns for page in course_folder.rglob("*.html")} == pages
 
 
-def test_regrade_grades_everything_and_a_killed_regrade_goes_on_without_it(course: Course, room: Path) -> None:
-    graded(course, room)
-    assert graded(course, room, regrade=True)[0] == EVERYBODY
-    Journal(room / "out").grade_again([("ada", LESSON), ("bo", LESSON)])  # a regrade killed after two of four
-    assert graded(course, room)[0] == ["ada", "bo"]
-    assert graded(course, room)[0] == []
+def test_regrade_grades_everything_and_a_killed_regrade_goes_on_without_it(course: Course, course_folder: Path) -> None:
+    graded(course, course_folder)
+    assert graded(course, course_folder, regrade=True)[0] == EVERYBODY
+    Journal(course_folder / "out").grade_again([("ada", LESSON), ("bo", LESSON)])  # a regrade killed after two of four
+    assert graded(course, course_folder)[0] == ["ada", "bo"]
+    assert graded(course, course_folder)[0] == []
 
 
 @pytest.mark.parametrize("change", ["submission", "limits", "seed", "bank", "sandbox"])
 def test_whatever_could_change_a_score_has_it_graded_again(
-    course: Course, room: Path, change: str, monkeypatch
+    course: Course, course_folder: Path, change: str, monkeypatch
 ) -> None:
-    graded(course, room)
+    graded(course, course_folder)
     options, wanted = {}, EVERYBODY
     if change == "submission":
         notebook = released(course, LESSON)
         notebook.cells[0].source += "\nmine"
-        hand_in(room / "in", "bo", LESSON, notebook)
+        hand_in(course_folder / "in", "bo", LESSON, notebook)
         wanted = ["bo"]
     elif change == "limits":
         course = course.model_copy(update={"limits": course.limits.model_copy(update={"cell_seconds": 5.0})})
@@ -115,69 +120,69 @@ def test_whatever_could_change_a_score_has_it_graded_again(
     elif change == "sandbox":
         options = {"sandbox": "bubblewrap", "warm": False}
     else:
-        copy = room / "mistakes.py"
+        copy = course_folder / "mistakes.py"
         copy.write_text(course.bank(LESSON).read_text() + "\n# one more\n")
         monkeypatch.setattr(Course, "bank", lambda self, lesson: copy)
-    assert graded(course, room, **options)[0] == wanted
+    assert graded(course, course_folder, **options)[0] == wanted
 
 
-def test_a_fault_of_ours_is_tried_again(course: Course, room: Path) -> None:
-    _, outcomes = graded(course, room, crew=Pretended(fail=("bo",)))
+def test_a_fault_of_ours_is_tried_again(course: Course, course_folder: Path) -> None:
+    _, outcomes = graded(course, course_folder, executor=Pretended(fail=("bo",)))
     assert outcomes["bo"].status == "failed"
-    with Gradebook(f"sqlite:///{room / 'out' / 'gradebook.db'}") as gradebook:
+    with Gradebook(f"sqlite:///{course_folder / 'out' / 'gradebook.db'}") as gradebook:
         assert {s.student.id for s in gradebook.assignment_submissions(LESSON)} == {"ada", "cy", "broken"}
-    seen, outcomes = graded(course, room)
+    seen, outcomes = graded(course, course_folder)
     assert (seen, outcomes["bo"].status) == (["bo"], "graded")
 
 
-def test_a_lost_page_or_gradebook_is_made_again_without_executing(course: Course, room: Path) -> None:
-    graded(course, room)
-    url = f"sqlite:///{room / 'out' / 'gradebook.db'}"
+def test_a_lost_page_or_gradebook_is_made_again_without_executing(course: Course, course_folder: Path) -> None:
+    graded(course, course_folder)
+    url = f"sqlite:///{course_folder / 'out' / 'gradebook.db'}"
     with Gradebook(url) as gradebook:
         before = {s.student.id: s.score for s in gradebook.assignment_submissions(LESSON)}
-    (room / "out" / "gradebook.db").unlink()
-    (room / "out" / "feedback" / "cy" / LESSON / f"{LESSON}.html").unlink()
-    assert graded(course, room)[0] == []
+    (course_folder / "out" / "gradebook.db").unlink()
+    (course_folder / "out" / "feedback" / "cy" / LESSON / f"{LESSON}.html").unlink()
+    assert graded(course, course_folder)[0] == []
     with Gradebook(url) as gradebook:
         assert {s.student.id: s.score for s in gradebook.assignment_submissions(LESSON)} == before
-    assert (room / "out" / "feedback" / "cy" / LESSON / f"{LESSON}.html").is_file()
-    (room / "out" / "autograded" / "cy" / LESSON / f"{LESSON}.ipynb").unlink()
-    assert graded(course, room)[0] == ["cy"]
+    assert (course_folder / "out" / "feedback" / "cy" / LESSON / f"{LESSON}.html").is_file()
+    (course_folder / "out" / "autograded" / "cy" / LESSON / f"{LESSON}.ipynb").unlink()
+    assert graded(course, course_folder)[0] == ["cy"]
 
 
-def test_a_new_due_time_is_saved_without_executing(course: Course, room: Path) -> None:
-    path = room / "in" / "ada" / LESSON / "timestamp.txt"
+def test_a_new_due_time_is_saved_without_executing(course: Course, course_folder: Path) -> None:
+    path = course_folder / "in" / "ada" / LESSON / "timestamp.txt"
     path.write_text("2027-01-02 13:00:00 UTC")
-    graded(course, room)
+    graded(course, course_folder)
     due = datetime(2027, 1, 1, 12, tzinfo=UTC)
     lessons = tuple(
         lesson.model_copy(update={"due": due, "late_penalty_per_day": 0.25}) if lesson.id == LESSON else lesson
         for lesson in course.lessons
     )
-    assert graded(course.model_copy(update={"lessons": lessons}), room)[0] == []
-    with Gradebook(f"sqlite:///{room / 'out' / 'gradebook.db'}") as gradebook:
+    assert graded(course.model_copy(update={"lessons": lessons}), course_folder)[0] == []
+    with Gradebook(f"sqlite:///{course_folder / 'out' / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission_notebook(LESSON, LESSON, "ada").late_submission_penalty == 0.0
         assert gradebook.find_submission_notebook(LESSON, LESSON, "bo").late_submission_penalty is None
 
 
 @pytest.mark.parametrize("regrade", [False, True])
-def test_a_score_given_by_hand_survives_and_is_shown(course: Course, room: Path, regrade: bool) -> None:
+def test_a_score_given_by_hand_survives_and_is_shown(course: Course, course_folder: Path, regrade: bool) -> None:
     notebook = released(course, LESSON)
     [cell] = [cell for cell in notebook.cells if role_of(cell) == "written"][:1]
     cell.source, name = "Because.", cell.metadata.nbgrader.grade_id
-    hand_in(room / "in", "ada", LESSON, notebook)
-    _, outcomes = graded(course, room)
+    hand_in(course_folder / "in", "ada", LESSON, notebook)
+    _, outcomes = graded(course, course_folder)
     assert {q.question: q.score for q in outcomes["ada"].questions}[name] is None
-    url = f"sqlite:///{room / 'out' / 'gradebook.db'}"
+    url = f"sqlite:///{course_folder / 'out' / 'gradebook.db'}"
     with Gradebook(url) as gradebook:
         grade_ = gradebook.find_grade(name, LESSON, LESSON, "ada")
         grade_.manual_score, grade_.needs_manual_grade = 1.0, False
         gradebook.find_comment(name, LESSON, LESSON, "ada").manual_comment = "Well put."
         gradebook.db.commit()
-    seen, outcomes = graded(course, room, regrade=regrade)
+    seen, outcomes = graded(course, course_folder, regrade=regrade)
     assert seen == (EVERYBODY if regrade else [])
     assert {q.question: q.score for q in outcomes["ada"].questions}[name] == 1.0
-    assert "Well put." in (room / "out" / outcomes["ada"].feedback).read_text()
+    assert "Well put." in (course_folder / "out" / outcomes["ada"].feedback).read_text()
     with Gradebook(url) as gradebook:
         kept = gradebook.find_grade(name, LESSON, LESSON, "ada")
         assert (kept.manual_score, kept.score, kept.needs_manual_grade) == (1.0, 1.0, regrade)  # as nbgrader has it
@@ -217,26 +222,26 @@ def test_each_file_that_was_handed_in_keeps_its_result_and_a_regrade_is_no_new_a
     assert found[-1].seconds == {"save": 0.5}
 
 
-def test_a_newer_file_is_graded_and_the_earlier_score_and_time_are_kept(course: Course, room: Path) -> None:
-    graded(course, room)
-    first = read_attempts(room / "out")["ada", LESSON][-1]
+def test_a_newer_file_is_graded_and_the_earlier_score_and_time_are_kept(course: Course, course_folder: Path) -> None:
+    graded(course, course_folder)
+    first = read_attempts(course_folder / "out")["ada", LESSON][-1]
     notebook = released(course, LESSON)
     notebook.cells[0].source += "\nonce more"
-    hand_in(room / "in", "ada", LESSON, notebook)
-    (room / "in" / "ada" / LESSON / "timestamp.txt").write_text("2027-01-15 23:59:00 UTC")
-    seen, _ = graded(course, room)
+    hand_in(course_folder / "in", "ada", LESSON, notebook)
+    (course_folder / "in" / "ada" / LESSON / "timestamp.txt").write_text("2027-01-15 23:59:00 UTC")
+    seen, _ = graded(course, course_folder)
     assert seen == ["ada"]
-    kept = read_attempts(room / "out")["ada", LESSON]
+    kept = read_attempts(course_folder / "out")["ada", LESSON]
     assert [o.content for o in kept] == [first.content, kept[-1].content]
     assert kept[0].content != kept[1].content
     assert (kept[0].handed_in, kept[1].handed_in) == ("", "2027-01-15T23:59:00+00:00")
     assert kept[0].judged_at <= kept[1].judged_at
-    graded(course, room, regrade=True)
-    assert len(read_attempts(room / "out")["ada", LESSON]) == 2
+    graded(course, course_folder, regrade=True)
+    assert len(read_attempts(course_folder / "out")["ada", LESSON]) == 2
 
 
-def test_time_in_line_is_on_record(course: Course, room: Path) -> None:
-    _, outcomes = graded(course, room)
+def test_time_in_line_is_on_record(course: Course, course_folder: Path) -> None:
+    _, outcomes = graded(course, course_folder)
     assert all(outcomes[student].seconds["queue"] >= 0 for student in STUDENTS)
 
 
@@ -255,11 +260,11 @@ def test_a_journal_cut_off_anywhere_is_read(tmp_path: Path, cut: int) -> None:
     assert set(Journal(tmp_path).latest) == {*found.latest, ("zed", LESSON)}
 
 
-def test_two_runs_do_not_share_a_folder(course: Course, room: Path) -> None:
-    (room / "out").mkdir()
-    with only_run(room / "out"), pytest.raises(CourseError, match="another run is grading into"):
-        graded(course, room)
-    graded(course, room)
+def test_two_runs_do_not_share_a_folder(course: Course, course_folder: Path) -> None:
+    (course_folder / "out").mkdir()
+    with only_run(course_folder / "out"), pytest.raises(CourseError, match="another run is grading into"):
+        graded(course, course_folder)
+    graded(course, course_folder)
 
 
 # ---- killed, stopped ----
@@ -287,24 +292,24 @@ class Slow(Pretended):
         return super()._work(job)
 
 
-def test_ctrl_c_writes_what_is_done_and_the_next_run_goes_on(course: Course, room: Path) -> None:
+def test_ctrl_c_writes_what_is_done_and_the_next_run_goes_on(course: Course, course_folder: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     with pytest.raises(Interrupted) as stopped:
-        graded(course, room, crew=Slow())
+        graded(course, course_folder, executor=Slow())
     assert signal.getsignal(signal.SIGINT) is before
-    done = {o.student for o in read_results(room / "out")}
+    done = {o.student for o in read_results(course_folder / "out")}
     assert (stopped.value.done, stopped.value.total) == (len(done), 4)
     assert 1 <= len(done) < 4
-    with Gradebook(f"sqlite:///{room / 'out' / 'gradebook.db'}") as gradebook:
+    with Gradebook(f"sqlite:///{course_folder / 'out' / 'gradebook.db'}") as gradebook:
         assert {s.student.id for s in gradebook.assignment_submissions(LESSON)} == done
-    seen, outcomes = graded(course, room)
+    seen, outcomes = graded(course, course_folder)
     assert (set(seen), set(outcomes)) == (set(EVERYBODY) - done, set(EVERYBODY))
 
 
 def test_a_second_ctrl_c_does_not_wait() -> None:
-    with Brake() as brake:
+    with InterruptGuard() as guard:
         os.kill(os.getpid(), signal.SIGINT)
-        assert brake.pulled
+        assert guard.requested
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 

@@ -6,9 +6,9 @@ import nbformat
 from traitlets.config import Config
 
 from grading.engine.feedback import focused
-from grading.nbgrader_plugin.rubrics import HideRubrics, ShowRubrics, rubrics_of, with_rubrics, without_rubrics
 from grading.judging.cells_to_run import role_of
 from grading.nbgrader_plugin.config import configure
+from grading.nbgrader_plugin.rubrics import HideRubrics, ShowRubrics, rubrics_of, with_rubrics, without_rubrics
 from tests.classroom import released
 from tests.conftest import ROOT
 

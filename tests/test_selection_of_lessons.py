@@ -10,10 +10,10 @@ import nbformat
 import pytest
 from nbformat import NotebookNode
 
-from grading.lesson_builder.blanks import make_blanks
-from grading.lesson_builder.source import read_source
 from grading.course import load_course
 from grading.judging.cells_to_run import cells_to_run, role_of
+from grading.lesson_builder.blanks import make_blanks
+from grading.lesson_builder.source import read_source
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)

@@ -8,9 +8,9 @@ from math import log2
 
 import pytest
 
-from grading.similarity import similar_pairs as alike
-from grading.similarity.similar_pairs import NEAR, threshold
+from grading.similarity import alike
 from grading.similarity.ast_features import form_of
+from grading.similarity.similar_pairs import NEAR, threshold
 
 PLACE = ("02_positional_encoding", "Q1")
 GIVEN = '''# Q1

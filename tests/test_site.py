@@ -13,10 +13,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from typer.testing import CliRunner
 
-from grading.lesson_builder.source import read_source
 from grading.cli import app
 from grading.course import Course, CourseError, load_course
 from grading.formula import FormulaError, mathml
+from grading.lesson_builder.source import read_source
 from grading.site import make_site
 from grading.site import pages as site_pages
 from grading.site.execute import CACHE, executed, kept

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from grading.course import Course
 from grading.demo import honest, hostile, mangled
-from grading.demo.lesson_kit import Desk, File, set_desk
+from grading.demo.lesson_kit import File, LessonKit, make_kit
 from grading.engine.outcome import SubmissionOutcome
 
 FULL, SOME, ZERO = "full", "some", "zero"
@@ -40,7 +40,7 @@ class _Seat:
     kind: str
     expected: str
     says: str
-    make: Callable[[Desk], File]
+    make: Callable[[LessonKit], File]
 
 
 _MISTAKES = ("emil", 0, 0), ("fatima", 0, 0), ("goran", 1, 0), ("hana", 0, 1), ("inga", -1, 1), ("jamal", 0, 3)
@@ -91,13 +91,13 @@ def make_class(course: Course, folder: Path, lessons: Sequence[str]) -> list[Mem
     Raises:
         CourseError: a lesson hasn't been built.
     """
-    desks = [set_desk(course, lesson) for lesson in lessons]
+    kits = [make_kit(course, lesson) for lesson in lessons]
     members = []
     for seat in SEATS:
         paths = []
-        for desk in desks:
-            file = seat.make(desk)
-            path = Path(folder) / seat.student / desk.lesson / file.name
+        for kit in kits:
+            file = seat.make(kit)
+            path = Path(folder) / seat.student / kit.lesson / file.name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.data)
             paths.append(path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grading.demo.lesson_kit import Desk, File
+from grading.demo.lesson_kit import File, LessonKit
 
 _LOOP = """def {name}(*args, **options):
     tries = 0
@@ -78,43 +78,43 @@ def {name}(*args, **options):
     return None"""
 
 
-def endless_loop(desk: Desk) -> File:
+def endless_loop(kit: LessonKit) -> File:
     """Imitates a loop whose counter is never raised, in the first question; the others are right."""
-    first = desk.questions[0]
-    return desk.hand_in(desk.solved({first: _in_place(desk, first, _LOOP)}))
+    first = kit.questions[0]
+    return kit.hand_in(kit.solved({first: _in_place(kit, first, _LOOP)}))
 
 
-def exits(desk: Desk) -> File:
+def exits(kit: LessonKit) -> File:
     """Imitates an answer that ends its own process without a word, in the first question; the others are right."""
-    first = desk.questions[0]
-    return desk.hand_in(desk.solved({first: _in_place(desk, first, _EXIT)}))
+    first = kit.questions[0]
+    return kit.hand_in(kit.solved({first: _in_place(kit, first, _EXIT)}))
 
 
-def output_bomb(desk: Desk) -> File:
+def output_bomb(kit: LessonKit) -> File:
     """Imitates a forgotten debug loop: 50 MB of output under the last answer; the others are right."""
-    last = desk.questions[-1]
-    return desk.hand_in(desk.solved({last: f"{desk.solution(last)}\n\n{_BOMB}"}))
+    last = kit.questions[-1]
+    return kit.hand_in(kit.solved({last: f"{kit.solution(last)}\n\n{_BOMB}"}))
 
 
-def forged_score(desk: Desk) -> File:
+def forged_score(kit: LessonKit) -> File:
     """Cheats: hides `check` behind its own, whose result reads as full marks and shows a card."""
-    return _cheat(desk, _FORGED_SCORE)
+    return _cheat(kit, _FORGED_SCORE)
 
 
-def forged_record(desk: Desk) -> File:
+def forged_record(kit: LessonKit) -> File:
     """Cheats: hands in the record that a check would make, filled with the public expected arrays."""
-    return _cheat(desk, _FORGED_RECORD)
+    return _cheat(kit, _FORGED_RECORD)
 
 
-def patched_helpers(desk: Desk) -> File:
+def patched_helpers(kit: LessonKit) -> File:
     """Cheats: rewrites the helpers from inside, so that probing returns the key and judging says correct."""
-    return _cheat(desk, _PATCHED)
+    return _cheat(kit, _PATCHED)
 
 
-def _cheat(desk: Desk, text: str) -> File:
-    return desk.hand_in(desk.notebook({q: _in_place(desk, q, text) for q in desk.questions}, written=2))
+def _cheat(kit: LessonKit, text: str) -> File:
+    return kit.hand_in(kit.notebook({q: _in_place(kit, q, text) for q in kit.questions}, written=2))
 
 
-def _in_place(desk: Desk, question: str, text: str) -> str:
-    filled = text.format(name=desk.name(question), question=question, points=desk.points(question))
-    return desk.define(question, filled)
+def _in_place(kit: LessonKit, question: str, text: str) -> str:
+    filled = text.format(name=kit.name(question), question=question, points=kit.points(question))
+    return kit.define(question, filled)

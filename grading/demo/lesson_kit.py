@@ -12,11 +12,11 @@ from hashlib import sha256
 import nbformat
 from nbformat import NotebookNode
 
-from grading.lesson_builder.source import LessonSource, read_source
 from grading.course import Course, CourseError
+from grading.intake.code_analysis import look
 from grading.judging.bank import Bank, Entry, load_bank
 from grading.judging.cells_to_run import role_of
-from grading.intake.code_analysis import look
+from grading.lesson_builder.source import LessonSource, read_source
 
 _WRITTEN = (
     (
@@ -43,7 +43,7 @@ class File:
 
 
 @dataclass(frozen=True)
-class Desk:
+class LessonKit:
     """One lesson as its students meet it, with everything that could be answered.
 
     Attributes:
@@ -129,7 +129,7 @@ class Desk:
         return File(name or f"{self.lesson}.ipynb", (nbformat.writes(notebook) + "\n").encode())
 
 
-def set_desk(course: Course, lesson: str) -> Desk:
+def make_kit(course: Course, lesson: str) -> LessonKit:
     """Read a lesson.
 
     Raises:
@@ -140,7 +140,7 @@ def set_desk(course: Course, lesson: str) -> Desk:
         raise CourseError(f"{released.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
     bank = course.bank(lesson)
     imports = _imports(bank.read_text("utf-8")) if bank.exists() else {}
-    return Desk(read_source(course.source(lesson)), released.read_text("utf-8"), load_bank(bank), imports)
+    return LessonKit(read_source(course.source(lesson)), released.read_text("utf-8"), load_bank(bank), imports)
 
 
 def cell_at(notebook: NotebookNode, role: str, question: str) -> int:

@@ -6,64 +6,64 @@ import json
 
 import nbformat
 
-from grading.demo.lesson_kit import Desk, File, as_saved, cell_at, made_up_id
+from grading.demo.lesson_kit import File, LessonKit, as_saved, cell_at, made_up_id
 
 
-def duplicated(desk: Desk) -> File:
+def duplicated(kit: LessonKit) -> File:
     """Imitates copy and paste of a graded cell: two cells with one grade id, which stops nbgrader (#1083).
 
     The student kept the blank original and answered in the copy below.
     """
-    notebook = desk.solved()
-    question = desk.questions[0]
+    notebook = kit.solved()
+    question = kit.questions[0]
     at = cell_at(notebook, "answer", question)
-    blank = desk.notebook().cells[at]
+    blank = kit.notebook().cells[at]
     filled = nbformat.from_dict(json.loads(json.dumps(notebook.cells[at])))
-    filled["id"] = made_up_id("copy", desk.lesson)
+    filled["id"] = made_up_id("copy", kit.lesson)
     notebook.cells[at : at + 1] = [blank, filled]
-    return desk.hand_in(notebook)
+    return kit.hand_in(notebook)
 
 
-def check_edited(desk: Desk) -> File:
+def check_edited(kit: LessonKit) -> File:
     """Imitates who unlocked the check cells, left the answers blank and made each check show full marks."""
-    notebook = desk.notebook(written=2)
-    for question in desk.questions:
+    notebook = kit.notebook(written=2)
+    for question in kit.questions:
         cell = notebook.cells[cell_at(notebook, "check", question)]
-        cell.source = f"{desk.points(question):g}  # all tests passed"
+        cell.source = f"{kit.points(question):g}  # all tests passed"
         cell.metadata.pop("deletable", None)
         cell.metadata["editable"] = True
-    return desk.hand_in(notebook)
+    return kit.hand_in(notebook)
 
 
-def check_deleted(desk: Desk) -> File:
+def check_deleted(kit: LessonKit) -> File:
     """Imitates who tidied up: the first question's check cell is gone, the answers are right."""
-    notebook = desk.solved(written=1)
-    del notebook.cells[cell_at(notebook, "check", desk.questions[0])]
-    return desk.hand_in(notebook)
+    notebook = kit.solved(written=1)
+    del notebook.cells[cell_at(notebook, "check", kit.questions[0])]
+    return kit.hand_in(notebook)
 
 
-def colab(desk: Desk) -> File:
+def colab(kit: LessonKit) -> File:
     """Imitates a round trip through Colab at its worst: format 4.0, ids only in Colab's own metadata, ours all gone."""
-    saved = as_saved(desk.solved(written=2))
+    saved = as_saved(kit.solved(written=2))
     for number, cell in enumerate(saved["cells"]):
         cell.pop("id", None)
-        cell["metadata"] = {"id": made_up_id("colab", desk.lesson, number, length=12)}
+        cell["metadata"] = {"id": made_up_id("colab", kit.lesson, number, length=12)}
         if cell["cell_type"] == "code":
             cell["metadata"]["colab"] = {"base_uri": "https://localhost:8080/"}
     saved["metadata"] = {
         "accelerator": "GPU",
-        "colab": {"name": f"Copy of {desk.lesson}.ipynb", "provenance": [], "gpuType": "T4"},
+        "colab": {"name": f"Copy of {kit.lesson}.ipynb", "provenance": [], "gpuType": "T4"},
         "kernelspec": {"display_name": "Python 3", "name": "python3"},
     }
     saved["nbformat_minor"] = 0
-    return File(f"{desk.lesson}.ipynb", json.dumps(saved, indent=2).encode())
+    return File(f"{kit.lesson}.ipynb", json.dumps(saved, indent=2).encode())
 
 
-def vscode(desk: Desk) -> File:
+def vscode(kit: LessonKit) -> File:
     """Imitates VS Code on Windows: new cell ids, its own metadata, `\\r\\n` in sources, a kernel of another name."""
-    saved = as_saved(desk.solved(written=1))
+    saved = as_saved(kit.solved(written=1))
     for number, cell in enumerate(saved["cells"]):
-        cell["id"] = made_up_id("vscode", desk.lesson, number)
+        cell["id"] = made_up_id("vscode", kit.lesson, number)
         cell["source"] = [line.replace("\n", "\r\n") for line in cell["source"]]
         if cell["cell_type"] == "code":
             cell["metadata"]["vscode"] = {"languageId": "python"}
@@ -74,10 +74,10 @@ def vscode(desk: Desk) -> File:
         "name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.12.4",
     }  # fmt: skip
     saved["metadata"]["orig_nbformat"] = 4
-    return File(f"{desk.lesson}.ipynb", json.dumps(saved, indent=1, ensure_ascii=False).encode())
+    return File(f"{kit.lesson}.ipynb", json.dumps(saved, indent=1, ensure_ascii=False).encode())
 
 
-def unreadable(desk: Desk) -> File:
+def unreadable(kit: LessonKit) -> File:
     """Imitates an upload that broke off: the JSON ends in the middle."""
-    whole = desk.hand_in(desk.solved())
+    whole = kit.hand_in(kit.solved())
     return File(whole.name, whole.data[: len(whole.data) // 3])

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from grading.lesson_builder.source import read_source
 from grading.course import Course, CourseError
 from grading.demo.classroom import Member, came_out, make_class
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Bar
+from grading.lesson_builder.source import read_source
 from grading.report import report_of, tally
 
 LESSON = "02_positional_encoding"

@@ -28,7 +28,7 @@ PER_THREAD = 2  # submissions in a worker's hands: one that runs, one that waits
 
 
 class Cluster:
-    """A `Crew` of all worker threads that a scheduler has, now or later.
+    """A `SubmissionExecutor` of all worker threads that a scheduler has, now or later.
 
     Args:
         address: the scheduler's, for instance ``tcp://10.0.0.1:8786``.
@@ -60,7 +60,7 @@ class Cluster:
         # a task rather than scattered data: should the workers that hold it be lost, others make it again
         self._released = self._client.submit(dict, dict(released), pure=False)
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         threads = self._client.nthreads().values()
         return max(1, PER_THREAD * sum(threads))
 

@@ -12,18 +12,18 @@ from typing import cast
 import nbformat
 from nbformat import NotebookNode
 
-from grading.judging.sanitize import make_safe
-from grading.judging.seeds import kernel_seed, sealed_files
-from grading.judging.cells_to_run import cells_to_run
 from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
+from grading.judging.cells_to_run import cells_to_run
+from grading.judging.sanitize import make_safe
+from grading.judging.seeds import kernel_seed, sealed_files
 from grading.sandbox import gpu
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, run_notebook
 from grading.sandbox.session import SandboxKind
 from grading.sandbox.warm import WarmPool, shared_pool
-from helpers.checks.wire_format import MIME
 from helpers.checks.check import EXAM_SEED
+from helpers.checks.wire_format import MIME
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from grading.sandbox.run import stop_running
 from grading.sandbox.warm import close_shared_pool, shared_pool
 
 
-class Crew(Protocol):
+class SubmissionExecutor(Protocol):
     """Maps the execute stage."""
 
     def start(self, released: Mapping[str, str], *, warm: bool) -> None:
         """Called once, before anything is submitted. `released`: every lesson's released notebook, by id."""
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         """How many submissions to have in its hands at once; a few wait there."""
 
     def submit(self, job: Job) -> Future[Executed]: ...
@@ -47,7 +47,7 @@ class Threads:
     def start(self, released: Mapping[str, str], *, warm: bool) -> None:
         self._released, self._warm = released, warm
 
-    def room(self) -> int:
+    def capacity(self) -> int:
         return 4 * self._jobs
 
     def submit(self, job: Job) -> Future[Executed]:

@@ -20,10 +20,10 @@ from nbgrader.converters import GenerateFeedback
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.nbgrader_plugin.formulas import markdown2html, with_formulas
-from grading.nbgrader_plugin.gradebook import Standing
 from grading.engine.journal import write_whole
 from grading.judging.cells_to_run import role_of
+from grading.nbgrader_plugin.formulas import markdown2html, with_formulas
+from grading.nbgrader_plugin.gradebook import StoredGrades
 
 _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*</script>", re.IGNORECASE)
 _BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)
@@ -47,14 +47,14 @@ def focused(notebook: NotebookNode) -> list[NotebookNode]:
     return kept
 
 
-def graded(cell: NotebookNode, standing: Standing) -> NotebookNode:
+def graded(cell: NotebookNode, stored: StoredGrades) -> NotebookNode:
     """A copy, as deep as the change, with the grade and comment that nbgrader's template shows."""
     name = cell.metadata.get("nbgrader", {}).get("grade_id")
     shown: dict[str, Any] = {}
-    if name in standing.scores:
-        shown["score"], shown["points"] = standing.scores[name]
-    if name in standing.comments:
-        shown["comment"] = standing.comments[name]
+    if name in stored.scores:
+        shown["score"], shown["points"] = stored.scores[name]
+    if name in stored.comments:
+        shown["comment"] = stored.comments[name]
     shown_cell = NotebookNode(cell)
     if shown:
         shown_cell.metadata = NotebookNode(
@@ -72,15 +72,15 @@ class FeedbackWriter:
         converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
         self._exporter = _Page(config=converter.config, log=log)
 
-    def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, standing: Standing) -> None:
+    def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, stored: StoredGrades) -> None:
         """Write one page; the notebook is not changed."""
-        scores = standing.scores.values()
+        scores = stored.scores.values()
         facts = {
-            "assignment": lesson, "notebook": lesson, "student": student, "late_penalty": standing.penalty,
-            "score": sum(score for score, _ in scores) - standing.penalty, "max_score": sum(most for _, most in scores),
+            "assignment": lesson, "notebook": lesson, "student": student, "late_penalty": stored.penalty,
+            "score": sum(score for score, _ in scores) - stored.penalty, "max_score": sum(most for _, most in scores),
         }  # fmt: skip
         page = NotebookNode(notebook)
-        page.cells = [graded(cell, standing) for cell in focused(notebook)]
+        page.cells = [graded(cell, stored) for cell in focused(notebook)]
         html = self._exporter.page(page, facts)
         html = _EXTERNAL_SHEET.sub("", _EXTERNAL_SCRIPT.sub("", html))
         html = _NO_ALT.sub(

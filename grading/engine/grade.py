@@ -1,4 +1,4 @@
-"""Grades a class: the slow stage over a crew, then judge, gradebook and feedback as results come in.
+"""Grades a class: the slow stage over a executor, then judge, gradebook and feedback as results come in.
 
 Each result is on disk (`journal`) before anything else happens with it, and gradebook and pages are made from what is
 on disk: a run that was killed is taken up by the next without executing anything twice.
@@ -16,21 +16,22 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.interrupts import Brake
-from grading.engine.executors import Crew, Threads, start_zygote_early
-from grading.engine.recorder import Desk, Room, prepare
 from grading.engine.execute import Executed, Job
-from grading.nbgrader_plugin.gradebook import Register
+from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
+from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
 from grading.engine.keys import lesson_version, mark_of, submission_key
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
-from grading.judging.judge import fresh_seed
+from grading.engine.recorder import LessonContext, ResultRecorder, prepare
 from grading.intake.find_submissions import Submission, find_submissions
+from grading.judging.judge import fresh_seed
 from grading.nbgrader_plugin.config import configure
+from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits
+from grading.submission_id import SubmissionId
 
 TICK_SECONDS = 0.2
 GPU_MEMORY = 0.9  # of each GPU, for all submissions at once
@@ -58,7 +59,7 @@ def grade(
     regrade: bool = False,
     device: str = "cpu",
     progress: Watcher | None = None,
-    crew: Crew | None = None,
+    executor: SubmissionExecutor | None = None,
 ) -> list[SubmissionOutcome]:
     """Grade every submission of `lessons` found under `submissions`.
 
@@ -74,36 +75,36 @@ def grade(
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
-    if sandbox != "none" and crew is None:
+    if sandbox != "none" and executor is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"
     gpu_share = GPU_MEMORY / max(1, jobs) if device == "cuda" else None
-    if gpu_share and crew is None and not gpu.device_nodes():
+    if gpu_share and executor is None and not gpu.device_nodes():
         raise CourseError("--device cuda: this machine shows no NVIDIA GPU (no /dev/nvidia0)")
-    if warm and crew is None:
+    if warm and executor is None:
         start_zygote_early(gpu_share)
     progress = progress or Silent()
     out = Path(out).resolve()
     out.mkdir(parents=True, exist_ok=True)
-    crew = crew or Threads(jobs)
+    executor = executor or Threads(jobs)
     try:
         with only_run(out):
             config = configure(Config(), course.root, out, db_url=db_url, course=course)
-            with Register(config.CourseDirectory.db_url, config) as register:
-                run = _Run(course, lessons, register, config, out, seed, sandbox, progress, gpu_share)
-                return run.grade(Path(submissions), crew, warm=warm, regrade=regrade)
+            with GradebookWriter(config.CourseDirectory.db_url, config) as gradebook:
+                run = _Run(course, lessons, gradebook, config, out, seed, sandbox, progress, gpu_share)
+                return run.grade(Path(submissions), executor, warm=warm, regrade=regrade)
     finally:
-        crew.close()
+        executor.close()
 
 
 class _Run:
     """One call of `grade`."""
 
     def __init__(
-        self, course: Course, lessons: Sequence[str], register: Register, config: Config, out: Path,
+        self, course: Course, lessons: Sequence[str], gradebook: GradebookWriter, config: Config, out: Path,
         seed: int | None, sandbox: str, progress: Watcher, gpu_share: float | None = None,
     ) -> None:  # fmt: skip
-        self._course, self._lessons, self._register = course, list(lessons), register
+        self._course, self._lessons, self._gradebook = course, list(lessons), gradebook
         self._sandbox, self._progress, self._asked_seed, self._gpu_share = sandbox, progress, seed, gpu_share
         self._seed = fresh_seed() if seed is None else seed
         self._journal = Journal(out)
@@ -111,26 +112,28 @@ class _Run:
         self._config, self._out = config, out
         self._told: set[str] = set()
 
-    def grade(self, submissions: Path, crew: Crew, *, warm: bool, regrade: bool) -> list[SubmissionOutcome]:
+    def grade(
+        self, submissions: Path, executor: SubmissionExecutor, *, warm: bool, regrade: bool
+    ) -> list[SubmissionOutcome]:
         found = find_submissions(submissions, self._lessons, [lesson.id for lesson in self._course.lessons])
         for text in found.notes:
             self._progress.note(text)
-        rooms = {lesson: prepare(self._course, lesson, self._seed, self._register) for lesson in self._lessons}
-        desk = Desk(self._course, rooms, self._register, self._journal, self._config, self._out)
+        contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}
+        recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:
-            self._journal.grade_again((s.student, s.lesson) for s in found.submissions)
-        todo = self._what_is_new(found.submissions, keys, desk, rooms)
+            self._journal.grade_again(SubmissionId(s.student, s.lesson) for s in found.submissions)
+        todo = self._what_is_new(found.submissions, keys, recorder, contexts)
         if kept := len(found.submissions) - len(todo):
             self._progress.note(f"{kept} submissions were graded before and have not changed (--regrade grades them).")
-        with Brake() as brake:
+        with InterruptGuard() as guard:
             self._progress.start(len(todo))
             try:
-                crew.start(_released(self._course), warm=warm)
-                self._execute(todo, keys, crew, desk, brake, warm)
+                executor.start(_released(self._course), warm=warm)
+                self._execute(todo, keys, executor, recorder, guard, warm)
             finally:
                 self._progress.stop()
-        return [self._journal.latest[s.student, s.lesson] for s in found.submissions]
+        return [self._journal.latest[SubmissionId(s.student, s.lesson)] for s in found.submissions]
 
     def _keys(self, submissions: Sequence[Submission]) -> dict[Submission, tuple[str, str]]:
         """Key and mark of each."""
@@ -145,29 +148,29 @@ class _Run:
         return found
 
     def _what_is_new(
-        self, submissions: Sequence[Submission], keys: dict[Submission, tuple[str, str]], desk: Desk,
-        rooms: dict[str, Room],
+        self, submissions: Sequence[Submission], keys: dict[Submission, tuple[str, str]], recorder: ResultRecorder,
+        contexts: dict[str, LessonContext],
     ) -> list[Submission]:  # fmt: skip
         """What has to be executed; the rest is looked after: a killed run may not have saved it."""
         todo: list[Submission] = []
         kept: list[Submission] = []
         for submission in submissions:
-            place = submission.student, submission.lesson
-            known = self._journal.latest.get(place)
-            same = known is not None and known.key == keys[submission][0] and place not in self._journal.due
+            submission_id = SubmissionId(submission.student, submission.lesson)
+            known = self._journal.latest.get(submission_id)
+            same = known is not None and known.key == keys[submission][0] and submission_id not in self._journal.due
             (kept if same else todo).append(submission)
-        for lesson in rooms:
+        for lesson in contexts:
             group = [s for s in kept if s.lesson == lesson]
-            held = self._register.standing(lesson, [s.student for s in group])
+            held = self._gradebook.stored(lesson, [s.student for s in group])
             for submission in group:
-                if not desk.keep(submission, *keys[submission], held.get(submission.student)):
+                if not recorder.keep(submission, *keys[submission], held.get(submission.student)):
                     todo.append(submission)
-        desk.settle()
+        recorder.settle()
         return sorted(todo, key=lambda s: (s.student, s.lesson))
 
     def _execute(
-        self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], crew: Crew, desk: Desk,
-        brake: Brake, warm: bool,
+        self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], executor: SubmissionExecutor,
+        recorder: ResultRecorder, guard: InterruptGuard, warm: bool,
     ) -> None:  # fmt: skip
         limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
         waiting = iter(todo)
@@ -175,34 +178,34 @@ class _Run:
         clock = _Clock()
         done = 0
         try:
-            while not brake.pulled:
-                while len(at_work) < crew.room() and (submission := next(waiting, None)) is not None:
+            while not guard.requested:
+                while len(at_work) < executor.capacity() and (submission := next(waiting, None)) is not None:
                     job = Job(
                         submission.student, submission.lesson, submission.path, self._seed, limits, self._sandbox,
                         submission.problem, submission.notes, warm,
                     )  # fmt: skip
-                    at_work[clock.watched(crew.submit(job))] = submission
+                    at_work[clock.watched(executor.submit(job))] = submission
                 if not at_work:
                     break
                 ended, _ = wait(at_work, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-                done += self._take(ended, at_work, keys, desk, clock)
-                desk.settle_when_due()
+                done += self._take(ended, at_work, keys, recorder, clock)
+                recorder.settle_when_due()
         except BaseException:
-            crew.stop()
+            executor.stop()
             raise
-        if brake.pulled and (at_work or next(waiting, None) is not None):
+        if guard.requested and (at_work or next(waiting, None) is not None):
             self._progress.note("stopping")
-            crew.stop()
-            done += self._take([future for future in at_work if future.done()], at_work, keys, desk, clock)
-            desk.settle()
+            executor.stop()
+            done += self._take([future for future in at_work if future.done()], at_work, keys, recorder, clock)
+            recorder.settle()
             raise Interrupted(done, len(todo))
-        desk.settle()
+        recorder.settle()
 
     def _take(
         self, ended: Sequence[Future[Executed]] | set[Future[Executed]], at_work: dict[Future[Executed], Submission],
-        keys: dict[Submission, tuple[str, str]], desk: Desk, clock: _Clock,
+        keys: dict[Submission, tuple[str, str]], recorder: ResultRecorder, clock: _Clock,
     ) -> int:  # fmt: skip
-        """Hands what came back to the desk; returns how many submissions that were."""
+        """Hands what came back to the recorder; returns how many submissions that were."""
         taken = 0
         for future in ended:
             submission = at_work.pop(future)
@@ -217,7 +220,7 @@ class _Run:
             for warning in set(executed.warnings) - self._told:
                 self._told.add(warning)
                 self._progress.note(warning)
-            self._progress.advance(desk.record(submission, executed, *keys[submission]))
+            self._progress.advance(recorder.record(submission, executed, *keys[submission]))
             taken += 1
         return taken
 

@@ -8,14 +8,14 @@ from types import FrameType
 from typing import Any
 
 
-class Brake:
+class InterruptGuard:
     """Holds Ctrl-C while entered, in the main thread; a second Ctrl-C is an ordinary KeyboardInterrupt."""
 
     def __init__(self) -> None:
-        self.pulled = False
+        self.requested = False
         self._before: Any = None
 
-    def __enter__(self) -> Brake:
+    def __enter__(self) -> InterruptGuard:
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._pull)
         return self
@@ -26,6 +26,6 @@ class Brake:
             self._before = None
 
     def _pull(self, number: int, frame: FrameType | None) -> None:
-        if self.pulled:
+        if self.requested:
             raise KeyboardInterrupt
-        self.pulled = True
+        self.requested = True

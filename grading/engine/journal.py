@@ -20,8 +20,7 @@ from typing import Any
 
 from grading.course import CourseError
 from grading.engine.outcome import RESULTS, SubmissionOutcome
-
-Place = tuple[str, str]  # student, lesson
+from grading.submission_id import SubmissionId
 
 
 class Journal:
@@ -36,10 +35,10 @@ class Journal:
 
     def __init__(self, folder: Path) -> None:
         self._path = Path(folder) / RESULTS
-        self.latest: dict[Place, SubmissionOutcome] = {}
-        self.marks: dict[Place, str] = {}
-        self.due: set[Place] = set()
-        self.earlier: dict[Place, list[SubmissionOutcome]] = {}
+        self.latest: dict[SubmissionId, SubmissionOutcome] = {}
+        self.marks: dict[SubmissionId, str] = {}
+        self.due: set[SubmissionId] = set()
+        self.earlier: dict[SubmissionId, list[SubmissionOutcome]] = {}
         if self._path.exists():
             with self._path.open("rb") as file:
                 for line in file:
@@ -52,34 +51,34 @@ class Journal:
             if "saved" in value:
                 self._saved(value["saved"])
             elif "again" in value:
-                self.due |= {(student, lesson) for student, lesson in value["again"]}
+                self.due |= {SubmissionId(*pair) for pair in value["again"]}
             else:
                 self._outcome(SubmissionOutcome.from_dict(value))
         except (ValueError, TypeError, KeyError):
             pass
 
     def _outcome(self, outcome: SubmissionOutcome) -> None:
-        place = outcome.student, outcome.lesson
-        before = self.latest.get(place)
+        submission_id = SubmissionId(outcome.student, outcome.lesson)
+        before = self.latest.get(submission_id)
         if before is not None and _another_attempt(before, outcome):
-            self.earlier.setdefault(place, []).append(before)
-        self.latest[place] = outcome
-        self.marks.pop(place, None)
-        self.due.discard(place)
+            self.earlier.setdefault(submission_id, []).append(before)
+        self.latest[submission_id] = outcome
+        self.marks.pop(submission_id, None)
+        self.due.discard(submission_id)
 
     def _saved(self, entries: Iterable[Mapping[str, Any]]) -> None:
         for entry in entries:
-            place = str(entry["student"]), str(entry["lesson"])
-            outcome = self.latest[place]
-            self.latest[place] = replace(outcome, seconds={**outcome.seconds, **entry["seconds"]})
-            self.marks[place] = str(entry["mark"])
+            submission_id = SubmissionId(str(entry["student"]), str(entry["lesson"]))
+            outcome = self.latest[submission_id]
+            self.latest[submission_id] = replace(outcome, seconds={**outcome.seconds, **entry["seconds"]})
+            self.marks[submission_id] = str(entry["mark"])
 
     def add(self, outcome: SubmissionOutcome) -> None:
         """On disk when this returns."""
         self._outcome(outcome)
         self._append(outcome.to_json())
 
-    def add_saved(self, saved: Mapping[Place, tuple[str, Mapping[str, float]]]) -> None:
+    def add_saved(self, saved: Mapping[SubmissionId, tuple[str, Mapping[str, float]]]) -> None:
         """The mark, and seconds by stage, of outcomes that are in the gradebook and have their page."""
         if not saved:
             return
@@ -90,9 +89,9 @@ class Journal:
         self._saved(entries)
         self._append(json.dumps({"saved": entries}, ensure_ascii=False))
 
-    def grade_again(self, places: Iterable[Place]) -> None:
+    def grade_again(self, ids: Iterable[SubmissionId]) -> None:
         """These count as not graded from now on, in runs to come too, until they are."""
-        again = sorted(set(places) & set(self.latest))
+        again = sorted(set(ids) & set(self.latest))
         if again:
             self.due |= set(again)
             self._append(json.dumps({"again": again}, ensure_ascii=False))
@@ -148,3 +147,18 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_results(folder: Path) -> list[SubmissionOutcome]:
+    """All outcomes of an output folder; for a submission graded more than once the last one.
+
+    A line cut off by a crash is passed over: its submission counts as not graded.
+    """
+    latest = Journal(folder).latest
+    return [latest[key] for key in sorted(latest)]
+
+
+def read_attempts(folder: Path) -> dict[tuple[str, str], list[SubmissionOutcome]]:
+    """By student and lesson: one outcome for each different file that was graded, the latest one last."""
+    journal = Journal(folder)
+    return {place: [*journal.earlier.get(place, ()), outcome] for place, outcome in sorted(journal.latest.items())}

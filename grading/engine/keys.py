@@ -14,7 +14,15 @@ from grading.course import Course
 from grading.intake.find_submissions import Submission
 
 _HERE = Path(__file__).resolve().parents[1]
-_ENGINE = ("exam", "intake", "sandbox", "build/source.py", "engine/execute.py", "engine/keys.py", "copying.py")
+_ENGINE = (
+    "judging",
+    "intake",
+    "sandbox",
+    "lesson_builder/source.py",
+    "engine/execute.py",
+    "engine/keys.py",
+    "copying.py",
+)
 _LIBRARIES = ("torch", "numpy", "einops", "ipython", "ipykernel", "safetensors")
 _PIECE = 1 << 20
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 RESULTS = "results.jsonl"
@@ -94,22 +93,3 @@ class SubmissionOutcome:
         raw["questions"] = tuple(QuestionOutcome(**q) for q in raw["questions"])
         raw["notes"], raw["suspicious"] = tuple(raw["notes"]), tuple(raw["suspicious"])
         return cls(**raw)
-
-
-def read_results(folder: Path) -> list[SubmissionOutcome]:
-    """All outcomes of an output folder; for a submission graded more than once the last one.
-
-    A line cut off by a crash is passed over: its submission counts as not graded.
-    """
-    from grading.engine.journal import Journal
-
-    latest = Journal(folder).latest
-    return [latest[key] for key in sorted(latest)]
-
-
-def read_attempts(folder: Path) -> dict[tuple[str, str], list[SubmissionOutcome]]:
-    """By student and lesson: one outcome for each different file that was graded, the latest one last."""
-    from grading.engine.journal import Journal
-
-    journal = Journal(folder)
-    return {place: [*journal.earlier.get(place, ()), outcome] for place, outcome in sorted(journal.latest.items())}

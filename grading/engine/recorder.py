@@ -17,14 +17,15 @@ from traitlets.config import Config
 from grading.course import Course, CourseError
 from grading.engine.execute import Executed, clean
 from grading.engine.feedback import FeedbackWriter
-from grading.nbgrader_plugin.gradebook import Entry, Place, Register, Standing
 from grading.engine.journal import Journal, write_whole
 from grading.engine.keys import content_of
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
-from grading.nbgrader_plugin.rubrics import rubrics_of, with_rubrics, without_rubrics
-from grading.judging.judge import Judge, judge_of
-from grading.judging.cells_to_run import role_of
 from grading.intake.find_submissions import Submission
+from grading.judging.cells_to_run import role_of
+from grading.judging.judge import Judge, judge_of
+from grading.nbgrader_plugin.gradebook import Entry, GradebookWriter, StoredGrades
+from grading.nbgrader_plugin.rubrics import rubrics_of, with_rubrics, without_rubrics
+from grading.submission_id import SubmissionId
 from helpers.checks.verdict import Verdict
 
 BATCH = 32
@@ -32,7 +33,7 @@ BATCH_SECONDS = 4.0
 
 
 @dataclass(frozen=True)
-class Room:
+class LessonContext:
     """What is prepared once per lesson; `written`: its written questions; `rubrics`: what they are graded by."""
 
     judge: Judge
@@ -40,7 +41,7 @@ class Room:
     rubrics: Mapping[str, str]
 
 
-def prepare(course: Course, lesson: str, seed: int, register: Register) -> Room:
+def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) -> LessonContext:
     """The lesson in the gradebook, its judge under `seed`.
 
     Raises:
@@ -51,9 +52,9 @@ def prepare(course: Course, lesson: str, seed: int, register: Register) -> Room:
         if not path.exists():
             raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
     template = nbformat.read(released, as_version=4)
-    register.register_lesson(course.lesson(lesson), released)
+    gradebook.register_lesson(course.lesson(lesson), released)
     written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
-    return Room(judge_of(course, lesson, seed), written, rubrics_of(course.source(lesson)))
+    return LessonContext(judge_of(course, lesson, seed), written, rubrics_of(course.source(lesson)))
 
 
 @dataclass
@@ -64,20 +65,32 @@ class _Open:
     outcome: SubmissionOutcome
     notebook: NotebookNode | None
     mark: str
-    held: Standing | None = None  # it is in the gradebook already; only its page has to be written anew
+    held: StoredGrades | None = None  # it is in the gradebook already; only its page has to be written anew
 
     @property
-    def place(self) -> Place:
-        return self.submission.student, self.submission.lesson
+    def submission_id(self) -> SubmissionId:
+        return SubmissionId(self.submission.student, self.submission.lesson)
 
 
-class Desk:
+class ResultRecorder:
     """Judges, records, saves; for one thread."""
 
     def __init__(
-        self, course: Course, rooms: dict[str, Room], register: Register, journal: Journal, config: Config, out: Path
+        self,
+        course: Course,
+        contexts: dict[str, LessonContext],
+        gradebook: GradebookWriter,
+        journal: Journal,
+        config: Config,
+        out: Path,
     ) -> None:
-        self._course, self._rooms, self._register, self._journal, self._out = course, rooms, register, journal, out
+        self._course, self._contexts, self._gradebook, self._journal, self._out = (
+            course,
+            contexts,
+            gradebook,
+            journal,
+            out,
+        )
         self._feedback = FeedbackWriter(config)
         self._open: list[_Open] = []
         self._since = 0.0
@@ -100,17 +113,17 @@ class Desk:
             self._put(_Open(submission, outcome, notebook, mark))
         return outcome
 
-    def keep(self, submission: Submission, key: str, mark: str, standing: Standing | None) -> bool:
+    def keep(self, submission: Submission, key: str, mark: str, stored: StoredGrades | None) -> bool:
         """Look after a submission that was graded before; False: it has to be executed after all."""
-        place = submission.student, submission.lesson
-        outcome = self._journal.latest[place]
+        submission_id = SubmissionId(submission.student, submission.lesson)
+        outcome = self._journal.latest[submission_id]
         notebook = None
-        saved = standing is not None and self._journal.marks.get(place) == mark
+        saved = stored is not None and self._journal.marks.get(submission_id) == mark
         if outcome.feedback:
             page, path = self._out / outcome.feedback, self._autograded(submission)
             if not path.is_file():
                 return False
-            if saved and page.is_file() and self._updated(outcome, standing) == outcome:
+            if saved and page.is_file() and self._updated(outcome, stored) == outcome:
                 return True
             try:
                 notebook = without_rubrics(nbformat.read(path, as_version=4))
@@ -118,7 +131,7 @@ class Desk:
                 return False
         elif saved:
             return True
-        self._put(_Open(submission, outcome, notebook, mark, standing if saved else None))
+        self._put(_Open(submission, outcome, notebook, mark, stored if saved else None))
         return True
 
     def _put(self, item: _Open) -> None:
@@ -139,40 +152,40 @@ class Desk:
 
     def _settle(self, items: Sequence[_Open]) -> None:
         begin = time.perf_counter()
-        entries = [Entry(*i.place, i.notebook, i.submission.timestamp) for i in items if i.held is None]
-        held = {i.place: i.held for i in items if i.held is not None} | self._register.save(entries)
+        entries = [Entry(*i.submission_id, i.notebook, i.submission.timestamp) for i in items if i.held is None]
+        held = {i.submission_id: i.held for i in items if i.held is not None} | self._gradebook.save(entries)
         each = (time.perf_counter() - begin) / len(items)
-        saved: dict[Place, tuple[str, dict[str, float]]] = {}
+        saved: dict[SubmissionId, tuple[str, dict[str, float]]] = {}
         for item in items:
-            standing = held[item.place]
+            stored = held[item.submission_id]
             begin = time.perf_counter()
             try:
-                if isinstance(standing, Exception):
-                    raise standing
+                if isinstance(stored, Exception):
+                    raise stored
                 if item.notebook is not None:
-                    outcome = self._updated(item.outcome, standing)
-                    self._feedback.write(*item.place, item.notebook, self._out / outcome.feedback, standing)
+                    outcome = self._updated(item.outcome, stored)
+                    self._feedback.write(*item.submission_id, item.notebook, self._out / outcome.feedback, stored)
                     if outcome != item.outcome:
                         self._journal.add(outcome)
             except Exception as error:
                 failed = replace(item.outcome, status="failed", reason=_fault(error), key="")
                 self._journal.add(failed)
                 continue
-            saved[item.place] = item.mark, {"save": each, "feedback": time.perf_counter() - begin}
+            saved[item.submission_id] = item.mark, {"save": each, "feedback": time.perf_counter() - begin}
         self._journal.add_saved(saved)
 
     def _judge(self, submission: Submission, executed: Executed) -> SubmissionOutcome:
         if executed.notebook is None:
             return self._zero(submission, executed.status, executed.reason, executed.notes)
-        room, notebook = self._rooms[submission.lesson], executed.notebook
+        context, notebook = self._contexts[submission.lesson], executed.notebook
         begin = time.perf_counter()
         clean(notebook)
-        verdicts, suspicious = room.judge.judge_notebook(notebook, executed.stopped)
+        verdicts, suspicious = context.judge.judge_notebook(notebook, executed.stopped)
         notebook.metadata["vitlab"] = {"lesson": submission.lesson, "intake": list(executed.notes)}
-        whole = with_rubrics(notebook, room.rubrics)
+        whole = with_rubrics(notebook, context.rubrics)
         write_whole(self._autograded(submission), _on_one_line(whole))
         cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
-        written = [_written(name, *determine_grade(cells[name])) for name in room.written]
+        written = [_written(name, *determine_grade(cells[name])) for name in context.written]
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")
         return SubmissionOutcome(
             submission.student, submission.lesson, executed.status, executed.reason,
@@ -183,18 +196,18 @@ class Desk:
     def _autograded(self, submission: Submission) -> Path:
         return self._out / "autograded" / submission.student / submission.lesson / f"{submission.lesson}.ipynb"
 
-    def _updated(self, outcome: SubmissionOutcome, standing: Standing | None) -> SubmissionOutcome:
+    def _updated(self, outcome: SubmissionOutcome, stored: StoredGrades | None) -> SubmissionOutcome:
         """With the written questions as the gradebook has them."""
-        assert standing is not None
-        written = standing.written(self._rooms[outcome.lesson].written)
+        assert stored is not None
+        written = stored.written(self._contexts[outcome.lesson].written)
         kept = tuple(q for q in outcome.questions if q.question not in written)
         return replace(outcome, questions=(*kept, *(_written(cell, *row) for cell, row in written.items())))
 
     def _zero(self, submission: Submission, status: str, reason: str, notes: Sequence[str] = ()) -> SubmissionOutcome:
-        room = self._rooms[submission.lesson]
-        reference = room.judge.reference
+        context = self._contexts[submission.lesson]
+        reference = context.judge.reference
         questions = [
-            QuestionOutcome(qid, room.judge.title(qid), 0.0, points, "no answer", reason)
+            QuestionOutcome(qid, context.judge.title(qid), 0.0, points, "no answer", reason)
             for qid, points in reference.points.items()
         ]
         for cell in reference.lesson.of("written"):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from grading.intake.cells import Piece, Slot, of_role
+from grading.intake.code_analysis import definitions, look, statements, syntax_error
 from grading.intake.match_cells import Homes
 from grading.intake.rejoin_cells import join_parts
-from grading.intake.code_analysis import definitions, look, statements, syntax_error
-from grading.intake.cells import Piece, Slot, of_role
 
 UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
 MAX_VERSIONS = 20  # of one answer that are looked at: the last ones

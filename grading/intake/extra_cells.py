@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from grading.intake.code_analysis import Code, look
 from grading.intake.cells import Piece, Slot, of_role
+from grading.intake.code_analysis import Code, look
 
 MAX_MOVED = 50  # cells of one submission
 NOTHING = Code(True)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grading.intake.code_analysis import look, statements, without_checks
 from grading.intake.cells import FIXED, Piece, Slot, of_role
+from grading.intake.code_analysis import look, statements, without_checks
 
 ALIKE = 0.6  # share of lines in common, below which a changed cell is not taken for a copy
 MAX_COMPARED = 400  # pairs of cells compared line by line

@@ -10,8 +10,8 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from grading.intake.decode import Unreadable
 from grading.intake.code_analysis import look
+from grading.intake.decode import Unreadable
 
 MAX_CELLS = 2000
 MAX_CODE = 2 * 2**20  # characters of all code cells together

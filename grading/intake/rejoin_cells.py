@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from grading.intake.match_cells import Homes
-from grading.intake.code_analysis import look
 from grading.intake.cells import Piece
+from grading.intake.code_analysis import look
+from grading.intake.match_cells import Homes
 
 MAX_PARTS = 5  # of one definition
 MAX_STRAYS = 20  # parts that stand alone and are looked at

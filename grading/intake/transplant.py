@@ -13,11 +13,11 @@ from nbformat import NotebookNode
 
 from grading.copying import copied
 from grading.intake.answers import Answers, choose_answers
-from grading.intake.extra_cells import Layout, lay_out
-from grading.intake.match_cells import Homes, find_homes
-from grading.intake.lessons import other_lesson
-from grading.intake.normalise import bounded
 from grading.intake.cells import FIXED, Piece, Slot, of_role, pieces_of, slots_of
+from grading.intake.extra_cells import Layout, lay_out
+from grading.intake.lessons import other_lesson
+from grading.intake.match_cells import Homes, find_homes
+from grading.intake.normalise import bounded
 from grading.intake.written import Prose, choose_written
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from grading.intake.match_cells import Homes
 from grading.intake.cells import Piece, Slot, of_role
+from grading.intake.match_cells import Homes
 
 MIN_ADDED = 20  # characters in the question's text that make an answer
 MAX_NEAR = 5  # cells without a home that may together be one answer

@@ -13,16 +13,16 @@ from threading import Lock
 from nbformat import NotebookNode, from_dict
 
 from grading.course import Course
+from grading.judging.cells_to_run import role_of
 from grading.judging.pictures import Pictures
 from grading.judging.reference import Reference, load_reference
 from grading.judging.seeds import seed_of
-from grading.judging.cells_to_run import role_of
-from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
 from helpers.checks.card import card
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.question import Case, Expected, public_rng
 from helpers.checks.result import picture_alt
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer
+from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
 from helpers.questions import find
 
 _MACHINERY = re.compile(

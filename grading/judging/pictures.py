@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from helpers.checks.wire_format import Arrays
 from helpers.checks.check import draw
 from helpers.checks.question import Case, Question
 from helpers.checks.verdict import Verdict
+from helpers.checks.wire_format import Arrays
 
 REMEMBERED = 512  # pictures of a few kilobytes each
 

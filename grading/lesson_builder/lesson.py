@@ -19,11 +19,11 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from grading.course import Course
+from grading.judging.reference import load_reference
 from grading.lesson_builder.expectations import differences, public_expectations
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook, without_outputs
 from grading.lesson_builder.source import LessonError, read_source
-from grading.course import Course
-from grading.judging.reference import load_reference
 from grading.nbgrader_plugin.config import configure
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.expectations import to_bytes

@@ -11,8 +11,8 @@ from pathlib import Path
 from nbgrader.api import Gradebook, MissingEntry
 
 from grading.course import Course, CourseError
-from grading.nbgrader_plugin.gradebook import commands_on_path
 from grading.lms.roster import Roster
+from grading.nbgrader_plugin.gradebook import commands_on_path
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 MOODLE = (

@@ -32,8 +32,7 @@ from traitlets.config import Config
 
 from grading.course import Lesson
 from grading.nbgrader_plugin.late_penalty import LatePenalties
-
-Place = tuple[str, str]  # student, lesson
+from grading.submission_id import SubmissionId
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,12 @@ class Entry:
     timestamp: datetime | None = None
 
     @property
-    def place(self) -> Place:
-        return self.student, self.lesson
+    def submission_id(self) -> SubmissionId:
+        return SubmissionId(self.student, self.lesson)
 
 
 @dataclass(frozen=True)
-class Standing:
+class StoredGrades:
     """What the gradebook holds of a submission.
 
     Attributes:
@@ -79,7 +78,7 @@ def commands_on_path() -> None:
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", "")])
 
 
-class Register:
+class GradebookWriter:
     """The gradebook of a course, open until `close`. For one thread.
 
     Args:
@@ -101,7 +100,7 @@ class Register:
         _make_tables(db_url)
         self._gradebook = Gradebook(db_url)
 
-    def __enter__(self) -> Register:
+    def __enter__(self) -> GradebookWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -138,7 +137,7 @@ class Register:
             db.autoflush = True
             self._cells.save(self._gradebook, notebook, lesson.id)
 
-    def save(self, entries: Sequence[Entry]) -> dict[Place, Standing | Exception]:
+    def save(self, entries: Sequence[Entry]) -> dict[SubmissionId, StoredGrades | Exception]:
         """Save judged notebooks' scores as nbgrader's SaveAutoGrades does; a manual score given before is kept.
 
         All in one transaction; where that fails, one by one, and what still fails is returned in its place.
@@ -149,12 +148,12 @@ class Register:
             self._save_all(entries)
         except Exception as error:
             if len(entries) == 1:
-                return {entries[0].place: error}
+                return {entries[0].submission_id: error}
             return {place: result for entry in entries for place, result in self.save([entry]).items()}
-        found: dict[Place, Standing | Exception] = {}
+        found: dict[SubmissionId, StoredGrades | Exception] = {}
         for lesson, group in _by_lesson(entries):
-            standing = self.standing(lesson, [entry.student for entry in group])
-            found |= {(student, lesson): held for student, held in standing.items()}
+            stored = self.stored(lesson, [entry.student for entry in group])
+            found |= {SubmissionId(student, lesson): held for student, held in stored.items()}
         return found
 
     def _save_all(self, entries: Sequence[Entry]) -> None:
@@ -200,14 +199,14 @@ class Register:
         db.flush()
         return found
 
-    def standing(self, lesson: str, students: Sequence[str]) -> dict[str, Standing]:
+    def stored(self, lesson: str, students: Sequence[str]) -> dict[str, StoredGrades]:
         """What is held of these students' submissions; those that aren't in the gradebook are left out."""
-        found: dict[str, Standing] = {}
+        found: dict[str, StoredGrades] = {}
         for start in range(0, len(students), 500):  # databases have a largest number of parameters
-            found |= self._standing(lesson, students[start : start + 500])
+            found |= self._stored(lesson, students[start : start + 500])
         return found
 
-    def _standing(self, lesson: str, students: Sequence[str]) -> dict[str, Standing]:
+    def _stored(self, lesson: str, students: Sequence[str]) -> dict[str, StoredGrades]:
         asked = _of(lesson, students)
         db = self._gradebook.db
         try:
@@ -241,7 +240,7 @@ class Register:
                 waiting[student].add(name)
         for student, name, comment in comments:
             said[student][name] = comment
-        return {s: Standing(scores[s], frozenset(waiting[s]), said[s], penalties[s]) for s in penalties}
+        return {s: StoredGrades(scores[s], frozenset(waiting[s]), said[s], penalties[s]) for s in penalties}
 
 
 class _Cells:

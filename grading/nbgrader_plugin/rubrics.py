@@ -12,9 +12,9 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
-from grading.lesson_builder.source import read_source
 from grading.course import load_course
 from grading.judging.cells_to_run import role_of
+from grading.lesson_builder.source import read_source
 
 
 def rubrics_of(source: Path) -> dict[str, str]:

@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grading.course import Course, CourseError
-from grading.engine.outcome import SubmissionOutcome, read_attempts, read_results
+from grading.engine.journal import read_attempts, read_results
+from grading.engine.outcome import SubmissionOutcome
 from grading.report import tally
 from grading.report.attempts import tally_attempts
 from grading.report.chart import bar_chart, question_chart
 from grading.report.leaderboard import leaderboards
-from grading.similarity import Group, answers_of
-from grading.similarity import similar_pairs as alike
+from grading.similarity import Group, alike, answers_of
 
 _HERE = Path(__file__).parent
 

@@ -11,28 +11,28 @@ from typing import Any
 
 from grading.course import Course, CourseError
 from grading.engine.outcome import SubmissionOutcome
-from grading.similarity.similar_pairs import Place
+from grading.similarity.similar_pairs import QuestionKey
 
 
 @dataclass(frozen=True)
 class Answers:
     """Arguments of `alike`."""
 
-    texts: dict[Place, dict[str, str]]
-    given: dict[Place, str]
+    texts: dict[QuestionKey, dict[str, str]]
+    given: dict[QuestionKey, str]
     known: dict[str, list[str]]
 
 
 def answers_of(outcomes: Iterable[SubmissionOutcome], out: Path, course: Course) -> Answers:
     """Every student's answers; a notebook that isn't there or can't be read is passed over."""
-    texts: dict[Place, dict[str, str]] = defaultdict(dict)
+    texts: dict[QuestionKey, dict[str, str]] = defaultdict(dict)
     lessons: dict[str, None] = {}
     for outcome in outcomes:
         lessons[outcome.lesson] = None
         path = out / "autograded" / outcome.student / outcome.lesson / f"{outcome.lesson}.ipynb"
         for question, text in _cells(path):
             texts[outcome.lesson, question][outcome.student] = text
-    given: dict[Place, str] = {}
+    given: dict[QuestionKey, str] = {}
     known: dict[str, list[str]] = {}
     for lesson in lessons:
         try:

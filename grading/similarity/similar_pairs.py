@@ -22,7 +22,7 @@ RARE = 0.05  # of the class, but always COMPANY: what more students wrote points
 COMPANY = 4
 SMALLEST = 12  # nodes that a student wrote; less leaves no room
 
-Place = tuple[str, str]  # lesson, question
+QuestionKey = tuple[str, str]  # lesson, question
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,9 @@ class Group:
 
 
 def alike(
-    answers: Mapping[Place, Mapping[str, str]], given: Mapping[Place, str], known: Mapping[str, Iterable[str]]
+    answers: Mapping[QuestionKey, Mapping[str, str]],
+    given: Mapping[QuestionKey, str],
+    known: Mapping[str, Iterable[str]],
 ) -> list[Group]:
     """Groups of students with near-identical answers, the clearest first.
 

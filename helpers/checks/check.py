@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import expectations
-from helpers.checks.wire_format import MIME, Answer, Arrays, Failure, encode
-from helpers.checks.undefined_names import EXAM_SEED, LABEL, NotThere
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
 from helpers.checks.sealed import SealedQuestion, handed_in
+from helpers.checks.undefined_names import EXAM_SEED, LABEL, NotThere
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
+from helpers.checks.wire_format import MIME, Answer, Arrays, Failure, encode
 from helpers.questions import find
 
 _status: dict[str, str] = {}

@@ -11,9 +11,9 @@ import numpy as np
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from helpers.checks.wire_format import read_metadata
 from helpers.checks.fingerprint import Fingerprint
 from helpers.checks.question import Expected
+from helpers.checks.wire_format import read_metadata
 
 FOLDER = Path(__file__).parent / "expected"
 

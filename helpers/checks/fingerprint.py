@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checks.wire_format import Arrays, Failure
 from helpers.checks.question import Case, Question
+from helpers.checks.wire_format import Arrays, Failure
 
 PROJECTIONS = 8
 CLOSE = 2e-3

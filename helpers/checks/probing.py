@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checks.wire_format import Arrays, Failure, collect
 from helpers.checks.precision import full_precision
 from helpers.checks.question import Case, Question
 from helpers.checks.seeding import seeded
+from helpers.checks.wire_format import Arrays, Failure, collect
 
 _CELL = re.compile(r"(ipykernel_\d+|<ipython-input|<answer|/cell_\d+)")
 

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-from helpers.checks.wire_format import read_metadata
 from helpers.checks.question import Case, Question
+from helpers.checks.wire_format import read_metadata
 
 FOLDER = "VITLAB_SEALED"
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from helpers.checks.wire_format import Answer, Arrays, Failure, MissingArray
 from helpers.checks.device_errors import meaning_of
 from helpers.checks.fingerprint import Fingerprint, matching_hint
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question
+from helpers.checks.wire_format import Answer, Arrays, Failure, MissingArray
 
 REPLAYED = "The arrays are those of the cases you see, whatever the answer was given. Compute them from the arguments."
 MET, NOT_MET, NOT_REACHED = "met", "not met", "not reached"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HandIn", "HandInError", "keep", "progress", "submit"]
 
-_HOME = {"keep": "keeping", "progress": "course_map"}
+_HOME = {"keep": "save_answers", "progress": "course_map"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
-from helpers.checks.stub_modules import rooms_of
 from helpers.checks.module_probes import NOTHING, as_single
+from helpers.checks.stub_modules import rooms_of
 from helpers.pictures.beyond_checks import fits_picture, pairs_picture
 
 FIT = "generalized_iou"

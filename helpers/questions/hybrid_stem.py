@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same_shape, tensor
-from helpers.checks.receptive_field import by_patch, influence, still_norms
 from helpers.checks.module_probes import as_single, number_of, prepared
 from helpers.checks.placed_weights import learned
+from helpers.checks.receptive_field import by_patch, influence, still_norms
 from helpers.checks.token_probes import goes_along
 from helpers.pictures.hybrid_checks import sight_picture
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
-from helpers.checks.stub_modules import known_parts
+from helpers.checks.forward_trace import class_token_on_its_way, tensors_made, token_pull
 from helpers.checks.module_probes import NOTHING, as_single, prepared
 from helpers.checks.placed_weights import learned
 from helpers.checks.seeding import seed_torch
-from helpers.checks.forward_trace import class_token_on_its_way, tensors_made, token_pull
+from helpers.checks.stub_modules import known_parts
 from helpers.pictures.vision_transformer import assembly_picture
 
 _SIZES = ("in_channels", "patch_size", "emb_size", "img_size", "depth", "num_heads", "expansion", "n_classes")

@@ -39,8 +39,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from helpers import check, ready
 from helpers.built import built
-from helpers.checks.receptive_field import influence, still_norms
 from helpers.checks.placed_kernels import ATTENTION, place_kernels
+from helpers.checks.receptive_field import influence, still_norms
 from helpers.data import DataUnavailable, load
 from helpers.data.shapes import draw_shapes
 from helpers.device import device

@@ -1,1 +1,1 @@
-"""Journeys in a real JupyterLab, in a real Chromium: one file each. `desk.py` starts the one and drives the other."""
+"""Journeys in a real JupyterLab, in a real Chromium: one file each. `jupyter_page.py` drives both."""

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from grading.bundle import make_bundle
-from tests.browser.jupyter_page import Desk, Lab, abroad, launch, visitor
+from tests.browser.jupyter_page import JupyterPage, Lab, abroad, launch, visitor
 from tests.classroom import filled
 
 LESSON = "02_positional_encoding"
@@ -56,16 +56,16 @@ def student(browser: Browser) -> Iterator:
 
 
 @pytest.fixture
-def desk(lab: Lab, student, tmp_path: Path) -> Iterator[Desk]:
+def jupyter(lab: Lab, student, tmp_path: Path) -> Iterator[JupyterPage]:
     """A fresh page; whatever a journey does, it asks no other machine for anything."""
     context, wanted = student
     wanted.clear()
     shutil.rmtree(lab.folder / "my_work", ignore_errors=True)
     page = context.new_page()
-    desk = Desk(page, lab)
-    yield desk
+    jupyter = JupyterPage(page, lab)
+    yield jupyter
     page.screenshot(path=tmp_path / "last.png")  # pytest keeps the folder of the last runs
-    desk.shut_down_kernels()
+    jupyter.shut_down_kernels()
     page.close()
     assert abroad(wanted) == [], "a page that needs the internet"
 

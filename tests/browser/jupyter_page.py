@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwrig
 from tests.chromium import FLAGS, chromium
 from tests.conftest import ROOT
 
-TOKEN = "desk"
+TOKEN = "vitlab"
 SECONDS = 1000  # Playwright counts milliseconds
 PATIENCE = 60 * SECONDS
 _NOTEBOOK = "jupyterapp.shell.currentWidget"
@@ -125,7 +125,7 @@ def abroad(addresses: list[str]) -> list[str]:
     ]  # fmt: skip
 
 
-class Desk:
+class JupyterPage:
     """A JupyterLab page with one notebook open."""
 
     def __init__(self, page: Page, lab: Lab) -> None:

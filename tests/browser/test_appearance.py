@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.jupyter_page import Desk
+from tests.browser.jupyter_page import JupyterPage
 from tests.classroom import solutions
 
 CONTRAST = 4.5  # WCAG 2, level AA, for words of this size
@@ -38,30 +38,30 @@ def wrong(course) -> dict[str, str]:
     return {"Q1": answer.replace("sin(", "SIN(").replace("cos(", "sin(").replace("SIN(", "cos(")}
 
 
-def test_a_card_and_the_map_read_well_in_both_themes_and_in_narrow_windows(desk: Desk, lesson, wrong) -> None:
-    desk.open(lesson("appearance", answers=wrong))
-    desk.begin()
-    desk.run("Q1")
-    desk.run("Q1-check")
+def test_a_card_and_the_map_read_well_in_both_themes_and_in_narrow_windows(jupyter: JupyterPage, lesson, wrong) -> None:
+    jupyter.open(lesson("appearance", answers=wrong))
+    jupyter.begin()
+    jupyter.run("Q1")
+    jupyter.run("Q1-check")
     for theme in ("Dark", "Light"):
-        desk.theme(theme)
-        faint = [pair for pair in desk.card("Q1-check").evaluate(CONTRASTS) if pair[1] < CONTRAST]
+        jupyter.theme(theme)
+        faint = [pair for pair in jupyter.card("Q1-check").evaluate(CONTRASTS) if pair[1] < CONTRAST]
         assert faint == [], f"too faint in the {theme} theme"
-    desk.command("application:toggle-left-area")
+    jupyter.command("application:toggle-left-area")
     for width, height in ((800, 900), (390, 844)):
-        desk.page.set_viewport_size({"width": width, "height": height})
-        card = desk.card("Q1-check")
+        jupyter.page.set_viewport_size({"width": width, "height": height})
+        card = jupyter.card("Q1-check")
         fits = "(e) => e.scrollWidth <= e.clientWidth + 1 && e.getBoundingClientRect().right <= innerWidth"
         assert card.evaluate(fits), f"the card is cut off at {width} pixels"
         image = card.locator("img").evaluate("(e) => e.getBoundingClientRect().width")
         assert 200 < image <= card.evaluate("(e) => e.clientWidth")
-    desk.page.set_viewport_size({"width": 1200, "height": 900})
-    desk.command("application:toggle-left-area")
+    jupyter.page.set_viewport_size({"width": 1200, "height": 900})
+    jupyter.command("application:toggle-left-area")
 
-    desk.go("lab/tree/notebooks/start_here.ipynb")
-    desk.wait_open("start_here.ipynb")
+    jupyter.go("lab/tree/notebooks/start_here.ipynb")
+    jupyter.wait_open("start_here.ipynb")
     for theme in ("Dark", "Light"):
-        desk.theme(theme)
-        shown = desk.run("map").locator(".jp-RenderedHTMLCommon")
+        jupyter.theme(theme)
+        shown = jupyter.run("map").locator(".jp-RenderedHTMLCommon")
         faint = [pair for pair in shown.evaluate(CONTRASTS) if pair[1] < CONTRAST]
         assert faint == [], f"too faint in the {theme} theme"

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from helpers.portfolio.course_map import lessons
-from tests.browser.jupyter_page import Desk
+from tests.browser.jupyter_page import JupyterPage
 
 
-def test_the_lab_opens_on_a_map_from_which_lessons_open(desk: Desk) -> None:
-    desk.go()
-    desk.wait_open("start_here.ipynb")
-    shown = desk.cell("map").locator(".jp-OutputArea")
+def test_the_lab_opens_on_a_map_from_which_lessons_open(jupyter: JupyterPage) -> None:
+    jupyter.go()
+    jupyter.wait_open("start_here.ipynb")
+    shown = jupyter.cell("map").locator(".jp-OutputArea")
     text = shown.inner_text()
     for lesson in lessons():
         assert f"{lesson['id'][:2]} · {lesson['title']}" in text, "before anything was run"
         assert f"{lesson['minutes']} min" in text
-    assert desk.page.locator(".Toastify__toast").all_inner_texts() == [], "nothing covers the page"
+    assert jupyter.page.locator(".Toastify__toast").all_inner_texts() == [], "nothing covers the page"
 
-    desk.run("map")
+    jupyter.run("map")
     assert "0 of" in shown.inner_text()
     assert "my_work" in shown.inner_text()
-    assert desk.errors() == []
+    assert jupyter.errors() == []
     shown.get_by_role("link", name="02 · Positional encoding").click()
-    desk.wait_open("02_positional_encoding.ipynb")
-    assert desk.page.get_by_role("heading", name="02 · Positional encoding").is_visible()
+    jupyter.wait_open("02_positional_encoding.ipynb")
+    assert jupyter.page.get_by_role("heading", name="02 · Positional encoding").is_visible()

@@ -1,4 +1,4 @@
-"""The instructor's desk: formgrader shows our grades and cards, and a score given there by hand stays."""
+"""The instructor's jupyter: formgrader shows our grades and cards, and a score given there by hand stays."""
 
 from __future__ import annotations
 

@@ -2,36 +2,36 @@
 
 from __future__ import annotations
 
-from tests.browser.jupyter_page import Desk
+from tests.browser.jupyter_page import JupyterPage
 
 
-def test_shift_enter_leads_through_the_lesson_to_a_passed_check(desk: Desk, lesson) -> None:
-    desk.open(lesson("keyboard"))
-    press = desk.page.keyboard.press
-    desk.page.wait_for_function("() => document.activeElement?.closest('.jp-Notebook')")
+def test_shift_enter_leads_through_the_lesson_to_a_passed_check(jupyter: JupyterPage, lesson) -> None:
+    jupyter.open(lesson("keyboard"))
+    press = jupyter.page.keyboard.press
+    jupyter.page.wait_for_function("() => document.activeElement?.closest('.jp-Notebook')")
     for _ in range(200):
-        if desk.active() == "Q1":
+        if jupyter.active() == "Q1":
             break
         press("Shift+Enter")
-    assert desk.active() == "Q1"
+    assert jupyter.active() == "Q1"
     press("Enter")
     press("Control+Home")
     answers = ["n ** (2 * i / d)", "sin(k / denominator)", "cos(k / denominator)"]
     for _ in range(20):
         press("ArrowDown")
         press("End")
-        line = desk.page.evaluate("() => getSelection().anchorNode.parentElement.closest('.cm-line').textContent")
+        line = jupyter.page.evaluate("() => getSelection().anchorNode.parentElement.closest('.cm-line').textContent")
         if line.rstrip().endswith("___"):
             for _ in range(3):
                 press("Backspace")
-            desk.page.keyboard.type(answers.pop(0))
+            jupyter.page.keyboard.type(answers.pop(0))
         if not answers:
             break
     press("Shift+Enter")
-    assert desk.active() == "Q1-check"
+    assert jupyter.active() == "Q1-check"
     press("Shift+Enter")
-    desk.wait_idle()
-    assert "correct · 4 / 4" in desk.card("Q1-check").inner_text()
-    assert desk.errors() == []
+    jupyter.wait_idle()
+    assert "correct · 4 / 4" in jupyter.card("Q1-check").inner_text()
+    assert jupyter.errors() == []
     press("Control+s")
-    desk.wait_saved()
+    jupyter.wait_saved()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tests.browser.jupyter_page import Desk, abroad
+from tests.browser.jupyter_page import JupyterPage, abroad
 
 
-def test_a_whole_lesson_runs_and_the_browser_asks_this_machine_alone(desk: Desk, lesson, student) -> None:
+def test_a_whole_lesson_runs_and_the_browser_asks_this_machine_alone(jupyter: JupyterPage, lesson, student) -> None:
     _, wanted = student
-    desk.open(lesson("offline", "01_patches"))
-    desk.command("notebook:run-all-cells")
-    desk.wait_ran()
-    assert desk.errors() == [], "untouched, it runs from top to bottom"
+    jupyter.open(lesson("offline", "01_patches"))
+    jupyter.command("notebook:run-all-cells")
+    jupyter.wait_ran()
+    assert jupyter.errors() == [], "untouched, it runs from top to bottom"
     assert len(wanted) > 10
     assert abroad(wanted) == []
     assert abroad([*wanted, "https://example.org/"]) == ["https://example.org/"]

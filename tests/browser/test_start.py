@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from grading.bundle import make_bundle
-from tests.browser.jupyter_page import Desk, Lab, abroad, visitor
+from tests.browser.jupyter_page import JupyterPage, Lab, abroad, visitor
 
 LESSON = "01_patches"
 
@@ -36,33 +36,33 @@ def started(course, tmp_path_factory) -> Iterator[Lab]:
 def test_it_opens_on_the_course_map_and_a_lesson_has_the_validate_button(browser: Browser, started: Lab) -> None:
     wanted: list[str] = []
     context = visitor(browser, wanted)
-    desk = Desk(context.new_page(), started)
-    desk.page.goto(started.printed())
-    desk.page.wait_for_function("() => window.jupyterapp")
-    desk.wait_open("start_here.ipynb")
-    assert "Q1, The sinusoidal code" in desk.page.locator(".jp-Notebook").inner_html()
-    assert desk.page.locator(".Toastify__toast").all_inner_texts() == [], "nothing covers the page"
+    jupyter = JupyterPage(context.new_page(), started)
+    jupyter.page.goto(started.printed())
+    jupyter.page.wait_for_function("() => window.jupyterapp")
+    jupyter.wait_open("start_here.ipynb")
+    assert "Q1, The sinusoidal code" in jupyter.page.locator(".jp-Notebook").inner_html()
+    assert jupyter.page.locator(".Toastify__toast").all_inner_texts() == [], "nothing covers the page"
 
-    desk.page.get_by_role("link", name="01 · Patches").click()
-    desk.wait_open(f"{LESSON}.ipynb")
-    expect(desk.page.get_by_role("button", name="Validate")).to_be_visible()
-    assert "Nbgrader" not in desk.page.locator(".lm-MenuBar").inner_text(), "what there is for teachers"
-    assert create_assignment(desk).count() == 0
-    desk.run("bootstrap")
-    assert desk.errors() == []
-    desk.shut_down_kernels()
+    jupyter.page.get_by_role("link", name="01 · Patches").click()
+    jupyter.wait_open(f"{LESSON}.ipynb")
+    expect(jupyter.page.get_by_role("button", name="Validate")).to_be_visible()
+    assert "Nbgrader" not in jupyter.page.locator(".lm-MenuBar").inner_text(), "what there is for teachers"
+    assert create_assignment(jupyter).count() == 0
+    jupyter.run("bootstrap")
+    assert jupyter.errors() == []
+    jupyter.shut_down_kernels()
     context.close()
     assert abroad(wanted) == []
 
 
-def test_make_lab_has_no_panel_for_making_assignments_either(desk: Desk, lesson) -> None:
+def test_make_lab_has_no_panel_for_making_assignments_either(jupyter: JupyterPage, lesson) -> None:
     """A lesson is written as text; what that panel puts into a notebook is lost at the next build."""
-    desk.open(lesson("panels", LESSON))
-    expect(desk.page.get_by_role("button", name="Validate")).to_be_visible()
-    assert "Nbgrader" in desk.page.locator(".lm-MenuBar").inner_text(), "formgrader is for teachers"
-    assert create_assignment(desk).count() == 0
+    jupyter.open(lesson("panels", LESSON))
+    expect(jupyter.page.get_by_role("button", name="Validate")).to_be_visible()
+    assert "Nbgrader" in jupyter.page.locator(".lm-MenuBar").inner_text(), "formgrader is for teachers"
+    assert create_assignment(jupyter).count() == 0
 
 
-def create_assignment(desk: Desk):
+def create_assignment(jupyter: JupyterPage):
     """The tab at the side that opens nbgrader's panel."""
-    return desk.page.locator('.jp-SideBar [data-id*="create"], .jp-SideBar [title*="Create Assignment"]')
+    return jupyter.page.locator('.jp-SideBar [data-id*="create"], .jp-SideBar [title*="Create Assignment"]')

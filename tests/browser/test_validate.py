@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from tests.browser.jupyter_page import PATIENCE, Desk
+from tests.browser.jupyter_page import PATIENCE, JupyterPage
 from tests.classroom import solutions
 
 LESSON = "01_patches"
 
 
-def test_validate_names_the_checks_that_do_not_pass_and_no_others(desk: Desk, lesson, course) -> None:
+def test_validate_names_the_checks_that_do_not_pass_and_no_others(jupyter: JupyterPage, lesson, course) -> None:
     answers = solutions(course, LESSON)
     answers["Q0b"] = answers["Q0b"].replace("permute(", "permute(*reversed(").replace("5)", "5))")
     assert answers["Q0b"] != solutions(course, LESSON)["Q0b"]
-    desk.open(lesson("validate", LESSON, answers))
-    desk.page.get_by_role("button", name="Validate").click()
-    dialog = desk.page.locator(".jp-Dialog", has_text="Validation Results")
+    jupyter.open(lesson("validate", LESSON, answers))
+    jupyter.page.get_by_role("button", name="Validate").click()
+    dialog = jupyter.page.locator(".jp-Dialog", has_text="Validation Results")
     dialog.wait_for(timeout=2 * PATIENCE)
     failed = dialog.locator("pre").all_inner_texts()
     assert [text for text in failed if "check(" in text] == ['check("Q0b", join_patches)'], failed

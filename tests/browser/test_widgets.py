@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from tests.browser.jupyter_page import Desk
+from tests.browser.jupyter_page import JupyterPage
 
 
-def test_a_slider_moved_by_keyboard_changes_the_picture(desk: Desk, lesson) -> None:
+def test_a_slider_moved_by_keyboard_changes_the_picture(jupyter: JupyterPage, lesson) -> None:
     path = lesson("widgets", "01_patches")
-    desk.open(path)
-    name = desk.containing("explore(line_of_patches")
-    desk.cell(name)
-    desk.select(name)
-    desk.command("notebook:run-all-above")
-    desk.wait_idle()
-    output = desk.run(name).locator(".jp-OutputArea")
+    jupyter.open(path)
+    name = jupyter.containing("explore(line_of_patches")
+    jupyter.cell(name)
+    jupyter.select(name)
+    jupyter.command("notebook:run-all-above")
+    jupyter.wait_idle()
+    output = jupyter.run(name).locator(".jp-OutputArea")
     slider = output.get_by_role("slider")
     slider.wait_for()
     picture = output.locator(".vitlab-explore img")
@@ -21,6 +21,6 @@ def test_a_slider_moved_by_keyboard_changes_the_picture(desk: Desk, lesson) -> N
     assert not output.locator("img.vitlab-picture").is_visible(), "the still picture makes room for the one that moves"
     before = picture.get_attribute("src")
     slider.focus()
-    desk.page.keyboard.press("ArrowRight")
+    jupyter.page.keyboard.press("ArrowRight")
     output.locator('img[alt^="patch_size = 8"]').wait_for()
     assert picture.get_attribute("src") != before

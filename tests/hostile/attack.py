@@ -16,7 +16,7 @@ from typing import Any
 
 import nbformat
 
-from grading.demo.lesson_kit import Desk, cell_at
+from grading.demo.lesson_kit import LessonKit, cell_at
 from grading.judging.cells_to_run import role_of
 from tests.hostile import attacks
 
@@ -100,8 +100,8 @@ class Attack:
     before: str = ""
     after: str = ""
     forge: bool = False
-    edit: Callable[[dict[str, Any], Desk], object] | None = None
-    write: Callable[[Path, Desk, Mapping[str, str]], None] | None = None
+    edit: Callable[[dict[str, Any], LessonKit], object] | None = None
+    write: Callable[[Path, LessonKit, Mapping[str, str]], None] | None = None
     scores: Mapping[str, float | None] = field(default_factory=lambda: {"Q1": 1.0, "Q1b": 0.0, "Q1c": 1.0})
     status: tuple[str, ...] = ("graded",)
     reason: str = ""
@@ -111,24 +111,24 @@ class Attack:
     suspicious: str = ""
     starts: tuple[str, ...] = (WARM,)
 
-    def hand_in(self, folder: Path, desk: Desk, names: Mapping[str, str]) -> None:
+    def hand_in(self, folder: Path, kit: LessonKit, names: Mapping[str, str]) -> None:
         """Write the submission into `folder`; `names` replaces `@NAME@` in its cells."""
         folder.mkdir(parents=True)
         if self.write is not None:
-            self.write(folder, desk, names)
+            self.write(folder, kit, names)
             return
-        saved = self.notebook(desk)
+        saved = self.notebook(kit)
         if self.edit is not None:
-            self.edit(saved, desk)
+            self.edit(saved, kit)
         text = json.dumps(saved)
         for name, value in names.items():
             text = text.replace(f"@{name}@", value)
         (folder / f"{LESSON}.ipynb").write_text(text, "utf-8")
 
-    def notebook(self, desk: Desk) -> dict[str, Any]:
+    def notebook(self, kit: LessonKit) -> dict[str, Any]:
         """The solved notebook with the attack in it, as JSON."""
         answer = {} if self.answer is None else {TARGET: self._with_tools(self.answer)}
-        notebook = desk.solved(answer)
+        notebook = kit.solved(answer)
         if self.after:
             at = cell_at(notebook, "check", TARGET)
             notebook.cells.insert(at + 1, _extra("after", self._with_tools(self.after)))

@@ -17,7 +17,7 @@ from grading.course import Course
 
 
 @dataclass
-class World:
+class Canaries:
     """Secrets outside, and whoever came through to them.
 
     Attributes:
@@ -42,7 +42,7 @@ class World:
 
 
 @contextmanager
-def built(folder: Path, course: Course, out: Path, submissions: Path) -> Iterator[World]:
+def built(folder: Path, course: Course, out: Path, submissions: Path) -> Iterator[Canaries]:
     """Canaries and listeners under `folder`; shown to everybody, so that what hides them is the sandbox."""
     secret, token = f"canary{secrets.token_hex(12)}", f"vitlab-hostile-{secrets.token_hex(8)}"
     folder.mkdir(mode=0o755)
@@ -70,17 +70,17 @@ def built(folder: Path, course: Course, out: Path, submissions: Path) -> Iterato
             "GRADER": str(os.getpid()), "PWNED": str(folder / "pwned"), "COURSE": str(course.root), "OUT": str(out),
             "SUBMISSIONS": str(submissions),
         }  # fmt: skip
-        world = World(secret, token, folder, names, bystander)
+        canaries = Canaries(secret, token, folder, names, bystander)
         (folder / "open").mkdir()
         (folder / "open").chmod(0o777)
-        world.names["PWNED"] = str(folder / "open" / "pwned")
+        canaries.names["PWNED"] = str(folder / "open" / "pwned")
         for name, listener in (("tcp", tcp), ("unix", path), ("abstract", abstract)):
             listener.listen()
-            threading.Thread(target=_welcome, args=(name, listener, world.reached), daemon=True).start()
+            threading.Thread(target=_welcome, args=(name, listener, canaries.reached), daemon=True).start()
             stack.callback(listener.shutdown, socket.SHUT_RDWR)
         os.environ["VITLAB_HOSTILE_CANARY"] = secret
         stack.callback(os.environ.pop, "VITLAB_HOSTILE_CANARY")
-        yield world
+        yield canaries
 
 
 def _welcome(name: str, listener: socket.socket, reached: list[str]) -> None:

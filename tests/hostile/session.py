@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 
 from grading.course import Course
-from grading.demo.lesson_kit import set_desk
+from grading.demo.lesson_kit import make_kit
 from grading.engine.executors import Threads
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
@@ -26,7 +26,7 @@ from grading.judging.cells_to_run import role_of
 from grading.sandbox import session as kernel_session
 from grading.sandbox.warm import close_shared_pool, shared_pool
 from tests.hostile.attack import COLD, HONEST, LESSON, WARM, Attack, bank
-from tests.hostile.canaries import World, built
+from tests.hostile.canaries import Canaries, built
 from tests.sandbox_driver import commands, wait_until
 
 LIMITS = {
@@ -75,7 +75,7 @@ class Batch:
     """What came of everything, and what was found afterwards."""
 
     graded: list[Graded] = field(default_factory=list)
-    world: World | None = None
+    canaries: Canaries | None = None
     expected: int = 0  # submissions
     outcomes: int = 0
     seconds: float = 0.0
@@ -91,24 +91,24 @@ class Batch:
 def run(root: Path, course: Course, only: str = "", *, loud: bool = False) -> Batch:
     """Grade all attacks whose name matches `only` under `root`; `loud` says on standard error what is done."""
     course = course.model_copy(update={"limits": course.limits.model_copy(update=LIMITS)})
-    desk = set_desk(course, LESSON)
+    kit = make_kit(course, LESSON)
     chosen = {name: attack for name, attack in bank().items() if re.search(only, name)}
     batch = Batch()
     before = _traces()
     begin = time.monotonic()
-    with _short_grace(), built(root / "world", course, root / "warm", root / WARM / "in") as world:
-        batch.world = world
+    with _short_grace(), built(root / "world", course, root / "warm", root / WARM / "in") as canaries:
+        batch.canaries = canaries
         for start in (WARM, COLD):
             given, out = root / start / "in", root / start / "out"
             mine = {name: attack for name, attack in chosen.items() if start in attack.starts}
             if not mine:
                 continue
             for number, (name, attack) in enumerate(mine.items()):
-                attack.hand_in(given / f"s{number:03d}a_{name}" / LESSON, desk, world.names)
+                attack.hand_in(given / f"s{number:03d}a_{name}" / LESSON, kit, canaries.names)
                 if number in _honest(len(mine)):
                     honest = given / f"s{number:03d}b_honest" / LESSON
                     honest.mkdir(parents=True)
-                    (honest / f"{LESSON}.ipynb").write_bytes(desk.hand_in(desk.solved()).data)
+                    (honest / f"{LESSON}.ipynb").write_bytes(kit.hand_in(kit.solved()).data)
             batch.expected += len(mine) + len(_honest(len(mine)))
             seconds = {"cell_seconds": COLD_SECONDS, "total_seconds": 2 * COLD_SECONDS} if start == COLD else {}
             own = course.model_copy(update={"limits": course.limits.model_copy(update=seconds)})
@@ -128,12 +128,12 @@ def run(root: Path, course: Course, only: str = "", *, loud: bool = False) -> Ba
                            _printed(out, student), _page(out, student))
                 )  # fmt: skip
             batch.leaks += [
-                str(path.relative_to(root)) for path in _texts(out) if world.secret in path.read_text("utf-8")
+                str(path.relative_to(root)) for path in _texts(out) if canaries.secret in path.read_text("utf-8")
             ]
-        wait_until(lambda: not _running(world.token), 5)
-        batch.left += _running(world.token)
-        batch.pwned = world.pwned.exists()
-        batch.bystander_lived = world.bystander.poll() is None
+        wait_until(lambda: not _running(canaries.token), 5)
+        batch.left += _running(canaries.token)
+        batch.pwned = canaries.pwned.exists()
+        batch.bystander_lived = canaries.bystander.poll() is None
     gc.collect()
     wait_until(lambda: not _traces() - before, 5)
     batch.left += sorted(_traces() - before)
@@ -254,6 +254,6 @@ def table(batch: Batch) -> str:
     rows.append(
         f"\n{len(batch.graded)} attacks. Honest submissions after them with the full score: {honest} of {len(after)}. "
         f"Zygotes used: {batch.zygotes}. Left behind: {len(batch.left)}. Secrets found in outputs: {len(batch.leaks)}. "
-        f"Connections that came through: {len(batch.world.reached) if batch.world else 0}."
+        f"Connections that came through: {len(batch.canaries.reached) if batch.canaries else 0}."
     )
     return "\n".join(rows)

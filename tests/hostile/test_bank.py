@@ -86,7 +86,7 @@ def test_the_next_honest_submission_is_not_touched(graded: Graded):
 
 @each
 def test_its_page_holds_nothing_active_and_is_small(graded: Graded, batch: Batch):
-    assert not re.search(ACTIVE.format(token=batch.world.token), graded.page)
+    assert not re.search(ACTIVE.format(token=batch.canaries.token), graded.page)
     assert len(graded.page) < 2_500_000
     assert sum(graded.outcome.seconds.get(stage, 0) for stage in ("intake", "judge", "save", "feedback")) < 60
 
@@ -110,7 +110,7 @@ def test_nothing_is_left_behind(batch: Batch):
 
 def test_nothing_was_read_or_reached_outside(batch: Batch):
     assert batch.leaks == []
-    assert batch.world.reached == []
+    assert batch.canaries.reached == []
     assert not batch.pwned
     assert batch.bystander_lived
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack, cells_of
 
 
-def delete(saved, desk):
+def delete(saved, kit):
     gone = [c for c in cells_of(saved, "check") if c["metadata"]["vitlab"]["question"] == "Q1b"]
     saved["cells"] = [cell for cell in saved["cells"] if cell not in gone]
 

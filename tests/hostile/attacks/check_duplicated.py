@@ -7,7 +7,7 @@ import copy
 from tests.hostile.attack import Attack, cells_of
 
 
-def duplicate(saved, desk):
+def duplicate(saved, kit):
     (check,) = [c for c in cells_of(saved, "check") if c["metadata"]["vitlab"]["question"] == "Q1b"]
     at = saved["cells"].index(check)
     for number in range(3):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack, cells_of
 
 
-def rewrite(saved, desk):
+def rewrite(saved, kit):
     for cell in cells_of(saved, "check"):
         if cell["metadata"]["vitlab"]["question"] == "Q1b":
             cell["source"] = "print('all tests passed')\n3.0"

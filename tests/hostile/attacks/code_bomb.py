@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack
 
 
-def write(saved, desk):
+def write(saved, kit):
     bombs = ["(" * 50_000, "1+" * 50_000 + "1", "a" + ".b" * 50_000, "-" * 100_000 + "1", "\\" * 100_001,
              'f"' + "{" * 20_000, "'" * 100_001, "%%time\n" * 5000]  # fmt: skip
     for number, text in enumerate(bombs):

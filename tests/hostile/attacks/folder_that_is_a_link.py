@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import LESSON, Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     folder.rmdir()
     folder.symlink_to(f"{names['COURSE']}/solutions/{LESSON}")
 

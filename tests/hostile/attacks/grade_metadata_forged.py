@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack
 
 
-def forge(saved, desk):
+def forge(saved, kit):
     for number, role in enumerate(("check", "answer", "written", "bootstrap")):
         saved["cells"].append({
             "cell_type": "code", "id": f"forged-{number}", "outputs": [], "execution_count": None,

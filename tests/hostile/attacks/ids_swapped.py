@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack, cells_of
 
 
-def swap(saved, desk):
+def swap(saved, kit):
     cells = {c["metadata"]["vitlab"]["question"]: c for c in cells_of(saved, "check")}
     one, other = cells["Q1"], cells["Q1b"]
     for key in ("id", "source", "metadata"):

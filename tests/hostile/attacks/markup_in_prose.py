@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack
 
 
-def write(saved, desk):
+def write(saved, kit):
     prose = [
         "<script>alert('@TOKEN@')</script><img src=x onerror=alert('@TOKEN@')><svg onload=alert('@TOKEN@')>",
         "[x](javascript:alert('@TOKEN@')) <a href='data:text/html,@TOKEN@'>y</a> <iframe src='//example.invalid'>",

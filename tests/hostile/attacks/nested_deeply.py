@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import LESSON, Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     (folder / f"{LESSON}.ipynb").write_bytes(b'{"cells": ' + b"[" * 200_000 + b"]" * 200_000 + b"}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack
 
 
-def paste(saved, desk):
+def paste(saved, kit):
     record = {"text/plain": "recorded", "application/vnd.vitlab.answer": "AAAA"}
     for cell in saved["cells"]:
         if cell["cell_type"] == "code":

@@ -7,7 +7,7 @@ import os
 from tests.hostile.attack import LESSON, Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     os.mkfifo(folder / f"{LESSON}.ipynb")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import LESSON, Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     with (folder / f"{LESSON}.ipynb").open("wb") as file:
         file.truncate(2 * 2**30)
 

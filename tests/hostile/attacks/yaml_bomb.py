@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import LESSON, Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     lines = ["# ---", "# jupyter:", "#   a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"#   a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
     lines += ["#   kernelspec: *a11", "# ---", "# %%", "def cosine_similarity(P):", "    return P", ""]

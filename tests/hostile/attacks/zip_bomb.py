@@ -7,7 +7,7 @@ import zipfile
 from tests.hostile.attack import LESSON, Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     with zipfile.ZipFile(folder / "work.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(f"{LESSON}.ipynb", b" " * (150 * 2**20))
 

@@ -7,9 +7,9 @@ import zipfile
 from tests.hostile.attack import Attack
 
 
-def write(folder, desk, names):
+def write(folder, kit, names):
     with zipfile.ZipFile(folder / "work.zip", "w") as archive:
-        archive.writestr(f"../../../../../../../..{names['PWNED']}.ipynb", desk.hand_in(desk.solved()).data)
+        archive.writestr(f"../../../../../../../..{names['PWNED']}.ipynb", kit.hand_in(kit.solved()).data)
         archive.writestr(names["PWNED"], b"x")
 
 

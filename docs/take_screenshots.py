@@ -1,4 +1,4 @@
-"""Takes the pictures of both desks and of the site anew: `python docs/take_desk_pictures.py`, or some: `… site`.
+"""Takes the pictures of JupyterLab, formgrader and the site anew: `python docs/take_screenshots.py`, or some: `… site`.
 
 A real JupyterLab in Chromium, driven as in tests/browser, and a class of two, graded in the sandbox.
 """
@@ -21,7 +21,7 @@ from grading.bundle import make_bundle
 from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.site import make_site
-from tests.browser.jupyter_page import TOKEN, Desk, Lab, launch, visitor
+from tests.browser.jupyter_page import TOKEN, JupyterPage, Lab, launch, visitor
 from tests.classroom import filled, hand_in, solutions
 
 PICTURES = ROOT / "docs" / "pictures"
@@ -40,57 +40,57 @@ def keep(shot: bytes | Path, name: str) -> None:
         sys.exit(f"{path.relative_to(ROOT)} is larger than {MOST // 1024} kB: show less of the page")
 
 
-def students_desk(browser: Browser, course: Course, folder: Path) -> None:
+def student_screens(browser: Browser, course: Course, folder: Path) -> None:
     with zipfile.ZipFile(make_bundle(course, folder / "students.zip")) as archive:
         archive.extractall(folder)
     lab = Lab(folder / course.course.id, folder / "home")
-    desk = Desk(visitor(browser, []).new_page(), lab)
-    desk.page.set_viewport_size({"width": 1100, "height": 760})
+    jupyter = JupyterPage(visitor(browser, []).new_page(), lab)
+    jupyter.page.set_viewport_size({"width": 1100, "height": 760})
     try:
-        desk.open(f"notebooks/{LESSON}/{LESSON}.ipynb")
-        desk.begin()
-        desk.run("Q1")
-        desk.run("Q1-check")
-        desk.fill("Q1", "___", "n ** (2 * i / d)")
-        desk.fill("Q1", "___", "cos(k / denominator)")
-        desk.fill("Q1", "___", "sin(k / denominator)")
-        desk.run("Q1")
-        desk.run("Q1-check")
-        desk.cell("Q1")
-        desk.page.set_viewport_size({"width": 1100, "height": 1130})
-        keep(desk.page.screenshot(), "desk-card")
-        desk.theme("Dark")
-        desk.cell("Q1-check")
-        keep(desk.page.screenshot(), "desk-dark")
-        desk.theme("Light")
-        desk.command("application:toggle-left-area")
-        desk.page.set_viewport_size({"width": 390, "height": 844})
-        desk.cell("Q1-check")
-        keep(desk.page.screenshot(), "desk-narrow")
-        desk.command("application:toggle-left-area")
-        desk.page.set_viewport_size({"width": 1100, "height": 760})
-        desk.fill("Q1", "cos", "sin")
-        desk.fill("Q1", "sin", "cos", line="i + 1]")
-        desk.run("Q1")
-        desk.run("Q1-check")
-        slider = desk.containing("explore(draw_code")
-        desk.run(slider)
-        desk.cell(slider).get_by_role("slider").focus()
-        desk.page.keyboard.press("ArrowRight")
-        desk.cell(slider).locator('img[alt^="n = 10."]').wait_for()
-        desk.cell(slider)
-        keep(desk.page.screenshot(), "desk-slider")
-        desk.page.set_viewport_size({"width": 1100, "height": 820})
-        desk.go("lab/tree/notebooks/start_here.ipynb")
-        desk.wait_open("start_here.ipynb")
-        desk.run("map")
-        desk.cell("map").locator("text=Kept in").evaluate("(line) => { line.textContent = 'Kept in …/my_work.' }")
-        keep(desk.page.screenshot(), "desk-map")
+        jupyter.open(f"notebooks/{LESSON}/{LESSON}.ipynb")
+        jupyter.begin()
+        jupyter.run("Q1")
+        jupyter.run("Q1-check")
+        jupyter.fill("Q1", "___", "n ** (2 * i / d)")
+        jupyter.fill("Q1", "___", "cos(k / denominator)")
+        jupyter.fill("Q1", "___", "sin(k / denominator)")
+        jupyter.run("Q1")
+        jupyter.run("Q1-check")
+        jupyter.cell("Q1")
+        jupyter.page.set_viewport_size({"width": 1100, "height": 1130})
+        keep(jupyter.page.screenshot(), "screen-card")
+        jupyter.theme("Dark")
+        jupyter.cell("Q1-check")
+        keep(jupyter.page.screenshot(), "screen-dark")
+        jupyter.theme("Light")
+        jupyter.command("application:toggle-left-area")
+        jupyter.page.set_viewport_size({"width": 390, "height": 844})
+        jupyter.cell("Q1-check")
+        keep(jupyter.page.screenshot(), "screen-narrow")
+        jupyter.command("application:toggle-left-area")
+        jupyter.page.set_viewport_size({"width": 1100, "height": 760})
+        jupyter.fill("Q1", "cos", "sin")
+        jupyter.fill("Q1", "sin", "cos", line="i + 1]")
+        jupyter.run("Q1")
+        jupyter.run("Q1-check")
+        slider = jupyter.containing("explore(draw_code")
+        jupyter.run(slider)
+        jupyter.cell(slider).get_by_role("slider").focus()
+        jupyter.page.keyboard.press("ArrowRight")
+        jupyter.cell(slider).locator('img[alt^="n = 10."]').wait_for()
+        jupyter.cell(slider)
+        keep(jupyter.page.screenshot(), "screen-slider")
+        jupyter.page.set_viewport_size({"width": 1100, "height": 820})
+        jupyter.go("lab/tree/notebooks/start_here.ipynb")
+        jupyter.wait_open("start_here.ipynb")
+        jupyter.run("map")
+        jupyter.cell("map").locator("text=Kept in").evaluate("(line) => { line.textContent = 'Kept in …/my_work.' }")
+        keep(jupyter.page.screenshot(), "screen-map")
     finally:
         lab.stop()
 
 
-def instructors_desk(browser: Browser, course: Course, folder: Path) -> None:
+def instructor_screens(browser: Browser, course: Course, folder: Path) -> None:
     lesson = "01_patches"
     for student, answers in (("ada", solutions(course, lesson)), ("bo", {})):
         notebook = filled(course, lesson, answers)
@@ -113,7 +113,7 @@ def instructors_desk(browser: Browser, course: Course, folder: Path) -> None:
         page.get_by_text("10 · In words").scroll_into_view_if_needed()
         page.evaluate("document.querySelector('#W1a').scrollIntoView({block: 'center'}); scrollBy(0, 130)")
         page.wait_for_timeout(500)
-        keep(page.screenshot(), "desk-formgrader")
+        keep(page.screenshot(), "screen-formgrader")
     finally:
         lab.stop()
 
@@ -127,24 +127,24 @@ def site_to_read(browser: Browser, course: Course, folder: Path) -> None:
     page.goto((folder / "site" / f"{LESSON}.html").as_uri())
     page.locator("img").nth(1).scroll_into_view_if_needed()
     page.wait_for_timeout(500)
-    keep(page.screenshot(), "desk-site")
+    keep(page.screenshot(), "screen-site")
 
 
-DESKS = {"student": students_desk, "instructor": instructors_desk, "site": site_to_read}
+SCREENS = {"student": student_screens, "instructor": instructor_screens, "site": site_to_read}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("desks", nargs="*", metavar="desk", help=f"which of {', '.join(DESKS)}; default: all")
-    wanted = parser.parse_args().desks or list(DESKS)
-    if unknown := set(wanted) - set(DESKS):
-        parser.error(f"no desk {', '.join(sorted(unknown))}; there are {', '.join(DESKS)}")
+    parser.add_argument("screens", nargs="*", metavar="screen", help=f"which of {', '.join(SCREENS)}; default: all")
+    wanted = parser.parse_args().screens or list(SCREENS)
+    if unknown := set(wanted) - set(SCREENS):
+        parser.error(f"no jupyter {', '.join(sorted(unknown))}; there are {', '.join(SCREENS)}")
     course = load_course(ROOT)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         browser = launch(playwright)
         for name in wanted:
             (Path(folder) / name).mkdir()
-            DESKS[name](browser, course, Path(folder) / name)
+            SCREENS[name](browser, course, Path(folder) / name)
         browser.close()
 
 
