@@ -11,6 +11,7 @@ from traitlets.config import Config
 
 from grading.course import Course
 from grading.nbgrader_plugin.formulas import TEMPLATES
+from grading.nbgrader_plugin.generate import PREPROCESSORS
 
 
 def configure(
@@ -37,18 +38,7 @@ def configure(
     c.CourseDirectory.ignore = [
         ".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "*.py", "*.md", "*.safetensors",
     ]  # fmt: skip
-    c.GenerateAssignment.preprocessors = [
-        "nbconvert.preprocessors.TagRemovePreprocessor",
-        "grading.nbgrader_plugin.generate.StudentText",
-        "nbgrader.preprocessors.ClearOutput",
-        "nbgrader.preprocessors.LockCells",
-        "nbgrader.preprocessors.CheckCellMetadata",
-        "nbgrader.preprocessors.ComputeChecksums",
-        "nbgrader.preprocessors.SaveCells",
-        "nbgrader.preprocessors.CheckCellMetadata",
-    ]
-    c.TagRemovePreprocessor.enabled = True
-    c.TagRemovePreprocessor.remove_cell_tags = {"rubric", "solution"}
+    c.GenerateAssignment.preprocessors = list(PREPROCESSORS)
     c.Autograde.sanitize_preprocessors = [
         "grading.nbgrader_plugin.sanitize_submission.Transplant",
         "nbgrader.preprocessors.CheckCellMetadata",
