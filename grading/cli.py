@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grading.course import Course, CourseError, load_course
-from grading.lesson_builder.source import LessonError
+from grading.lesson_source.source import LessonError
 from grading.lms.commands import collect, export
 
 if TYPE_CHECKING:

@@ -14,13 +14,21 @@ from traitlets.config import Config
 from grading.nbgrader_plugin.config import configure
 from tests.nbgrader_notebooks import answer, autograder_tests, code, manual, notebook, read_only, task, text
 
+SQUARES = """def squares(n):
+    ### BEGIN SOLUTION
+    return [i * i for i in range(1, n + 1)]
+    ### END SOLUTION"""
+SQUARES_TESTS = """assert squares(1) == [1]
+### BEGIN HIDDEN TESTS
+assert squares(2) == [1, 4]
+### END HIDDEN TESTS"""
 EVERY_KIND = notebook(
     text("# Squares"),
     code("import math"),
     read_only("given", "START = 3"),
-    answer("squares", "def squares(n):\n    ### BEGIN SOLUTION\n    return [i * i for i in range(1, n + 1)]\n    ### END SOLUTION"),
+    answer("squares", SQUARES),
     answer("whole", "SECRET_WHOLE = 42"),
-    autograder_tests("t1", 2, "assert squares(1) == [1]\n### BEGIN HIDDEN TESTS\nassert squares(2) == [1, 4]\n### END HIDDEN TESTS"),
+    autograder_tests("t1", 2, SQUARES_TESTS),
     manual("why", 3, "SECRET because of the identity."),
     task("plot", 4, "Plot it.\n\n=== BEGIN MARK SCHEME ===\nSECRET: one point per axis.\n=== END MARK SCHEME ==="),
 )  # fmt: skip

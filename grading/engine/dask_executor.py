@@ -15,9 +15,10 @@ from typing import Any
 from distributed import Client
 
 from grading.course import CourseError
-from grading.engine.execute import Executed, Job, execute_safely
+from grading.engine.execute import Job, execute_safely
 from grading.engine.keys import engine_version
 from grading.intake.read import Unreadable, file_bytes
+from grading.judging.execution import Executed
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.run import stop_running
 from grading.sandbox.warm import close_shared_pool

@@ -16,7 +16,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.execute import Executed, Job
+from grading.engine.execute import Job
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
@@ -25,6 +25,7 @@ from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
 from grading.engine.recorder import LessonContext, ResultRecorder, prepare
 from grading.intake.find_submissions import Submission, find_submissions
+from grading.judging.execution import Executed
 from grading.judging.judge import fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter

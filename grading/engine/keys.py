@@ -18,7 +18,7 @@ _ENGINE = (
     "judging",
     "intake",
     "sandbox",
-    "lesson_builder/source.py",
+    "lesson_source/source.py",
     "engine/execute.py",
     "engine/keys.py",
     "copying.py",

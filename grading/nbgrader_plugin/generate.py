@@ -1,4 +1,4 @@
-"""Preprocessors for nbgrader's generate step: a built lesson gets its students' text, anything else is stripped as usual.
+"""Preprocessors for nbgrader's generate step: what students get of a built lesson, and of an ordinary notebook.
 
 The same list serves both kinds of notebook, because `nbgrader generate_assignment` and formgrader's button know only
 one. A built lesson (`vitlab build` made it from a source file) carries the text that students get in the metadata of

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from helpers.built.parts import Part
+from helpers.portfolio.parts import Part
 from helpers.portfolio.source import with_all_it_needs
 
 _SOLUTIONS = Path(__file__).parents[2] / "solutions"
