@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from helpers.checks import expectations
+from helpers.course_folder import lessons_file
 from helpers.portfolio import progress_store as record
 from helpers.portfolio.folder import folder
 from helpers.questions import every_question
 from helpers.theme import readable
 
-_LESSONS = Path(__file__).parent / "lessons.toml"  # written by `vitlab build`
 _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
 _LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
@@ -115,7 +115,7 @@ class Progress:
 
 def lessons() -> list[dict[str, Any]]:
     """The course's lessons in order: id, title, minutes, questions."""
-    return tomllib.loads(_LESSONS.read_text("utf-8"))["lessons"]
+    return tomllib.loads(lessons_file().read_text("utf-8"))["lessons"]
 
 
 def progress() -> Progress:
