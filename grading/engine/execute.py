@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
 from grading.judging.execution import Executed, finished, run_prepared
+from grading.sandbox.course_data import course_data
 from grading.sandbox.limits import Limits
 from grading.sandbox.warm import shared_pool
 
@@ -59,7 +60,8 @@ def execute(job: Job, released: Mapping[str, str]) -> Executed:
         return Executed(None, "unreadable", str(error), job.notes)
     notes = (*job.notes, *read.notes, *moved.notes)
     intake = time.perf_counter() - start
-    warm = shared_pool(job.limits.gpu_share) if job.warm and job.sandbox != "none" else None
+    shown, _ = course_data(job.sandbox)
+    warm = shared_pool(job.limits.gpu_share, read_only=shown) if job.warm and job.sandbox != "none" else None
     run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox, warm=warm)
     return finished(run, notes=notes, intake=intake)
 

@@ -76,6 +76,7 @@ def grade(
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
+    course.activate()
     if sandbox != "none" and executor is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"

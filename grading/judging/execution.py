@@ -16,6 +16,7 @@ from grading.judging.cells_to_run import cells_to_run
 from grading.judging.sanitize import make_safe
 from grading.judging.seeds import kernel_seed, sealed_files
 from grading.sandbox import gpu
+from grading.sandbox.course_data import course_data
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import Run, run_notebook
 from grading.sandbox.session import SandboxKind
@@ -51,9 +52,10 @@ def run_prepared(
     """Run the cells that grading needs; what the kernel gets of the secret seed, `sealing` says."""
     chosen = {id(notebook.cells[i]) for i in cells_to_run(notebook)}
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
+    shown, where = course_data(sandbox)
     return run_notebook(
-        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox),
-        env={EXAM_SEED: str(kernel_seed(seed)), **gpu.environment(limits.gpu_share)},
+        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), read_only=shown,
+        env={EXAM_SEED: str(kernel_seed(seed)), **gpu.environment(limits.gpu_share), **where},
         should_run=lambda cell: positions.get(cell.id, True), warm=warm, files=sealed_files(notebook, seed),
     )  # fmt: skip
 

@@ -39,6 +39,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
     Raises:
         LessonError: the source is refused, or a cell of the solution fails.
     """
+    course.activate()
     path = course.solution_notebook(lesson_id)
     solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
     expectations = course.expectations(lesson_id)
@@ -58,6 +59,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
 
 def drift(course: Course, lesson_id: str) -> list[str]:
     """How the committed products differ from what the source builds, outputs aside; empty when they don't."""
+    course.activate()
     solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
     wanted = {
         course.solution_notebook(lesson_id): solution,

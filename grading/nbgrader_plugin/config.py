@@ -5,11 +5,12 @@ The file `nbgrader_config.py` in the course's folder loads this.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from traitlets.config import Config
 
-from grading.course import Course
+from grading.course import Course, load_course
 from grading.nbgrader_plugin.formulas import TEMPLATES
 from grading.nbgrader_plugin.generate import PREPROCESSORS
 
@@ -64,3 +65,14 @@ def configure(
         c.CourseDirectory.course_id = course.course.id
         c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}
     return c
+
+
+def configure_folder(c: Config, file: str | Path) -> Config:
+    """Fill `c` for the course in whose folder `file`, its nbgrader_config.py, lies.
+
+    Submissions, results and the gradebook lie in course_data/, or where VITLAB_COURSE_DATA says.
+    """
+    root = Path(file).resolve().parent
+    data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
+    data.mkdir(parents=True, exist_ok=True)  # formgrader keeps its gradebook there
+    return configure(c, root, data, course=load_course(root))

@@ -64,6 +64,7 @@ def make_site(course: Course, out: Path, *, execute: bool = True, lessons: Seque
     Raises:
         CourseError: a lesson isn't built or fails, `out` holds something else, or a link leads nowhere.
     """
+    course.activate()
     chosen = [course.lesson(lesson) for lesson in lessons] if lessons else list(course.lessons)
     out = _fresh(Path(out).resolve())
     without: list[str] = []

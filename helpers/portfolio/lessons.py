@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 from typing import Any
 
-_LESSONS = Path(__file__).parent / "lessons.toml"
+from helpers.course_folder import lessons_file
 
 
 def lessons() -> list[dict[str, Any]]:
     """The lessons in order: id, title, minutes, and the ids of their questions."""
-    return tomllib.loads(_LESSONS.read_text("utf-8"))["lessons"]
+    return tomllib.loads(lessons_file().read_text("utf-8"))["lessons"]
