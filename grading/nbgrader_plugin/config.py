@@ -56,14 +56,14 @@ def configure(
     c.Autograde.autograde_preprocessors = [
         "grading.nbgrader_plugin.autograde.ExecuteInSandbox",
         "grading.nbgrader_plugin.autograde.JudgeAnswers",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "grading.nbgrader_plugin.carry_over.SaveGrades",
         "grading.nbgrader_plugin.late_penalty.LatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
         "grading.nbgrader_plugin.rubrics.ShowRubrics",
     ]
     c.GenerateFeedback.preprocessors = [
         "grading.nbgrader_plugin.rubrics.HideRubrics",
-        "nbgrader.preprocessors.GetGrades",
+        "grading.nbgrader_plugin.feedback_facts.ShowGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
