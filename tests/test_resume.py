@@ -186,7 +186,7 @@ def test_a_score_given_by_hand_survives_and_is_shown(course: Course, course_fold
     assert "Well put." in (course_folder / "out" / outcomes["ada"].feedback).read_text()
     with Gradebook(url) as gradebook:
         kept = gradebook.find_grade(name, LESSON, LESSON, "ada")
-        assert (kept.manual_score, kept.score, kept.needs_manual_grade) == (1.0, 1.0, regrade)  # as nbgrader has it
+        assert (kept.manual_score, kept.score, kept.needs_manual_grade) == (1.0, 1.0, False)
 
 
 # ---- the journal ----

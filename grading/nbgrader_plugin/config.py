@@ -13,6 +13,7 @@ from traitlets.config import Config
 from grading.course import Course, load_course
 from grading.nbgrader_plugin.formulas import TEMPLATES
 from grading.nbgrader_plugin.generate import PREPROCESSORS
+from grading.nbgrader_plugin.grader_log import watch_persons
 
 
 def configure(
@@ -47,14 +48,14 @@ def configure(
     c.Autograde.autograde_preprocessors = [
         "grading.nbgrader_plugin.autograde.ExecuteInSandbox",
         "grading.nbgrader_plugin.autograde.JudgeAnswers",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "grading.nbgrader_plugin.carry_over.SaveGrades",
         "grading.nbgrader_plugin.late_penalty.LatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
         "grading.nbgrader_plugin.rubrics.ShowRubrics",
     ]
     c.GenerateFeedback.preprocessors = [
         "grading.nbgrader_plugin.rubrics.HideRubrics",
-        "nbgrader.preprocessors.GetGrades",
+        "grading.nbgrader_plugin.feedback_facts.ShowGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
@@ -75,4 +76,5 @@ def configure_folder(c: Config, file: str | Path) -> Config:
     root = Path(file).resolve().parent
     data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
     data.mkdir(parents=True, exist_ok=True)  # formgrader keeps its gradebook there
+    watch_persons()  # who gave a score in formgrader, and when
     return configure(c, root, data, course=load_course(root))
