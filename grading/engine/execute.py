@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from grading.intake.contents import contents_of
 from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
 from grading.judging.execution import Executed, finished, run_prepared
@@ -50,10 +51,11 @@ def execute(job: Job, released: Mapping[str, str]) -> Executed:
     if job.problem or job.path is None:
         return Executed(None, "unreadable", job.problem or "nothing was handed in", job.notes)
     try:
+        pick = contents_of(released).picker(job.lesson)
         if job.content is None:
-            read = read_notebook(job.path, prefer=job.lesson)
+            read = read_notebook(job.path, prefer=job.lesson, pick=pick)
         else:
-            read = read_bytes(job.content, job.path.suffix.lower(), prefer=job.lesson)
+            read = read_bytes(job.content, job.path.suffix.lower(), prefer=job.lesson, pick=pick)
         others = {lesson: _notebook(text) for lesson, text in released.items() if lesson != job.lesson}
         moved = transplant(_notebook(released[job.lesson]), read.notebook, others)
     except Unreadable as error:

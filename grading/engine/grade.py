@@ -25,6 +25,7 @@ from grading.engine.keys import lesson_version, mark_of, submission_key
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
 from grading.engine.recorder import LessonContext, ResultRecorder, prepare
+from grading.intake.contents import contents_of
 from grading.intake.find_submissions import Submission, find_submissions
 from grading.judging.execution import Executed
 from grading.judging.judge import fresh_seed
@@ -118,7 +119,8 @@ class _Run:
     def grade(
         self, submissions: Path, executor: SubmissionExecutor, *, warm: bool, regrade: bool
     ) -> list[SubmissionOutcome]:
-        found = find_submissions(submissions, self._lessons, [lesson.id for lesson in self._course.lessons])
+        known, contents = [lesson.id for lesson in self._course.lessons], contents_of(_released(self._course))
+        found = find_submissions(submissions, self._lessons, known, contents)
         for text in found.notes:
             self._progress.note(text)
         contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}
