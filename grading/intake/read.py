@@ -6,28 +6,31 @@ import os
 import stat
 from pathlib import Path
 
-from grading.intake.archive import notebook_in_zip
+from grading.intake.archive import Pick, notebook_in_zip
 from grading.intake.decode import Unreadable, decode, load_json
 from grading.intake.normalise import Reading, normalise
 
 __all__ = ["Reading", "Unreadable", "file_bytes", "read_bytes", "read_notebook"]
 
 
-def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "") -> Reading:
+def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "", pick: Pick | None = None) -> Reading:
     """Read a notebook, a zip archive with a notebook in it, or a Python script made from one.
 
     Args:
         path: links are not followed.
         max_mb: larger files are refused unread.
         prefer: name of the notebook to take when an archive holds several: the lesson's.
+        pick: chooses among several (name, content) in an archive, by index; asked before `prefer`.
 
     Raises:
         Unreadable: one sentence for a person.
     """
-    return read_bytes(file_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer)
+    return read_bytes(file_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer, pick=pick)
 
 
-def read_bytes(data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer: str = "") -> Reading:
+def read_bytes(
+    data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer: str = "", pick: Pick | None = None
+) -> Reading:
     """As `read_notebook`, of a file's content.
 
     Raises:
@@ -35,7 +38,7 @@ def read_bytes(data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer:
     """
     notes: list[str] = []
     if data.startswith(b"PK\x03\x04"):
-        name, data = notebook_in_zip(data, max_bytes=max_mb * 2**20, prefer=prefer)
+        name, data = notebook_in_zip(data, max_bytes=max_mb * 2**20, prefer=prefer, pick=pick)
         notes.append(f"a zip archive was handed in; {name[:80]!r} in it was read.")
     elif suffix == ".zip":
         raise Unreadable("the file is called .zip but is none; hand in the .ipynb itself")
