@@ -61,9 +61,11 @@ class Content:
         if self.problem:
             return f"{name!r} cannot be read: {self.problem}."
         if not self.belongs and self.lesson:
-            return f"{name!r} is lesson {self.lesson}, not {wanted}; ask the student for the right file."
+            return (
+                f"{name!r} belongs to lesson {self.lesson}, not to {wanted}; the right file is still to be handed in."
+            )
         if not self.belongs:
-            return f"{name!r} holds nothing of lesson {wanted}; ask the student for the right file."
+            return f"{name!r} holds nothing of lesson {wanted}; the right file is still to be handed in."
         if not self.filled:
             return f"{name!r} is the lesson as it was released: no answer is filled in."
         if self.old:
