@@ -16,7 +16,8 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.execute import Executed, Job
+from grading.engine.current import all_as_they_count, read_grades
+from grading.engine.execute import Job
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
@@ -26,6 +27,7 @@ from grading.engine.progress import Silent, Watcher
 from grading.engine.recorder import LessonContext, ResultRecorder, prepare
 from grading.intake.contents import contents_of
 from grading.intake.find_submissions import Submission, find_submissions
+from grading.judging.execution import Executed
 from grading.judging.judge import fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
@@ -76,6 +78,7 @@ def grade(
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
+    course.activate()
     if sandbox != "none" and executor is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"
@@ -135,7 +138,8 @@ class _Run:
                 self._execute(todo, keys, executor, recorder, guard, warm)
             finally:
                 self._progress.stop()
-        return [self._journal.latest[SubmissionId(s.student, s.lesson)] for s in found.submissions]
+        judged = [self._journal.latest[SubmissionId(s.student, s.lesson)] for s in found.submissions]
+        return all_as_they_count(judged, read_grades(self._gradebook, self._lessons))
 
     def _keys(self, submissions: Sequence[Submission]) -> dict[Submission, tuple[str, str]]:
         """Key and mark of each."""
@@ -162,6 +166,7 @@ class _Run:
             same = known is not None and known.key == keys[submission][0] and submission_id not in self._journal.due
             (kept if same else todo).append(submission)
         for lesson in contexts:
+            self._gradebook.settle(lesson)  # persons may have been at it
             group = [s for s in kept if s.lesson == lesson]
             held = self._gradebook.stored(lesson, [s.student for s in group])
             for submission in group:
