@@ -159,13 +159,16 @@ def report(
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="a page to show in class, report-anonymous.html: no names, no links")
     ] = False,
+    db: Annotated[
+        str | None, typer.Option(help="gradebook, as nbgrader's db_url; default: the one graded into")
+    ] = None,
     course: CourseOption = None,
 ) -> None:
     """Write the report page of a graded class."""
     from grading.report import report_of
 
     loaded = load_course(course)
-    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous))
+    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous, db_url=db))
 
 
 @app.command(epilog="Example: vitlab submit 02")

@@ -27,22 +27,41 @@ def print_summary(outcomes: Sequence[SubmissionOutcome], out: Path, console: Con
         for row in rows:
             by_id = {q.question: q for q in row.questions}
             marks = [mark(by_id[q]) if q in by_id else "" for q in questions]
-            table.add_row(escape(row.student), *marks, f"{row.score:g}/{row.max:g}", escape(note(row)))
+            table.add_row(escape(row.student), *marks, total(row), escape(note(row)))
         console.print(table)
+    if any(q.by_hand for o in outcomes for q in o.questions):
+        console.print("* given by a person")
     console.print(f"{len(outcomes)} submissions. Feedback pages and autograded notebooks are under {out}.")
 
 
 def mark(q: QuestionOutcome) -> str:
-    """A question's score as a table shows it."""
+    """A question's score as a table shows it; an asterisk says that a person gave it."""
     if q.score is None:
         return "by hand"
-    text = f"{q.score:g}/{q.max:g}"
+    text = f"{number(q.score)}/{number(q.max)}" + ("*" if q.by_hand else "") + (" ?" if q.read_again else "")
     return {"correct": f"[green]{text}[/green]", "partial": f"[yellow]{text}[/yellow]"}.get(q.status, text)
+
+
+def total(outcome: SubmissionOutcome) -> str:
+    """The score that counts, with its points; what waits for a person is no zero."""
+    if outcome.excused:
+        return "excused"
+    scored = outcome.max - outcome.max_waiting
+    waits = f" +{number(outcome.max_waiting)} wait" if outcome.max_waiting else ""
+    return f"{number(outcome.score)}/{number(scored)}{waits}"
+
+
+def number(value: float) -> str:
+    """At most two decimals, no trailing zeros."""
+    return f"{round(value, 2):g}"
 
 
 def note(outcome: SubmissionOutcome) -> str:
     """What a teacher should know about a submission, in a few words."""
     parts = [outcome.reason] if outcome.reason else []
+    parts += [f"late: -{number(outcome.penalty)}"] if outcome.penalty else []
+    again = [q.question for q in outcome.questions if q.read_again]
+    parts += [f"a new answer to {', '.join(again)}: read it again"] if again else []
     parts += [f"look twice: {reason}" for reason in outcome.suspicious[:1]]
     if outcome.notes and not parts:
         more = f" (+{len(outcome.notes) - 1} more)" if len(outcome.notes) > 1 else ""

@@ -68,7 +68,7 @@ def export(
     chosen = [loaded.lesson(one).id for one in lessons or graded_lessons(url, loaded)]
     names = dict(_pair(text) for text in column or ())
     done = write(
-        loaded, read_scores(url, chosen), to or out / f"grades-{form}.csv", form=form,
+        loaded, read_scores(url, chosen, loaded), to or out / f"grades-{form}.csv", form=form,
         roster=read_roster(roster) if roster is not None else None, columns=names,
     )  # fmt: skip
     typer.echo(f"{done.path}: {done.students} students, {', '.join(chosen)}")

@@ -8,11 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
+from traitlets.config import Config
 
 from grading.course import Course, CourseError
 from grading.lms.roster import Roster
-from grading.nbgrader_plugin.gradebook import commands_on_path
+from grading.nbgrader_plugin.config import configure
+from grading.nbgrader_plugin.gradebook import GradebookWriter, commands_on_path
 
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 MOODLE = (
@@ -23,11 +25,18 @@ MOODLE = (
 
 @dataclass(frozen=True)
 class Score:
-    """A student's score in one lesson, late penalty taken off; `waits` while a written answer is ungraded."""
+    """A student's score in one lesson, late penalty taken off.
+
+    Attributes:
+        waits: an answer has no score yet.
+        read_again: every answer has one, and a person is to look at one of them again.
+    """
 
     score: float
     points: float
     waits: bool = False
+    excused: bool = False
+    read_again: bool = False
 
 
 Scores = Mapping[str, Mapping[str, Score]]  # lesson, student
@@ -55,27 +64,28 @@ def graded_lessons(db_url: str, course: Course) -> list[str]:
     return found
 
 
-def read_scores(db_url: str, lessons: Sequence[str]) -> dict[str, dict[str, Score]]:
+def read_scores(db_url: str, lessons: Sequence[str], course: Course | None = None) -> dict[str, dict[str, Score]]:
     """Scores by lesson and student, from nbgrader's gradebook.
+
+    course: gives the late penalties, which are brought up to date with changed scores first.
 
     Raises:
         CourseError: a lesson isn't in the gradebook, because nothing of it was graded.
     """
     commands_on_path()
     found: dict[str, dict[str, Score]] = {}
-    with Gradebook(db_url) as gradebook:
+    config = configure(Config(), course.root, db_url=db_url, course=course) if course is not None else Config()
+    with GradebookWriter(db_url, config) as gradebook:
+        held = gradebook.lessons()
         for lesson in lessons:
-            try:
-                assignment = gradebook.find_assignment(lesson)
-            except MissingEntry:
-                raise CourseError(
-                    f"nothing of {lesson} is in the gradebook {db_url}: run `vitlab grade {lesson}`"
-                ) from None
+            if lesson not in held:
+                raise CourseError(f"nothing of {lesson} is in the gradebook {db_url}: run `vitlab grade {lesson}`")
+            if course is not None:
+                gradebook.settle(lesson)
+            stored = gradebook.stored(lesson, gradebook.students(lesson))
             found[lesson] = {
-                one.student_id: Score(
-                    max(0.0, one.score - (one.late_submission_penalty or 0.0)), one.max_score, one.needs_manual_grade
-                )
-                for one in assignment.submissions
+                student: Score(one.total, one.points, bool(one.waiting), one.excused, bool(one.read_again))
+                for student, one in stored.items()
             }
     return found
 

@@ -225,7 +225,8 @@ class GradebookWriter:
             )  # fmt: skip
             for submission in db.scalars(query):
                 untaken = all(n.late_submission_penalty is None and not n.score for n in submission.notebooks)
-                self._late.assess(submission, lesson, missing=untaken)
+                if submission.total_seconds_late > 0 and not untaken:
+                    self._late.assess(submission, lesson, missing=False)
 
     def session(self) -> Any:
         """nbgrader's database session, for what is kept beside its tables."""
