@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from grading.course import Course, CourseError
+from grading.course import Course, CourseError, Lesson
 from grading.lms.tables import read_table
 
 FILE = "extensions.csv"
@@ -51,17 +52,36 @@ class Extensions:
             return granted.due
         return due + granted.extra if due is not None else None
 
-    def extra(self, course: Course, student: str, lesson: str) -> timedelta | None:
-        """How much later than the class this student may hand in, as nbgrader keeps it; None for no difference."""
-        due, mine = course.lesson(lesson).due, self.due(course, student, lesson)
-        return mine - due if due is not None and mine is not None and mine != due else None
+    def extra_seconds(self, lesson: Lesson) -> Mapping[str, float]:
+        """By student how much later than the class each of them may hand in, as nbgrader keeps it."""
+        found = _Folding()
+        for student, one in self._of_lesson(lesson.id).items():
+            if lesson.due is not None and (one.due is not None or one.extra):
+                found[student] = ((one.due or lesson.due + one.extra) - lesson.due).total_seconds()
+        return found
+
+    def _of_lesson(self, lesson: str) -> dict[str, Extension]:
+        every = {student: one for (student, of), one in self.granted.items() if not of}
+        return every | {student: one for (student, of), one in self.granted.items() if of == lesson}
 
     def excused(self, student: str, lesson: str) -> bool:
         return self.of(student, lesson).excused
 
-    def excused_from(self, lesson: str, students: object) -> frozenset[str]:
-        """Those of the students who need not hand in the lesson."""
-        return frozenset(one for one in students if self.excused(one, lesson))  # type: ignore[attr-defined]
+    def excused_from(self, lesson: str) -> Mapping[str, bool]:
+        """The students who need not hand in the lesson."""
+        found = _Folding()
+        found.update((student, True) for student, one in self._of_lesson(lesson).items() if one.excused)
+        return found
+
+
+class _Folding(dict[str, Any]):
+    """Looks up students whatever the case and Unicode form of their ids."""
+
+    def get(self, student: str, default: Any = None) -> Any:
+        return super().get(_key(student), default)
+
+    def __contains__(self, student: object) -> bool:
+        return super().__contains__(_key(str(student)))
 
 
 def course_extensions(course: Course) -> Extensions:

@@ -107,13 +107,19 @@ def write_file(target: Path, content: bytes) -> None:
 
 def safe(text: str) -> str:
     """A cell that a spreadsheet takes as text: what begins like a formula gets an apostrophe before it."""
-    return f"'{text}" if text.startswith(_FORMULA) and number(text) is None else text
+    return f"'{text}" if text.startswith(_FORMULA) and text != "-" and number(text) is None else text
 
 
-def plain_number(value: float) -> str:
-    """Two decimals at most, a point between, no exponent."""
+def plain_number(value: float, *, comma: bool = False) -> str:
+    """Two decimals at most, no exponent; a comma before them where the table has commas."""
     text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    text = "0" if text in ("-0", "") else text
+    return text.replace(".", ",") if comma else text
+
+
+def has_commas(cells: Iterable[str]) -> bool:
+    """Whether numbers in these cells have a comma before their decimals."""
+    return any(number(cell) is not None and cell.rstrip("%").rfind(",") > cell.rfind(".") for cell in cells)
 
 
 def number(text: str) -> float | None:
