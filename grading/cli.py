@@ -14,7 +14,7 @@ import typer
 from grading.course import Course, CourseError, load_course
 from grading.course_commands import CourseOption, Lessons, bundle, doctor, init, lab, site
 from grading.lesson_source.source import LessonError
-from grading.lms.commands import collect, export
+from grading.lms.commands import backup, collect, export, forget, give_back
 
 if TYPE_CHECKING:
     from grading.engine.executors import SubmissionExecutor
@@ -215,6 +215,9 @@ app.command(
 app.command(epilog="Example: vitlab doctor")(doctor)
 app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
 app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
+app.command("return", epilog="Example: vitlab return 05_attention --for moodle")(give_back)
+app.command(epilog="Example: vitlab forget jdoe")(forget)
+app.command(epilog="Example: vitlab backup")(backup)
 
 
 def main() -> None:

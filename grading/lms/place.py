@@ -76,7 +76,7 @@ def place(
     )  # fmt: skip
     record = _timed(record, target, before)
     if secret is not None:
-        _write_text(target / SECRET, secret.read_text("utf-8", "replace").strip()[:400])
+        _write_text(target / SECRET, secret.read_text("utf-8", "replace")[:1000])
     if record != before:
         write_record(target, record)
     new = tuple(doubt for doubt in doubts if doubt not in before.doubts)
