@@ -141,8 +141,15 @@ def grade(
         for outcome in outcomes:
             for line in outcome.lines():
                 typer.echo(json.dumps(line, ensure_ascii=False))
-    else:
-        print_summary(outcomes, out)
+        return
+    from grading.lms.class_list import absent_lines, by_lesson, enrol
+
+    people = enrol(loaded, out, db)
+    print_summary(outcomes, out, names=people.names if people is not None else None)
+    if people is not None:
+        came = by_lesson([(one.student, one.lesson) for one in outcomes])
+        for text in absent_lines(loaded, people, came):
+            typer.echo(text)
 
 
 def _cluster(address: str, sandbox: str) -> SubmissionExecutor:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from grading.course import Course, CourseError, Lesson
-from grading.lms.tables import read_table
+from grading.tables import read_table
 
 FILE = "extensions.csv"
 HEAD = "student,lesson,due,extra_days,excused"

@@ -10,7 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from grading.lms.tables import Table, number
+from grading.tables import Table, number
 
 WORDS: Mapping[str, tuple[str, ...]] = {
     "identifier": (

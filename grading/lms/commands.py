@@ -52,8 +52,8 @@ def collect(
     times: Annotated[
         Path | None,
         typer.Option(
-            help="when each student handed in: Moodle's grading worksheet, or Canvas's submissions (JSON of its API, or "
-            "a CSV with user_id and submitted_at); default: the roster, when it is a worksheet"
+            help="when each student handed in: Moodle's grading worksheet, or Canvas's submissions (JSON of its API, "
+            "or a CSV with user_id and submitted_at); default: the roster, when it is a worksheet"
         ),
     ] = None,
     timezone: Annotated[

@@ -14,7 +14,7 @@ from grading.lms.lms_tables import Filled, canvas_table, moodle_table
 from grading.lms.matching import Matches
 from grading.lms.roster import Roster
 from grading.lms.scores import Score, Scores, graded_lessons, read_scores
-from grading.lms.tables import plain_number, safe, write_file, written
+from grading.tables import plain_number, safe, write_file, written
 
 Records = Mapping[str, Mapping[str, Record]]  # lesson, student
 

@@ -16,8 +16,9 @@ from typing import Any
 from grading.course import CourseError
 from grading.intake.record import Record
 from grading.lms.roster import Person, Roster
-from grading.lms.tables import safe, write_file, written
 from grading.lms.whose import folded
+from grading.nbgrader_plugin.exchange_names import feedback_name
+from grading.tables import safe, write_file, written
 
 FORMS = ("moodle", "canvas", "exchange", "folder")
 RETURNED = "returned.json"
@@ -168,19 +169,15 @@ class _Place:
 
     def _exchange(self) -> tuple[str, str]:
         """As nbgrader's fetch_feedback looks for it: a hash of the hand-in's secret and the notebook's name."""
-        from nbgrader.utils import make_unique_key, notebook_hash
-
         folder = (self.submitted or Path()) / self.student / self.lesson
-        notebook = self.record.chosen.rsplit("/", 1)[-1].removesuffix(".ipynb") or self.lesson
-        secret = folder / "submission_secret.txt"
-        if secret.is_file():
-            return f"{notebook_hash(secret=secret.read_text('utf-8'), notebook_id=notebook)}.html", ""
-        handed_in = folder / f"{self.lesson}.ipynb"
-        if self.record.source != "exchange" or not handed_in.is_file():
-            return "", "its hand-in was not collected from nbgrader's exchange"
         when = self.record.prefix.split("+")[2] if self.record.prefix.count("+") >= 2 else ""
-        key = make_unique_key(self.to.course_id, self.lesson, notebook, self.student, when)
-        return f"{notebook_hash(str(handed_in), key)}.html", ""
+        name = feedback_name(
+            self.record.chosen.rsplit("/", 1)[-1].removesuffix(".ipynb") or self.lesson,
+            folder / "submission_secret.txt",
+            folder / f"{self.lesson}.ipynb" if self.record.source == "exchange" else folder / "none",
+            (self.to.course_id, self.lesson, self.student, when),
+        )
+        return (name, "") if name else ("", "its hand-in was not collected from nbgrader's exchange")
 
     def _person(self, roster: Roster | None, kind: str) -> Person | None:
         """The student on a roster: by id, by number, by a login or email, by the whole name."""

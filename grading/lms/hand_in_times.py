@@ -13,7 +13,7 @@ from typing import Any
 from grading.course import CourseError
 from grading.lms.columns import bare, heads_of, moodle_columns, named_columns
 from grading.lms.moments import day_first, read_lateness, read_moment
-from grading.lms.tables import Table, read_table
+from grading.tables import Table, read_table
 
 _STUDENT = (
     "user_id", "user id", "student id", "student_id", "canvas user id", "canvas_id", "canvas id", "sis login id",

@@ -11,7 +11,7 @@ from grading.course import CourseError
 from grading.lms.columns import bare, heads_of
 from grading.lms.roster import Person, Roster
 from grading.lms.scores import Score, Scores
-from grading.lms.tables import has_commas, number, plain_number, safe
+from grading.tables import has_commas, number, plain_number, safe
 
 _CANVAS_WHO = (
     "student", "lastname", "firstname", "last name", "first name", "id", "sis user id", "sis login id",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grading.intake.record import RECORD, Record, read_record
 from grading.lms.collect import Collected
-from grading.lms.tables import write_file
+from grading.tables import write_file
 
 FOLDER = "collected"
 

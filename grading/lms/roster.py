@@ -11,7 +11,7 @@ from pathlib import Path
 from grading.course import CourseError
 from grading.intake.find_submissions import usable_name
 from grading.lms.columns import WORDS, bare, heads_of, moodle_columns, named_columns
-from grading.lms.tables import Table, read_table
+from grading.tables import Table, read_table
 
 FILE = "roster.csv"
 EXAMPLE = ("jdoe", "Jane", "Doe", "jane@example.org")  # the row that `vitlab init` writes, to be replaced

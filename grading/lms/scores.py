@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
@@ -41,8 +40,8 @@ def graded_lessons(db_url: str, course: Course) -> list[str]:
         CourseError: there is none.
     """
     commands_on_path()
-    with Gradebook(db_url) as gradebook:
-        graded = {assignment.name for assignment in gradebook.assignments}
+    with GradebookWriter(db_url, Config()) as gradebook:
+        graded = set(gradebook.lessons())
     found = [lesson.id for lesson in course.lessons if lesson.id in graded]
     if not found:
         raise CourseError(f"no lesson of this course is in the gradebook {db_url}: run `vitlab grade` first")

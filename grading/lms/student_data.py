@@ -13,8 +13,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
-from sqlalchemy import MetaData, create_engine, delete
 from sqlalchemy.exc import SQLAlchemyError
 
 from grading.course import FILE, Course, CourseError
@@ -23,8 +21,9 @@ from grading.engine.outcome import RESULTS
 from grading.extensions import FILE as EXTENSIONS
 from grading.lms.give_back import RETURNED
 from grading.lms.roster import FILE as ROSTER
-from grading.lms.tables import read_table, write_file, written
 from grading.lms.whose import folded
+from grading.nbgrader_plugin.forget_student import forget_student
+from grading.tables import read_table, write_file, written
 
 _FOLDERS = ("submitted", "autograded", "feedback")
 _REPORTS = ("report.html", "report-anonymous.html")
@@ -135,31 +134,10 @@ def _without(value: Any, student: str) -> Any:
 
 
 def _from_gradebook(db_url: str, student: str, done: Forgotten) -> None:
-    """nbgrader's own rows, and those of every table beside them that names a student."""
-    rows = 0
-    with Gradebook(db_url) as gradebook:
-        try:
-            gradebook.find_student(student)
-            gradebook.remove_student(student)
-            rows += 1
-        except MissingEntry:
-            pass
-    engine = create_engine(db_url)
     try:
-        known = MetaData()
-        known.reflect(engine)
-        with engine.begin() as connection:
-            for table in known.sorted_tables:
-                for name in ("student", "student_id"):
-                    if name in table.c:
-                        rows += connection.execute(delete(table).where(table.c[name] == student)).rowcount
-        if engine.dialect.name == "sqlite" and rows:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("VACUUM")  # else what was deleted can still be read in the file
+        rows = forget_student(db_url, student)
     except SQLAlchemyError as error:
         raise CourseError(f"the gradebook can't be changed: {str(error)[:120]}") from None
-    finally:
-        engine.dispose()
     if rows:
         done.removed.append("the gradebook's rows")
 
