@@ -16,7 +16,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.current import all_as_they_count, read_grades
+from grading.engine.current import all_as_they_count, read_grades, remember_gradebook
 from grading.engine.execute import Job
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
@@ -96,6 +96,7 @@ def grade(
     try:
         with only_run(out):
             config = configure(Config(), course.root, out, db_url=db_url, course=course)
+            remember_gradebook(out, config.CourseDirectory.db_url)
             with GradebookWriter(config.CourseDirectory.db_url, config) as gradebook:
                 run = _Run(course, lessons, gradebook, config, out, seed, sandbox, progress, gpu_share)
                 return run.grade(Path(submissions), executor, warm=warm, regrade=regrade)
