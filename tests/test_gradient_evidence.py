@@ -26,7 +26,8 @@ def solution(layer, x):
 
 
 def in_place(layer, x):
-    x += torch.tanh(layer(x))
+    branch = torch.tanh(layer(x * 1))
+    x += branch
     return x
 
 
