@@ -25,7 +25,7 @@ from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
 from grading.engine.recorder import LessonContext, ResultRecorder, prepare
 from grading.intake.find_submissions import Submission, find_submissions
-from grading.judging.judge import fresh_seed
+from grading.judging.judge import device_of, fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.sandbox import gpu
@@ -118,7 +118,10 @@ class _Run:
         found = find_submissions(submissions, self._lessons, [lesson.id for lesson in self._course.lessons])
         for text in found.notes:
             self._progress.note(text)
-        contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}
+        device = device_of(self._sandbox, gpu=bool(self._gpu_share))
+        contexts = {
+            lesson: prepare(self._course, lesson, self._seed, self._gradebook, device) for lesson in self._lessons
+        }
         recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:

@@ -41,7 +41,7 @@ class LessonContext:
     rubrics: Mapping[str, str]
 
 
-def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) -> LessonContext:
+def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter, device: str = "cpu") -> LessonContext:
     """The lesson in the gradebook, its judge under `seed`.
 
     Raises:
@@ -54,7 +54,7 @@ def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) 
     template = nbformat.read(released, as_version=4)
     gradebook.register_lesson(course.lesson(lesson), released)
     written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
-    return LessonContext(judge_of(course, lesson, seed), written, rubrics_of(course.source(lesson)))
+    return LessonContext(judge_of(course, lesson, seed, device), written, rubrics_of(course.source(lesson)))
 
 
 @dataclass

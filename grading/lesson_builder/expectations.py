@@ -8,6 +8,7 @@ from grading.judging.reference import Reference
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected
+from helpers.checks.verdict import failing
 from helpers.questions import find
 
 
@@ -24,7 +25,8 @@ def _question(reference: Reference, qid: str) -> Expected:
     for entry in reference.bank.mistakes_of(qid):
         recorded = probe_all(question, entry.answer, cases)
         marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
-        mistakes.append(Fingerprint(entry.hint, marks))
+        fails, wrong = failing(question, cases, expected, recorded)
+        mistakes.append(Fingerprint(entry.hint, marks, fails, wrong))
     return Expected(reference.points[qid], arrays, tuple(mistakes))
 
 

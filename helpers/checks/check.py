@@ -36,6 +36,8 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     Raises:
         KeyError: there is no such question.
     """
+    from helpers.device import device
+
     question = find(question_id)
     public = list(question.cases(public_rng(question.id)))
     recorded = {"public": _probe(question, answer, public)}
@@ -48,7 +50,9 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     known = expectations.every_question()
     if question.id not in known:
         raise KeyError(f"no expected arrays for {question.id!r}: run `vitlab build` first")
-    verdict = judge_answer(question, _answer(question, recorded), public=(public, known[question.id]))
+    verdict = judge_answer(
+        question, _answer(question, recorded), public=(public, known[question.id]), device=device().type
+    )
     if isinstance(answer, NotThere):
         verdict = replace(verdict, reason=LABEL)
     _status[question.id] = verdict.status
