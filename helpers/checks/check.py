@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import expectations
+from helpers.checks.later_cells import in_words, missing
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
@@ -55,6 +56,9 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     )
     if isinstance(answer, NotThere):
         verdict = replace(verdict, reason=LABEL)
+    absent = missing(answer, known[question.id].needed)
+    if absent and verdict.status != "not started":
+        verdict = replace(verdict, notes=(*verdict.notes, in_words(absent)))
     _status[question.id] = verdict.status
     _remember(question.id, answer, verdict)
     picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))

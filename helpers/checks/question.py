@@ -137,11 +137,13 @@ class Expected:
         points: what the question is worth.
         arrays: one mapping per case.
         mistakes: fingerprints with their hints, see `helpers.checks.fingerprint`.
+        needed: attributes that cells after the check read from the answer.
     """
 
     points: float
     arrays: tuple[Mapping[str, np.ndarray], ...]
     mistakes: tuple[Any, ...] = field(default=())
+    needed: tuple[str, ...] = ()
 
 
 def public_rng(question_id: str) -> np.random.Generator:

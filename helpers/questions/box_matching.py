@@ -163,7 +163,7 @@ class Match(Question):
         )  # fmt: skip
         yield _swayed(rng)
         for _ in range(2):
-            q, t, k = int(rng.integers(22, 27)), int(rng.integers(17, 22)), int(rng.integers(2, 4))
+            q, t, k = int(rng.integers(16, 20)), int(rng.integers(12, 15)), int(rng.integers(2, 4))
             seen = {"target_boxes": _drawn(rng, t, 0.2, 0.8, 0.1), "target_classes": _classes(rng, t, k)}
             even = np.repeat(rng.normal(0, 1, (1, k + 1)), q, 0)
             yield Case(
@@ -171,7 +171,7 @@ class Match(Question):
                 boxes=_drawn(rng, q, 0.2, 0.8, 0.1), class_logits=as_single(even), **seen,
             )  # fmt: skip
         for _ in range(3):
-            q, t, k = int(rng.integers(30, 36)), int(rng.integers(24, 30)), int(rng.integers(3, 6))
+            q, t, k = int(rng.integers(20, 25)), int(rng.integers(16, 20)), int(rng.integers(3, 6))
             yield _crowd(rng, q, t, k, f"{q} predictions, {t} objects", ("pairs", "all"))
         q = int(rng.integers(4, 7))
         for t, name in ((1, "one object"), (q, "as many objects as predictions"), (0, "no object at all")):

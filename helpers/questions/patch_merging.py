@@ -65,7 +65,7 @@ class PatchMergingQuestion(Question):
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         def case(name: str, criteria: tuple[str, ...], h: int, w: int) -> Case:
             b, c = int(rng.integers(3, 5)), int(rng.integers(2, 4))
-            return Case(f"{name}, width {c}", criteria=criteria, x=as_single(rng.normal(0, 1.5, (b, h, w, c))))
+            return Case(f"{name}, width {c}", criteria=criteria, x=as_single(rng.normal(0, 12, (b, h, w, c))))
 
         h, w = 2 * int(rng.integers(3, 5)), 2 * int(rng.integers(3, 6))
         yield case(f"{h} x {w} tokens", ("shape", "own", "map", "learns"), h, w)
