@@ -7,7 +7,7 @@ graded it runs in a process where no student code ever ran.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -115,6 +115,10 @@ class Question(ABC):
     def measure(self, case: Case, expected: Mapping[str, np.ndarray], got: Arrays) -> float | None:
         """A number between 0 and 1 to compare entries by (`measured` names it); None where there is none."""
         return None
+
+    def notes(self, recorded: Sequence[Arrays | None]) -> Iterable[str]:
+        """Sentences for the card of a notebook, from what the public cases recorded; they cost no points."""
+        return ()
 
     def features(
         self, case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
