@@ -10,6 +10,8 @@ In a probe (it runs beside the student's code; the question needs ``needs_gradie
     record = {"out": out}
     record |= gradients(out, {"x": leaf, "keys": model.keys.weight}, aim=case["seed"])
 
+A function of tensors has a shorter form: ``record |= input_gradients(answer, {"q": case["q"], "k": case["k"]})``.
+
 In a judge (pure numpy)::
 
     yield same_gradients("gradient", expected, got, got.tolerance)                      # all that are expected
@@ -17,12 +19,13 @@ In a judge (pure numpy)::
 
 The recorded arrays are called ``"grad x"``, ``"grad keys"`` and so on. A tensor that gets no gradient is recorded as
 zeros, so a missing connection is a wrong array and not an exception. Draw the weights before the probe calls the
-answer (weights of the answer's own making cannot be compared).
+answer (weights of the answer's own making cannot be compared). A gradient can be judged only where the output is right:
+say so with ``Finding(..., of=...)``, or give the gradient a criterion and a case of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -85,6 +88,19 @@ def gradients(out: Any, wrt: Mapping[str, Any], aim: Any = 0) -> dict[str, Any]:
     return {PREFIX + name: found.get(name, torch.zeros_like(one)).detach() for name, one in present.items()}
 
 
+def input_gradients(call: Callable[..., Any], inputs: Mapping[str, Any], aim: Any = 0) -> dict[str, Any]:
+    """The gradients of a function of tensors for each of its inputs, given by name as arrays and called in this order.
+
+    A call that raises when its inputs ask for gradients (numpy does) gives empty arrays: it cannot be differentiated.
+    """
+    pairs = {name: with_gradient(array) for name, array in inputs.items()}
+    try:
+        out = call(*(x for _, x in pairs.values()))
+    except Exception:
+        out = None
+    return gradients(out, {name: leaf for name, (leaf, _) in pairs.items()}, aim)
+
+
 def same_gradients(
     criterion: str,
     expected: Mapping[str, np.ndarray],
@@ -97,6 +113,8 @@ def same_gradients(
 ) -> Finding:
     """Met when every expected gradient is there and agrees within `room` times `tolerance` of its own largest number.
 
+    A gradient that is next to nothing beside the others (that of a key's bias is zero, up to rounding) may be so.
+
     Args:
         names: the tensors to compare; all whose gradient is expected by default.
         optional: names that an answer may lack (the bias of a layer that has none).
@@ -107,6 +125,7 @@ def same_gradients(
         another gradient.
     """
     wanted = {name: np.asarray(a, np.float64) for name, a in expected.items() if name.startswith(PREFIX)}
+    floor = 1e-3 * max((float(np.abs(a).max(initial=0.0)) for a in wanted.values()), default=0.0)  # below: rounding
     chosen = list(wanted) if names is None else [PREFIX + name for name in names]
     for name in chosen:
         called = f"`{name.removeprefix(PREFIX)}`"
@@ -121,11 +140,11 @@ def same_gradients(
             return Finding(criterion, False, f"{called}: {what}")
         size = float(np.abs(wanted[name]).max(initial=0.0))
         seen = float(np.abs(np.nan_to_num(given, nan=np.inf)).max(initial=0.0))
-        if size > 0 and seen <= _NO_GRADIENT * size:
+        if size > floor and seen <= _NO_GRADIENT * size:
             return Finding(criterion, False, f"{called} gets no gradient")
-        off = np.abs(given - wanted[name]) > room * tolerance * max(size, 1e-6)
+        off = np.abs(given - wanted[name]) > room * tolerance * max(size, floor, 1e-6)
         if not np.isfinite(given).all() or off.any():
-            if size == 0:
+            if size < 1e-3 * floor:
                 return Finding(criterion, False, f"{called} gets a gradient, and should get none")
             first = tuple(int(i) for i in np.argwhere(off | ~np.isfinite(given))[0])
             detail = f"{int(off.sum())} of {off.size} numbers of the gradient for {called} differ"
@@ -134,3 +153,27 @@ def same_gradients(
                 criterion, False, f"{detail};{at} expected {wanted[name][first]:.4g}, got {given[first]:.4g}"
             )
     return Finding(criterion, True)
+
+
+def with_paths(expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray], *names: str) -> dict[str, Any]:
+    """Marks for a fingerprint: the named arrays, and which gradients arrive (rather than their values)."""
+    marks: dict[str, Any] = {name: got[name] for name in names if name in got}
+    wanted = [name for name in expected if name.startswith(PREFIX)]
+    if wanted:
+        finite = [np.nan_to_num(np.asarray(got.get(name, np.zeros(0)), np.float64)) for name in wanted]
+        marks["paths"] = np.array([float(bool(a.any())) for a in finite])
+        marks["depth"] = np.array([float(a.size > 0) for a in finite])
+    return marks
+
+
+def one_tensor(out: Any, shape: str = "(b, n, d)") -> Any:
+    """An answer's output, which must be a single tensor or array.
+
+    Raises:
+        TypeError: it is a tuple, a list, a dict or None; the message says so.
+    """
+    if isinstance(out, tuple | list | dict):
+        raise TypeError(f"a {type(out).__name__} of {len(out)} was returned; one tensor {shape} was expected")
+    if out is None:
+        raise TypeError("None was returned: is a `return` missing?")
+    return out
