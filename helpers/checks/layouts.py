@@ -44,11 +44,16 @@ class Layout:
     Args:
         parameters: the model's, in their order.
         places: role -> positions in all parameters laid end to end, in the shape in which the role's weights are drawn.
+        registered: the parameters that the model itself lists, which are those an optimizer gets; all by default.
     """
 
-    def __init__(self, parameters: Iterable[Any], places: Mapping[str, np.ndarray]) -> None:
+    def __init__(
+        self, parameters: Iterable[Any], places: Mapping[str, np.ndarray], registered: Iterable[Any] | None = None
+    ) -> None:
         self.parameters = list(parameters)
         self.places = {role: np.asarray(where, np.int64) for role, where in places.items()}
+        known = None if registered is None else {id(p) for p in registered}
+        self.learns = [known is None or id(p) in known for p in self.parameters]
 
     def write(self, weights: Mapping[str, np.ndarray]) -> None:
         """Put weights where they belong; a role that the model lacks is passed over."""
@@ -64,14 +69,29 @@ class Layout:
                 parameter.copy_(torch.as_tensor(np.ascontiguousarray(part)).reshape(parameter.shape).to(parameter))
 
     def gradients(self, out: Any, others: Mapping[str, Any], aim: Any) -> dict[str, Any]:
-        """As `helpers.checks.gradients.gradients`, for `others` and for the weights of each role."""
+        """As `helpers.checks.gradients.gradients`, for `others` and for the weights of each role.
+
+        A parameter that the model does not list never learns: its gradient is recorded as zeros.
+        """
         count = len(self.parameters)
         found = gradients(out, {**{f"{k}": p for k, p in enumerate(self.parameters)}, **others}, aim)
         parts = [found.pop(f"grad {k}") for k in range(count)]
         if any(np.prod(part.shape) != p.numel() for part, p in zip(parts, self.parameters, strict=True)):
             return found | {f"grad {role}": np.zeros(0) for role in self.places}
-        flat = np.concatenate([np.asarray(part.cpu()).reshape(-1) for part in parts])
+        reached = zip(parts, self.learns, strict=True)
+        flat = np.concatenate([np.asarray(part.cpu().float()).reshape(-1) * float(learns) for part, learns in reached])
         return found | {f"grad {role}": flat[where] for role, where in self.places.items()}
+
+
+def layout_of(roles: Mapping[str, Any], model: Any) -> Layout:
+    """The layout of a model whose parameters are known by role; None for one that it lacks."""
+    present = {role: p for role, p in roles.items() if p is not None}
+    ends = np.cumsum([p.numel() for p in present.values()])
+    places = {
+        role: np.arange(end - p.numel(), end).reshape(tuple(n for n in p.shape if n != 1) or (1,))
+        for (role, p), end in zip(present.items(), ends, strict=True)
+    }
+    return Layout(present.values(), places, model.parameters())
 
 
 def attention_layout(model: Any, call: Callable[[Any], Any], d: int) -> Layout:
@@ -234,7 +254,7 @@ class _Trial:
         return matrix, np.concatenate(biases)
 
     def halves(self) -> np.ndarray:
-        """(2 bits, d): for each binary digit of a channel's number the channels that have it, and those that lack it."""
+        """(2 bits, d): for each binary digit of a channel's number, the channels with it and those without it."""
         digits = np.arange(self.d)[None] >> np.arange(int(self.d - 1).bit_length())[:, None] & 1
         return np.concatenate([digits, 1 - digits]).astype(float)
 
