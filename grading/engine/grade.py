@@ -29,7 +29,7 @@ from grading.engine.recorder import ResultRecorder
 from grading.intake.contents import contents_of
 from grading.intake.find_submissions import Submission, find_submissions
 from grading.judging.execution import Executed
-from grading.judging.judge import fresh_seed
+from grading.judging.judge import device_of, fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
@@ -127,7 +127,10 @@ class _Run:
         found = replace(found, submissions=tuple(_whole(s, submissions, self._course) for s in found.submissions))
         for text in found.notes:
             self._progress.note(text)
-        contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}
+        device = device_of(self._sandbox, gpu=bool(self._gpu_share))
+        contexts = {
+            lesson: prepare(self._course, lesson, self._seed, self._gradebook, device) for lesson in self._lessons
+        }
         recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:
