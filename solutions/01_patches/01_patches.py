@@ -26,11 +26,11 @@
 #
 # | in the lectures | here | in timm | in the ViT paper |
 # |---|---|---|---|
-# | `patch_size` (L0, L1, L2) | `patch_size`, letter `p` | `patch_size` | $P$ |
-# | `num_patches` (L0, L1), `nb_tokens` (L4) | letter `n` | `num_patches` | $N$ |
-# | `patch_dim` (L1) | letter `d` before the embedding | – | $P^2 C$ |
+# | `patch_size` | `patch_size`, letter `p` | `patch_size` | $P$ |
+# | `num_patches`, `nb_tokens` | letter `n` | `num_patches` | $N$ |
+# | `patch_dim` | letter `d` before the embedding | – | $P^2 C$ |
 #
-# L0 to L4 are the lectures that this course follows; a lesson always shows the line of a lecture that it talks about.
+# The course follows five lectures. Where a lesson discusses a line of one of them, the line is shown.
 
 # %% tags=["bootstrap"]
 
@@ -347,7 +347,8 @@ if ready("Q0a"):
 # %% [markdown]
 # ## 6 · A common mistake
 #
-# Lecture L1 cuts with two `unfold`s, as above, and then permutes with other numbers:
+# The introductory deck, one of the lectures that this course follows, cuts with two `unfold`s as above and then
+# permutes with other numbers:
 #
 # ```python
 # patches = data.unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size)
@@ -528,8 +529,8 @@ if ready("Q0a"):
 # ### One linear layer for every patch is a 1 x 1 convolution
 #
 # The next step of a ViT (lesson 03) applies the same linear layer to each token. Applying one linear layer, or a
-# stack of them (an MLP), at every place of a grid is the same as a stack of convolutions with kernels of size 1 x 1.
-# Lecture L3 says so in one line ("MLPs are stacks of 1x1 convolution"); here is the proof for one layer:
+# stack of them (an MLP), at every place of the grid is the same as a stack of convolutions with kernels of size 1 x 1.
+# CS163, lecture 12, says so in one line ("MLPs are stacks of 1x1 convolution"). Here is the proof for one layer:
 
 # %%
 linear = nn.Linear(192, 10)
