@@ -1,2 +1,1 @@
-"""Measurements and demonstrations that lessons call, one module per lesson. Students may read them; nothing here answers
-a question."""
+"""Measurements and demonstrations that lessons call. Students may read them; nothing here answers a question."""

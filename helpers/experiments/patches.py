@@ -1,4 +1,4 @@
-"""Lesson 01's measurements: memory of attention maps, speed of four ways to cut, shifted grids, classifiers of patches."""
+"""Lesson 01's measurements: memory of attention maps, speed of cutting, shifted grids, classifiers of patches."""
 
 from __future__ import annotations
 
