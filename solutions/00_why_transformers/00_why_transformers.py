@@ -144,7 +144,7 @@ assert after[0] < before[0]
 
 # %% [markdown]
 # > **Figure 0.3 · Training with rotated images (one seed).** Rotated test images are recognised much better. Upright
-# > ones are recognised a little worse, because the same number of epochs had to cover more variation.
+# > ones are recognised less well, because the same number of epochs had to cover more variation.
 #
 # **Answer.** This limit comes from the training data, not from convolution. Such changes of the training images are
 # called **data augmentation** (lesson 08). Section 9 shows that a ViT has the same limit.
@@ -611,11 +611,11 @@ for name in cnn_changes:
 # %% [markdown]
 # > **Figure 0.17 · Accuracy against training time (top), and under the four changes of section 2 (bottom).**
 #
-# The CNN wins clearly: locality and translation equivariance are true of these images, and the ViT would have to
-# learn them from 2,000 examples. Under the changes both lose much of their accuracy. In relative terms the ViT loses
-# a little less in most of the four, but it starts from a lower accuracy and stays below the CNN on unchanged images.
-# The success of ViTs from 2020 on came from scale: with many millions of training images a ViT overtakes comparable
-# CNNs (Dosovitskiy et al., Figure 3). Lesson 10 measures this at our size.
+# The CNN wins clearly: locality and translation equivariance are true of these images, and the ViT would have to learn
+# them from 2,000 examples. Under the changes both lose accuracy. For rotation, blur and size the ViT keeps a larger
+# share of its own best accuracy, for the grey square a smaller one; but it starts far lower and stays below the CNN on
+# unchanged images. The success of ViTs from 2020 on came from scale: with many millions of training images a ViT
+# overtakes comparable CNNs (Dosovitskiy et al., Figure 3). Lesson 10 measures this at our size.
 #
 # | limit of a CNN | does attention help? |
 # |---|---|
