@@ -366,10 +366,11 @@ print(f"largest difference of the logits between a face and its shuffled tiles: 
 print(f"accuracy after training: {percent:.2f} %")
 assert percent == 50
 
-# %% [markdown] Its accuracy is *exactly* one half, because both images of a pair give the same logits. The average
-# has removed the positions. A wider view helps. We enlarge the receptive field by four pixels per extra layer and
-# train on the scrambled faces, two seeds each; a small ViT (two blocks with learned positions, from PyTorch's parts;
-# you will write all of them in lessons 01 to 07) is trained with three:
+# %% [markdown]
+# Its accuracy is *exactly* one half, because both images of a pair give the same logits. The average has removed the
+# positions. A wider view helps. We enlarge the receptive field by four pixels per extra layer and train on the
+# scrambled faces, two seeds each; a small ViT (two blocks with learned positions, from PyTorch's parts; you will
+# write all of them in lessons 01 to 07) is trained with three:
 
 # %%
 extras, found = [0, 1, 2, 3], {}

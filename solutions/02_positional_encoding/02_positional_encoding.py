@@ -322,9 +322,10 @@ show_arrows(
     alt="Four pairs of arrows with the cosine of the angle between them: 1, 0.5, 0 and minus 1.",
 )
 
-# %% [markdown] Write it for all pairs of rows at once: `P` of shape `(n, d)` gives a matrix `(n, n)`, without a
-# loop. (The function of this name in the SUTD lecture takes two vectors and returns one number. Here the argument is
-# the whole matrix.)
+# %% [markdown]
+# Write it for all pairs of rows at once: `P` of shape `(n, d)` gives a matrix `(n, n)`, without a loop. (The
+# function of this name in the SUTD lecture takes two vectors and returns one number. Here the argument is the whole
+# matrix.)
 #
 # A row of zeros has no direction. We define its similarity to every row, itself included, as **0**; the result must
 # never contain `nan`. (A learned position embedding often starts with zeros.)
@@ -450,8 +451,9 @@ if ready("Q1b"):
 own = {(5, 6): 0.9671, (5, 7): 0.8796, (5, 8): 0.8084, (6, 7): 0.9674, (7, 8): 0.9784}
 assert all(abs(S_own[pair].item() - value) < 5e-5 for pair, value in own.items())
 
-# %% [markdown] Three steps of length one have three different similarities. (The lecture prints 0.9662 for all
-# three: its figures come from code with pairs, unlike its formula.) Along the whole line:
+# %% [markdown]
+# Three steps of length one have three different similarities. (The lecture prints 0.9662 for all three: its figures
+# come from code with pairs, unlike its formula.) Along the whole line:
 
 # %%
 if ready("Q1") and ready("Q1b"):

@@ -247,8 +247,9 @@ if ready("Q2"):
     print(sum(parameter.numel() for parameter in embed.parameters()), "parameters; k·d + d =", 192 * 64 + 64)
     token_strip(tokens[0], title="sixteen tokens of width 64", alt="Sixteen rows of 64 colours: the tokens.")
 
-# %% [markdown] The number of patches does not enter the count: one matrix serves all patches. In ViT-Base, with
-# patches of 16 x 16 and width 768, the patch embedding is a small part of the model:
+# %% [markdown]
+# The number of patches does not enter the count: one matrix serves all patches. In ViT-Base, with patches of 16 x 16
+# and width 768, the patch embedding is a small part of the model:
 
 # %%
 base = nn.Linear(16 * 16 * 3, 768)
@@ -415,8 +416,9 @@ gap = (plain(patches) - other(patches[:, shuffle])).abs().max()
 assert gap < 1e-5
 print(f"largest difference: {gap:.0e}")
 
-# %% [markdown] The order of the *patches* is different. Position 5 means "second row, second patch" to the position
-# encoding, to every pretrained model and to every map that we draw.
+# %% [markdown]
+# The order of the *patches* is different. Position 5 means "second row, second patch" to the position encoding, to
+# every pretrained model and to every map that we draw.
 
 # %%
 down = [4 * row + column for column in range(4) for row in range(4)]
@@ -515,8 +517,9 @@ if ready("Q2") and ready("Q2b"):
     gap = (tokens - twins).abs().max() / tokens.abs().max()
     print(f"largest difference over {len(drawings)} images: {gap:.0e} of the largest token entry")
 
-# %% [markdown] The difference is within the precision of float32. (If yours is larger: does one of the two have no
-# bias?) The exercise sheet, timm and torchvision use the convolution.
+# %% [markdown]
+# The difference is within the precision of float32. (If yours is larger: does one of the two have no bias?) The
+# exercise sheet, timm and torchvision use the convolution.
 
 # %% [markdown]
 # ### A common mistake
@@ -555,8 +558,9 @@ if ready("Q2") and ready("Q2b"):
         took = median_milliseconds(ways, torch.rand(b, 3, s, s))
         print(f"{b} images of {s} x {s}: Linear {took['Linear']:.2f} ms, Conv2d {took['Conv2d']:.2f} ms")
 
-# %% [markdown] The convolution need not write the flattened patches to memory; which form is faster still depends on
-# sizes and machine. Either way the time is small beside that of the blocks that follow.
+# %% [markdown]
+# The convolution need not write the flattened patches to memory; which form is faster still depends on sizes and
+# machine. Either way the time is small beside that of the blocks that follow.
 
 # %% [markdown]
 # > ### What could go wrong
@@ -606,9 +610,10 @@ print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no to
 # nothing is lost, but it costs more parameters and time in every later layer, and 192 would be enough." Case (i) is
 # wrong; case (ii) has rank and cost, with half a point off for the first sentence.
 
-# %% [markdown] **W3b** (2 points). Pixels inside a patch may be flattened in any order, as long as it is always the
-# same. Why does this freedom end at the patches? What would have to be true of the rest of the model for the order
-# of patches not to matter either?
+# %% [markdown]
+# **W3b** (2 points). Pixels inside a patch may be flattened in any order, as long as it is always the same. Why does
+# this freedom end at the patches? What would have to be true of the rest of the model for the order of patches not
+# to matter either?
 
 # %% [markdown] tags=["written"] question="W3b" points=2
 # Inside a patch the order only permutes the rows of `E`, which is learned: another order has

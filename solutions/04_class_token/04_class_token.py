@@ -61,9 +61,10 @@ from helpers.training import evaluate, fit
 PatchProjection, getPositionEncoding = built("PatchProjection", "getPositionEncoding")
 torch.set_num_threads(1)  # these models are so small that further threads would only wait for each other
 
-# %% [markdown] Two parts come from earlier lessons: `PatchProjection` is the class `PatchEmbedding` of Q2 (lesson
-# 03) under a name of its own, because this lesson defines the next version of `PatchEmbedding`.
-# `getPositionEncoding` is Q1 (lesson 02).
+# %% [markdown]
+# Two parts come from earlier lessons: `PatchProjection` is the class `PatchEmbedding` of Q2 (lesson 03) under a name
+# of its own, because this lesson defines the next version of `PatchEmbedding`. `getPositionEncoding` is Q1 (lesson
+# 02).
 #
 # The letters: `b` batch, `n` tokens, `d` width (`emb_size` in code), `c h w` image.
 
@@ -129,8 +130,9 @@ class TwoTensors(nn.Module):
 
 print([name for name, _ in TwoTensors().named_parameters()])
 
-# %% [markdown] Only an `nn.Parameter` is registered, so only it is returned by `parameters()` and trained by an
-# optimiser that receives `model.parameters()`.
+# %% [markdown]
+# Only an `nn.Parameter` is registered, so only it is returned by `parameters()` and trained by an optimiser that
+# receives `model.parameters()`.
 #
 # **`einops.repeat`: copies along a new axis.** A letter that occurs only on the right is a new axis whose length you
 # give. An axis of length 1 is written `1` or `()`:
@@ -139,8 +141,9 @@ print([name for name, _ in TwoTensors().named_parameters()])
 row = torch.arange(3)[None]  # 1 x
 show_numbers([("1 x", row), ("() x -> y x, y=3", repeat(row, "() x -> y x", y=3))])
 
-# %% [markdown] **`torch.cat`: concatenation.** It joins tensors along the axis `dim`. All other axes must agree;
-# unlike `+`, it does not broadcast:
+# %% [markdown]
+# **`torch.cat`: concatenation.** It joins tensors along the axis `dim`. All other axes must agree; unlike `+`, it
+# does not broadcast:
 
 # %%
 one, many = torch.zeros(1, 2, 4), torch.ones(3, 2, 4)
@@ -252,9 +255,10 @@ if ready("Q3"):
 assert 0.9 < relative.min() < relative.max() < 1.1
 assert after > 1e-3
 
-# %% [markdown] After one layer the class token depends on its image. How it attends depends on its start: with small
-# random numbers or zeros, as is usual, its weights are nearly uniform, so it receives the **mean** of all values.
-# (If you started it with large random numbers, the first line prints a larger difference.)
+# %% [markdown]
+# After one layer the class token depends on its image. How it attends depends on its start: with small random
+# numbers or zeros, as is usual, its weights are nearly uniform, so it receives the **mean** of all values. (If you
+# started it with large random numbers, the first line prints a larger difference.)
 #
 # **Try it.** The weights depend on the length of the query. We scale one random query:
 
@@ -316,7 +320,8 @@ try:
 except RuntimeError as error:
     print(error)
 
-# %% [markdown] **Answer.** What is trained is a **parameter**. What is fixed and belongs to the module is a
+# %% [markdown]
+# **Answer.** What is trained is a **parameter**. What is fixed and belongs to the module is a
 # **buffer**. A plain tensor is neither trained nor saved nor moved; on a GPU the last line of the output is the
 # error that you get.
 
@@ -448,8 +453,9 @@ if ready("Q4"):
         one.learnable_positions.view(-1, 32)[0] -= vector
         print(f"largest change of any token: {(one(test.images[:4].cpu()) - before).abs().max():.0e}")
 
-# %% [markdown] **Answer.** Only rounding changes. With learned positions row 0 adds nothing that the class token
-# could not hold; one table for all tokens is simpler than a table with an exception.
+# %% [markdown]
+# **Answer.** Only rounding changes. With learned positions row 0 adds nothing that the class token could not hold;
+# one table for all tokens is simpler than a table with an exception.
 
 # %% [markdown]
 # ## 6 · Class token or mean?
