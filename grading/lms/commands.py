@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from grading.course import CourseError, load_course
+from grading.course import Course, CourseError, load_course
 
 RosterOption = Annotated[
     Path | None,
@@ -53,6 +53,9 @@ def export(
     column: Annotated[
         list[str] | None, typer.Option(help="LESSON=NAME: what the LMS calls a lesson; default: its title")
     ] = None,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="one row per question of each hand-in, for your own analysis (CSV only)")
+    ] = False,
     course: CourseOption = None,
 ) -> None:
     """Write the gradebook's scores for Canvas, Moodle or a spreadsheet; late penalties are taken off."""
@@ -61,6 +64,11 @@ def export(
     from grading.lms.roster import read_roster
 
     loaded = load_course(course)
+    if tidy:
+        if form is not Form.csv:
+            raise CourseError(f"--tidy writes a plain CSV table: leave out --for {form}")
+        _export_tidy(loaded, lessons, roster, to or out / "tidy.csv", out, db)
+        return
     file = out / "gradebook.db"
     if db is None and not file.is_file():
         raise CourseError(f"there is no gradebook {file}: run `vitlab grade --out {out}` first")
@@ -74,6 +82,23 @@ def export(
     typer.echo(f"{done.path}: {done.students} students, {', '.join(chosen)}")
     for note in done.notes:
         typer.echo(f"note: {note}")
+
+
+def _export_tidy(
+    course: Course, lessons: list[str] | None, roster: Path | None, target: Path, out: Path, db: str | None
+) -> None:
+    from grading.engine.current import bring_up_to_date
+    from grading.engine.journal import read_attempts
+    from grading.lms.export import _safe
+    from grading.lms.roster import read_roster
+    from grading.lms.tidy import tidy_rows, write_tidy
+
+    chosen = {course.lesson(one).id for one in lessons or ()}
+    current = bring_up_to_date(course, out, db)
+    attempts = {key: found for key, found in read_attempts(out).items() if not chosen or key[1] in chosen}
+    names = {person.id: person.name for person in read_roster(roster)} if roster is not None else {}
+    count = write_tidy(tidy_rows(attempts, current, names), target, _safe)
+    typer.echo(f"{target}: {count} rows")
 
 
 def _pair(text: str) -> tuple[str, str]:
