@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grading.course import Course, CourseError, load_course
+from grading.graders.commands import requests, shares
 from grading.lesson_builder.source import LessonError
 from grading.lms.commands import collect, export
 
@@ -261,6 +262,8 @@ def init(
 
 app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
 app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
+app.add_typer(requests, name="regrade-request")
+app.add_typer(shares, name="share")
 
 
 def main() -> None:

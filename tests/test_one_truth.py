@@ -311,6 +311,6 @@ class Class(RuleBasedStateMachine):
 
 TestClass = Class.TestCase
 TestClass.settings = settings(
-    max_examples=int(os.environ.get("VITLAB_HISTORIES", 4)), stateful_step_count=10, deadline=None, print_blob=True,
+    max_examples=int(os.environ.get("VITLAB_HISTORIES", 3)), stateful_step_count=8, deadline=None, print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
