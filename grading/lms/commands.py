@@ -76,7 +76,8 @@ def collect(
     contents = contents_of({one: path.read_text("utf-8") for one, path in paths.items() if path.is_file()})
     found = collect_from(source, known.id, into, people, contents=contents, times=came.of)
     written = write_found(found, known.id, into.parent)
-    for line in [*report_lines(found, people.names if people else None, everything=all_), *came.notes]:
+    names, penalty = people.names if people is not None else None, known.late_penalty_per_day > 0
+    for line in [*report_lines(found, names, everything=all_, penalty=penalty), *came.notes]:
         typer.echo(line)
     if found.doubts or found.unmatched or found.refused:
         typer.echo(f"kept in {written}, and in the report")
