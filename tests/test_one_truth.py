@@ -71,6 +71,8 @@ class Class(RuleBasedStateMachine):
         self.days: dict[str, int] = {}
         self.by_hand: dict[tuple[str, str, object], tuple[float | None, float | None]] = {}
         self.remarks: dict[tuple[str, str, object], str] = {}
+        self.excused: dict[str, bool] = {}
+        self.extra_days: dict[str, int] = {}
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(engine, "prepare", stub_prepare)
         self.patch.setenv("VITLAB_GRADER", "the tutor")
@@ -139,6 +141,15 @@ class Class(RuleBasedStateMachine):
     def the_lesson_changes_its_text(self) -> None:
         self._new_edition()
 
+    @rule(student=students, excused=st.booleans(), days=st.integers(0, 2))
+    def is_excused_or_gets_more_time(self, student: str, excused: bool, days: int) -> None:
+        self.excused[student], self.extra_days[student] = excused, days
+        rows = [
+            f"{who},{LESSON},{self.extra_days.get(who) or ''},{'yes' if self.excused.get(who) else ''}"
+            for who in STUDENTS if self.excused.get(who) or self.extra_days.get(who)
+        ]  # fmt: skip
+        (self.course.root / "extensions.csv").write_text("\n".join(["student,lesson,extra_days,excused", *rows]) + "\n")
+
     @rule()
     def all_are_graded_again(self) -> None:
         self._grade(regrade=True)
@@ -175,11 +186,16 @@ class Class(RuleBasedStateMachine):
                     self._question_agrees(outcome, question, score, waiting, again)
                 assert (outcome.score, outcome.max, outcome.max_waiting) == pytest.approx((total, most, waits))
                 lines = [json.loads(json.dumps(line)) for line in outcome.lines()]
-                assert {line["lesson_score"] for line in lines} == {outcome.score}
-                assert float(exported[student]["01_stub"]) == pytest.approx(total, abs=0.006)
-                assert table[student] == f"{total:.4g}/{most - waits:g}" + (f" +{waits:g} wait" if waits else "")
+                assert {line["lesson_score"] for line in lines} == {None if outcome.excused else outcome.score}
                 [row] = tally.tally_lesson(LESSON, "", [outcome]).rows
-                assert float(row.score) == pytest.approx(total, abs=0.006)
+                if self.excused.get(student):
+                    assert (table[student], exported[student]["01_stub"]) == ("excused", "EX")
+                    assert (row.score, row.share, outcome.excused) == ("", None, True)
+                else:
+                    waiting = f" +{waits:g} wait" if waits else ""
+                    assert table[student] == f"{round(total, 2):g}/{most - waits:g}{waiting}"
+                    assert float(exported[student]["01_stub"]) == pytest.approx(total, abs=0.006)
+                    assert float(row.score) == pytest.approx(total, abs=0.006)
                 self._page_agrees(student, self.out / outcome.feedback, total, most, waits)
 
     def _question_agrees(
@@ -197,6 +213,9 @@ class Class(RuleBasedStateMachine):
         html = page.read_text("utf-8")
         soup = BeautifulSoup(html, "html.parser")
         said = " ".join(soup.select_one(".total").get_text().split())
+        if self.excused.get(student):
+            assert "You are excused" in said
+            return
         figures = [float(x) for x in re.findall(r"[\d.]+\d|\d", said)]
         wanted = [total, most - waits, waits] if waits else [total, most]
         assert figures == pytest.approx(wanted, abs=0.006), said
@@ -258,7 +277,7 @@ class Class(RuleBasedStateMachine):
             self.by_hand.get((student, q, self._key(student, q)), (None, None))[1] or 0.0
             for q, (_, waiting, _) in cells.items() if waiting
         )  # fmt: skip
-        late = 0 if self.answers[student] is None else self.days[student]
+        late = 0 if self.answers[student] is None else max(0, self.days[student] - self.extra_days.get(student, 0))
         penalty = min(earned, earned * RATE * late)
         return earned - penalty, sum(self.points.values()), sum(self.points[q] for q, c in cells.items() if c[1])
 

@@ -19,7 +19,7 @@ from nbformat.v4 import new_output
 from nbgrader.api import Gradebook
 
 from grading.course import Course, CourseError
-from grading.engine.execute import Executed, Job
+from grading.engine.execute import Job
 from grading.engine.executors import Threads
 from grading.engine.grade import Interrupted, grade
 from grading.engine.interrupts import InterruptGuard
@@ -28,6 +28,7 @@ from grading.engine.outcome import RESULTS, SubmissionOutcome
 from grading.intake.read import Unreadable, read_notebook
 from grading.intake.transplant import transplant
 from grading.judging.cells_to_run import role_of
+from grading.judging.execution import Executed
 from tests.classroom import hand_in, released
 from tests.conftest import ROOT
 

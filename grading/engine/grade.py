@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from grading.course import Course, CourseError
 from grading.engine.current import all_as_they_count, read_grades, remember_gradebook
-from grading.engine.execute import Executed, Job
+from grading.engine.execute import Job
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
@@ -25,7 +25,9 @@ from grading.engine.keys import lesson_version, mark_of, submission_key
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
 from grading.engine.recorder import LessonContext, ResultRecorder, prepare
+from grading.intake.contents import contents_of
 from grading.intake.find_submissions import Submission, find_submissions
+from grading.judging.execution import Executed
 from grading.judging.judge import fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
@@ -76,6 +78,7 @@ def grade(
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
+    course.activate()
     if sandbox != "none" and executor is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"
@@ -117,7 +120,8 @@ class _Run:
     def grade(
         self, submissions: Path, executor: SubmissionExecutor, *, warm: bool, regrade: bool
     ) -> list[SubmissionOutcome]:
-        found = find_submissions(submissions, self._lessons, [lesson.id for lesson in self._course.lessons])
+        known, contents = [lesson.id for lesson in self._course.lessons], contents_of(_released(self._course))
+        found = find_submissions(submissions, self._lessons, known, contents)
         for text in found.notes:
             self._progress.note(text)
         contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}

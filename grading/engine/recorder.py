@@ -16,13 +16,13 @@ from nbgrader.utils import determine_grade
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.execute import Executed, clean
 from grading.engine.feedback import FeedbackWriter
 from grading.engine.journal import Journal, write_whole
 from grading.engine.keys import content_of
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.intake.find_submissions import Submission
 from grading.judging.cells_to_run import role_of
+from grading.judging.execution import Executed, clean
 from grading.judging.judge import Judge, judge_of
 from grading.nbgrader_plugin.feedback_facts import noted
 from grading.nbgrader_plugin.gradebook import Entry, GradebookWriter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +12,14 @@ from rich.table import Table
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 
 
-def print_summary(outcomes: Sequence[SubmissionOutcome], out: Path, console: Console | None = None) -> None:
-    """One table per lesson: students by questions, the sum, and what was out of the ordinary."""
+def print_summary(
+    outcomes: Sequence[SubmissionOutcome], out: Path, console: Console | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """One table per lesson: students by questions, the sum, and what was out of the ordinary.
+
+    names: students' names by id, as the roster has them.
+    """
     console = console or Console()
     for lesson in sorted({o.lesson for o in outcomes}):
         rows = [o for o in outcomes if o.lesson == lesson]
@@ -27,11 +33,16 @@ def print_summary(outcomes: Sequence[SubmissionOutcome], out: Path, console: Con
         for row in rows:
             by_id = {q.question: q for q in row.questions}
             marks = [mark(by_id[q]) if q in by_id else "" for q in questions]
-            table.add_row(escape(row.student), *marks, total(row), escape(note(row)))
+            table.add_row(escape(_who(row.student, names or {})), *marks, total(row), escape(note(row)))
         console.print(table)
     if any(q.by_hand for o in outcomes for q in o.questions):
         console.print("* given by a person")
     console.print(f"{len(outcomes)} submissions. Feedback pages and autograded notebooks are under {out}.")
+
+
+def _who(student: str, names: Mapping[str, str]) -> str:
+    name = names.get(student, student)
+    return student if name == student else f"{name} ({student})"
 
 
 def mark(q: QuestionOutcome) -> str:

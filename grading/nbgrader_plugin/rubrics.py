@@ -14,7 +14,7 @@ from traitlets import Unicode
 
 from grading.course import load_course
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.nbgrader_plugin.feedback_facts import notices_of
 
 

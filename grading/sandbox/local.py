@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grading.sandbox.bubblewrap import COURSE
 from grading.sandbox.fonts import matplotlib_cache
 from grading.sandbox.process import ErrorPipe, Usage, kernel_command, kernel_environment, sealed_folder
+from helpers.course_folder import PACKAGE
 
 
 class LocalProcess:
@@ -34,7 +34,7 @@ class LocalProcess:
         for name, text in files.items():
             (sealed / name).write_text(text, encoding="utf-8")
         if not (packages / "helpers").exists():  # a link: PYTHONPATH must not lead to the rest of the course
-            (packages / "helpers").symlink_to(COURSE / "helpers")
+            (packages / "helpers").symlink_to(PACKAGE)
         if fonts := matplotlib_cache():
             shutil.copytree(fonts, home / ".matplotlib", dirs_exist_ok=True)
         self.sockets = str(folder / "k")
