@@ -205,7 +205,7 @@ class GradebookWriter:
         Args:
             people: id, first name, last name and email of each; what is "" leaves what the gradebook has.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             there = {student.id: student for student in db.scalars(select(api.Student))}
             for student, first, last, email in people:
                 told = {"first_name": first, "last_name": last, "email": email}
