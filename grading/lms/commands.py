@@ -74,6 +74,8 @@ def collect(
     came = _times(known, people, times, timezone)
     paths = {one.id: loaded.student_notebook(one.id) for one in loaded.lessons}
     contents = contents_of({one: path.read_text("utf-8") for one, path in paths.items() if path.is_file()})
+    if (source / "inbound").is_dir() and (source / "outbound").is_dir():  # a course's folder in nbgrader's exchange
+        source = source / "inbound"
     found = collect_from(source, known.id, into, people, contents=contents, times=came.of)
     written = write_found(found, known.id, into.parent)
     names, penalty = people.names if people is not None else None, known.late_penalty_per_day > 0
