@@ -5,41 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from grading.lesson_builder.source import Cell, LessonSource
+from grading.lesson_source.source import Cell, LessonSource
 
 _OF_EVERY_MODULE = frozenset(
-    [
-        "parameters",
-        "named_parameters",
-        "modules",
-        "named_modules",
-        "children",
-        "buffers",
-        "state_dict",
-        "load_state_dict",
-        "train",
-        "eval",
-        "to",
-        "cpu",
-        "cuda",
-        "double",
-        "float",
-        "half",
-        "zero_grad",
-        "apply",
-        "weight",
-        "bias",
-        "requires_grad_",
-        "register_forward_hook",
-        "shape",
-        "training",
-        "norm",
-        "mean",
-        "sum",
-        "std",
-        "min",
-        "max",
-    ]
+    "parameters named_parameters modules named_modules children buffers state_dict load_state_dict train eval to cpu "
+    "cuda double float half zero_grad apply weight bias requires_grad_ register_forward_hook shape training norm mean sum std min max".split()
 )
 
 
@@ -85,8 +55,7 @@ def _stored(cells: Iterable[Cell], question: str) -> set[str]:
 def _is_about(tree: ast.AST, answer: str, question: str) -> bool:
     """Whether a cell names the answer, or waits for its question."""
     return any(
-        (isinstance(node, ast.Name) and node.id == answer)
-        or (isinstance(node, ast.Constant) and node.value == question)
+        (isinstance(node, ast.Name) and node.id == answer) or (isinstance(node, ast.Constant) and node.value == question)
         for node in ast.walk(tree)
     )
 
