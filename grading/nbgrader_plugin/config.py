@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from grading.course import Course, load_course
 from grading.extensions import course_extensions
+from grading.nbgrader_plugin.formgrader_panel import extend_formgrader
 from grading.nbgrader_plugin.formulas import TEMPLATES
 from grading.nbgrader_plugin.generate import PREPROCESSORS
 from grading.nbgrader_plugin.grader_log import watch_persons
@@ -81,4 +82,5 @@ def configure_folder(c: Config, file: str | Path) -> Config:
     data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
     data.mkdir(parents=True, exist_ok=True)  # formgrader keeps its gradebook there
     watch_persons()  # who gave a score in formgrader, and when
+    extend_formgrader()
     return configure(c, root, data, course=load_course(root))
