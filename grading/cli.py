@@ -13,6 +13,7 @@ import typer
 
 from grading.course import Course, CourseError, load_course
 from grading.course_commands import CourseOption, Lessons, bundle, doctor, init, lab, site
+from grading.graders.commands import requests, shares
 from grading.lesson_source.source import LessonError
 from grading.lms.commands import backup, collect, export, forget, give_back
 
@@ -225,6 +226,8 @@ app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(ex
 app.command("return", epilog="Example: vitlab return 05_attention --for moodle")(give_back)
 app.command(epilog="Example: vitlab forget jdoe")(forget)
 app.command(epilog="Example: vitlab backup")(backup)
+app.add_typer(requests, name="regrade-request")
+app.add_typer(shares, name="share")
 
 
 def main() -> None:

@@ -132,6 +132,9 @@ def export(
     column: Annotated[
         list[str] | None, typer.Option(help="LESSON=NAME: what the LMS calls a lesson; default: its title")
     ] = None,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="one row per question of each hand-in, for your own analysis (CSV only)")
+    ] = False,
     list_: ListOption = False,
     course: CourseOption = None,
 ) -> None:
@@ -144,6 +147,11 @@ def export(
     from grading.lms.roster import course_roster, read_roster
 
     loaded = load_course(course)
+    if tidy:
+        if form is not Form.csv:
+            raise CourseError(f"--tidy writes a plain CSV table: leave out --for {form}")
+        _export_tidy(loaded, lessons, roster, to or out / "tidy.csv", out, db)
+        return
     url = gradebook_of(out, db)
     chosen = [loaded.lesson(one).id for one in lessons or graded_lessons(url, loaded)]
     names = {loaded.lesson(lesson).id: name for lesson, name in (_pair(text) for text in column or ())}
@@ -254,6 +262,23 @@ def backup(
     count = copy(loaded, out, target)
     size = target.stat().st_size / 2**20
     typer.echo(f"{target}: {count} files, {size:.1f} MB. To restore: unzip it in the course's folder. It holds grades")
+
+
+def _export_tidy(
+    course: Course, lessons: list[str] | None, roster: Path | None, target: Path, out: Path, db: str | None
+) -> None:
+    from grading.engine.current import bring_up_to_date
+    from grading.engine.journal import read_attempts
+    from grading.lms.tidy import tidy_rows, write_tidy
+    from grading.tables import safe
+
+    chosen = {course.lesson(one).id for one in lessons or ()}
+    current = bring_up_to_date(course, out, db)
+    attempts = {key: found for key, found in read_attempts(out).items() if not chosen or key[1] in chosen}
+    people = _people(course, roster)
+    names = people.names if people is not None else {}
+    count = write_tidy(tidy_rows(attempts, current, names), target, safe)
+    typer.echo(f"{target}: {count} rows")
 
 
 def _pair(text: str) -> tuple[str, str]:

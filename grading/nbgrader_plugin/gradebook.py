@@ -97,8 +97,8 @@ class GradebookWriter:
         self._gradebook.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        """The session: nbgrader's commits inside do nothing, one at the end does."""
+    def transaction(self) -> Iterator[Any]:
+        """The session: nbgrader's commits inside do nothing, one at the end does. What is written is nobody's doing."""
         db = self._gradebook.db
         db.commit = lambda: None  # of this object alone
         try:
@@ -118,7 +118,7 @@ class GradebookWriter:
         """Make sure the lesson is an assignment whose cells are those of the released notebook."""
         due = lesson.due.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lesson.due else None
         notebook = nbformat.read(released, as_version=4)
-        with self._transaction() as db:
+        with self.transaction() as db:
             self._gradebook.update_or_create_assignment(lesson.id, duedate=due)
             db.flush()
             db.autoflush = True
@@ -144,7 +144,7 @@ class GradebookWriter:
         return found
 
     def _save_all(self, entries: Sequence[Entry]) -> None:
-        with self._transaction() as db:
+        with self.transaction() as db:
             for lesson, group in _by_lesson(entries):
                 students = [entry.student for entry in group]
                 submissions = self._submissions(db, lesson, group)
@@ -205,7 +205,7 @@ class GradebookWriter:
         Args:
             people: id, first name, last name and email of each; what is "" leaves what the gradebook has.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             there = {student.id: student for student in db.scalars(select(api.Student))}
             for student, first, last, email in people:
                 told = {"first_name": first, "last_name": last, "email": email}
@@ -237,7 +237,7 @@ class GradebookWriter:
         Scores and comments by hand are put on record, and late penalties, which are shares of scores, follow them and
         what `extensions.csv` grants by now.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             students = students_of(db, lesson)
             record_unseen(db, lesson, students)
             query = (
