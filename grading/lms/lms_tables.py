@@ -203,7 +203,7 @@ def _moodle_grade(score: Score, most: float | None, commas: bool) -> str:
 
 
 def _with_comment(there: str, ours: str) -> str:
-    """Moodle keeps comments as HTML; what somebody typed there stays."""
+    """Moodle keeps comments as HTML; what a teacher typed there stays."""
     text = "<br>".join(html.escape(line, quote=False) for line in ours.splitlines())
     if text in there:
         return there
