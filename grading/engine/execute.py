@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,9 +15,12 @@ from grading.intake.contents import contents_of
 from grading.intake.read import Unreadable, read_bytes, read_notebook
 from grading.intake.transplant import transplant
 from grading.judging.execution import Executed, finished, run_prepared
+from grading.nbgrader_plugin.ordinary.assignment import Assignment
+from grading.nbgrader_plugin.ordinary.handed_in import contents_of_path
+from grading.nbgrader_plugin.ordinary.run import execute_assignment
 from grading.sandbox.course_data import course_data
 from grading.sandbox.limits import Limits
-from grading.sandbox.warm import shared_pool
+from grading.sandbox.warm import WarmPool, shared_pool
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Job:
         content: the file's bytes where the machine that runs this may not see it; None: `path` is read.
         problem: why there is nothing to run; "" when there is.
         warm: fork the kernel from this process's zygote.
+        assignment: for an ordinary nbgrader assignment, its notebooks; None for a built lesson.
+        contents: of an ordinary assignment, the files that were handed in, where `path` may not be seen.
     """
 
     student: str
@@ -40,6 +45,8 @@ class Job:
     notes: tuple[str, ...] = ()
     warm: bool = False
     content: bytes | None = None
+    assignment: Assignment | None = None
+    contents: Mapping[str, bytes] | None = None
 
 
 def execute(job: Job, released: Mapping[str, str]) -> Executed:
@@ -50,6 +57,8 @@ def execute(job: Job, released: Mapping[str, str]) -> Executed:
     start = time.perf_counter()
     if job.problem or job.path is None:
         return Executed(None, "unreadable", job.problem or "nothing was handed in", job.notes)
+    if job.assignment is not None:
+        return _ordinary(job, job.assignment)
     try:
         pick = contents_of(released).picker(job.lesson)
         if job.content is None:
@@ -62,10 +71,24 @@ def execute(job: Job, released: Mapping[str, str]) -> Executed:
         return Executed(None, "unreadable", str(error), job.notes)
     notes = (*job.notes, *read.notes, *moved.notes)
     intake = time.perf_counter() - start
-    shown, _ = course_data(job.sandbox)
-    warm = shared_pool(job.limits.gpu_share, read_only=shown) if job.warm and job.sandbox != "none" else None
-    run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox, warm=warm)
+    run = run_prepared(moved.notebook, seed=job.seed, limits=job.limits, sandbox=job.sandbox, warm=_warm(job))
     return finished(run, notes=notes, intake=intake)
+
+
+def _ordinary(job: Job, assignment: Assignment) -> Executed:
+    assert job.path is not None
+    try:
+        contents = contents_of_path(job.path) if job.contents is None else job.contents
+    except Unreadable as error:
+        return Executed(None, "unreadable", str(error), job.notes)
+    done = execute_assignment(contents, assignment, limits=job.limits, sandbox=job.sandbox, warm=_warm(job))
+    return replace(done, notes=(*job.notes, *done.notes))
+
+
+def _warm(job: Job) -> WarmPool | None:
+    """The pool of this process that kernels are forked from; None for a cold start."""
+    shown, _ = course_data(job.sandbox)
+    return shared_pool(job.limits.gpu_share, read_only=shown) if job.warm and job.sandbox != "none" else None
 
 
 def execute_safely(job: Job, released: Mapping[str, str]) -> Executed:

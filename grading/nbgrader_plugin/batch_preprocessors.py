@@ -48,8 +48,9 @@ class BatchSaveAutoGrades(SaveAutoGrades):
 class BatchSaveCells(SaveCells):
     """nbgrader's, on a gradebook that is open already."""
 
-    def save(self, gradebook: Gradebook, notebook: NotebookNode, lesson: str) -> None:
-        self.gradebook, self.notebook_id, self.assignment_id = gradebook, lesson, lesson
+    def save(self, gradebook: Gradebook, notebook: NotebookNode, lesson: str, name: str) -> None:
+        """Save the cells of the notebook called `name`."""
+        self.gradebook, self.notebook_id, self.assignment_id = gradebook, name, lesson
         for kind in ("grade", "solution", "task", "source"):
             setattr(self, f"new_{kind}_cells", {})
         for index, cell in enumerate(notebook.cells):

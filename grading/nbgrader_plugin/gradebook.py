@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -116,13 +116,17 @@ class GradebookWriter:
 
     def register_lesson(self, lesson: Lesson, released: Path) -> None:
         """Make sure the lesson is an assignment whose cells are those of the released notebook."""
+        self.register_notebooks(lesson, {lesson.id: nbformat.read(released, as_version=4)})
+
+    def register_notebooks(self, lesson: Lesson, released: Mapping[str, NotebookNode]) -> None:
+        """The same for an assignment of several notebooks, given by name."""
         due = lesson.due.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lesson.due else None
-        notebook = nbformat.read(released, as_version=4)
         with self.transaction() as db:
             self._gradebook.update_or_create_assignment(lesson.id, duedate=due)
             db.flush()
             db.autoflush = True
-            self._cells.save(self._gradebook, notebook, lesson.id)
+            for name, notebook in released.items():
+                self._cells.save(self._gradebook, notebook, lesson.id, name)
 
     def save(self, entries: Sequence[Entry]) -> dict[SubmissionId, StoredGrades | Exception]:
         """Save judged notebooks' scores as nbgrader's SaveAutoGrades does; a manual score given before is kept.

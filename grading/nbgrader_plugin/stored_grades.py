@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nbgrader import api
-from sqlalchemy import Select, select
+from sqlalchemy import Select, case, select
 
 from grading.nbgrader_plugin.hand_scores import CellHistory, HandScore, Histories, chunks, histories
 from grading.nbgrader_plugin.regrade_requests import RegradeRequest, requests_of
@@ -181,10 +181,15 @@ def of_lesson(lesson: str, students: Sequence[str]) -> Any:
 
 
 def joined(kind: Any, lesson: str, students: Sequence[str], *columns: Any) -> Select[Any]:
-    """Student, cell name, and `columns` (default: the object) of all grades or comments."""
+    """Student, cell name, and `columns` (default: the object) of all grades or comments.
+
+    A cell of a notebook that isn't called like its lesson is named ``<notebook>/<cell>`` (`ordinary.cell_key`).
+    """
+    own = case((api.Notebook.name == lesson, api.BaseCell.name), else_=api.Notebook.name + "/" + api.BaseCell.name)
     query = (
-        select(api.SubmittedAssignment.student_id, api.BaseCell.name, *(columns or (kind,))).select_from(kind)
+        select(api.SubmittedAssignment.student_id, own, *(columns or (kind,))).select_from(kind)
         .join(api.BaseCell, api.BaseCell.id == kind.cell_id)
         .join(api.SubmittedNotebook, api.SubmittedNotebook.id == kind.notebook_id)
+        .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
     )  # fmt: skip
     return of_lesson(lesson, students)(query)
