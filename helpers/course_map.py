@@ -148,6 +148,9 @@ def _link(lesson: str, at: Path) -> str:
     for way in ("", "../", "notebooks/"):
         if (at / way / lesson / f"{lesson}.ipynb").is_file():
             return f"{way}{lesson}/{lesson}.ipynb"
+    for way in ("", "../", "notebooks/"):  # an assignment whose notebooks have names of their own
+        for path in sorted((at / way / lesson).glob("*.ipynb")):
+            return f"{way}{lesson}/{path.name}"
     return ""
 
 

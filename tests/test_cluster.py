@@ -101,7 +101,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(course: Course, tmp_path: P
         hand_in(tmp_path / "in", f"s{number}", LESSON, notebook)
     executor, submitted = Cluster(scheduler), []
     submit = executor.submit
-    executor.submit = lambda job: (submitted.append(job.student), submit(job))[1]  # type: ignore[method-assign]
+    executor.submit = lambda fn, job: (submitted.append(job.student), submit(fn, job))[1]  # type: ignore[method-assign]
 
     def kill_one() -> None:
         wait_until(lambda: submitted)

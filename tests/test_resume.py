@@ -45,7 +45,7 @@ class Pretended(Threads):
         self.seen: list[str] = []
         self._fail = fail
 
-    def _work(self, job: Job) -> Executed:
+    def _work(self, fn, job: Job) -> Executed:
         self.seen.append(job.student)
         if job.student in self._fail:
             raise OSError("the machine under it went away")

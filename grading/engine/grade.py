@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from grading.course import Course, CourseError
 from grading.engine.current import all_as_they_count, read_grades
-from grading.engine.execute import Job
+from grading.engine.execute import Job, execute_safely
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
@@ -100,7 +100,7 @@ def grade(
                 run = _Run(course, lessons, gradebook, config, out, seed, sandbox, progress, gpu_share)
                 return run.grade(Path(submissions), executor, warm=warm, regrade=regrade)
     finally:
-        executor.close()
+        executor.shutdown()
 
 
 class _Run:
@@ -194,18 +194,18 @@ class _Run:
                         submission.student, submission.lesson, submission.path, self._seed, limits, self._sandbox,
                         submission.problem, submission.notes, warm, assignment=contexts[submission.lesson].assignment,
                     )  # fmt: skip
-                    at_work[clock.watched(executor.submit(job))] = submission
+                    at_work[clock.watched(executor.submit(execute_safely, job))] = submission
                 if not at_work:
                     break
                 ended, _ = wait(at_work, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
                 done += self._take(ended, at_work, keys, recorder, clock)
                 recorder.settle_when_due()
         except BaseException:
-            executor.stop()
+            executor.shutdown(cancel_futures=True)
             raise
         if guard.requested and (at_work or next(waiting, None) is not None):
             self._progress.note("stopping")
-            executor.stop()
+            executor.shutdown(cancel_futures=True)
             done += self._take([future for future in at_work if future.done()], at_work, keys, recorder, clock)
             recorder.settle()
             raise Interrupted(done, len(todo))

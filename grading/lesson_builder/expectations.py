@@ -5,14 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from grading.judging.reference import Reference
+from grading.lesson_builder.author_errors import require_callable, require_known_entries, require_told_apart
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected
+from helpers.checks.wire_format import Arrays, Failure
 from helpers.questions import find
 
 
 def public_expectations(reference: Reference) -> dict[str, Expected]:
-    """For each question of a lesson: points, expected arrays, fingerprints with hints."""
+    """For each question of a lesson: points, expected arrays, fingerprints with hints.
+
+    Raises:
+        LessonError: the solution fails, or a mistake can't be recognised.
+    """
+    require_known_entries(reference.lesson, reference.bank, reference.bank.path)
     return {qid: _question(reference, qid) for qid in reference.answers}
 
 
@@ -20,11 +27,17 @@ def _question(reference: Reference, qid: str) -> Expected:
     question = find(qid)
     cases, expected = reference.public(qid)
     arrays = expected.arrays
-    mistakes = []
-    for entry in reference.bank.mistakes_of(qid):
+
+    def fingerprint(hint: str, recorded: list[Arrays | Failure]) -> Fingerprint:
+        return Fingerprint(hint, tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True)))
+
+    mistakes, entries, path = list[Fingerprint](), reference.bank.mistakes_of(qid), reference.bank.path
+    for entry in entries:
         recorded = probe_all(question, entry.answer, cases)
-        marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
-        mistakes.append(Fingerprint(entry.hint, marks))
+        require_callable(entry, recorded, path)
+        mistakes.append(fingerprint(entry.hint, recorded))
+    right = fingerprint("", probe_all(question, reference.answers[qid], cases)) if entries else Fingerprint("", ())
+    require_told_apart(entries, mistakes, right, path)
     return Expected(reference.points[qid], arrays, tuple(mistakes))
 
 

@@ -108,6 +108,10 @@ class ShowGrades(NbGraderPreprocessor):
             stored = read_stored(gradebook.db, lesson, [student]).get(student)
         if stored is None:
             raise CourseError(f"the gradebook holds nothing of {student} in {lesson}: grade it first")
+        if names["notebook"] != lesson:  # the gradebook names its cells after it, as in `stored_grades.joined`
+            for cell in nb.cells:
+                if _name(cell):
+                    cell.metadata["nbgrader"]["grade_id"] = f"{names['notebook']}/{_name(cell)}"
         resources["nbgrader"] = {**names, **page_facts(nb, stored, lesson, student)}
         nb.cells = [graded(cell, stored) for cell in focused(nb)]
         return nb, resources
