@@ -11,7 +11,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from grading.intake.archive import Pick, notebook_in_zip
-from grading.intake.cells import Piece, Slot, of_role, pieces_of, slots_of
+from grading.intake.cells import Slot, SubmittedCell, of_role, slots_of, submitted_cells
 from grading.intake.decode import Unreadable, load_json
 from grading.intake.lessons import evidence, other_lesson
 from grading.intake.normalise import normalise
@@ -93,7 +93,7 @@ class LessonContents:
         """What the file with this content is, seen from `lesson`. Never raises for what the file holds."""
         try:
             notebook, named = _read(data, suffix)
-            pieces = pieces_of(notebook)
+            pieces = submitted_cells(notebook)
             return self._judged(pieces, named, lesson)
         except Unreadable as error:
             return Content(problem=str(error))
@@ -120,7 +120,7 @@ class LessonContents:
 
         return pick
 
-    def _judged(self, pieces: list[Piece], named: str, lesson: str) -> Content:
+    def _judged(self, pieces: list[SubmittedCell], named: str, lesson: str) -> Content:
         slots = self.slots(lesson)
         asked = of_role(slots, "answer", "written")
         if not asked:  # the lesson asks nothing, or was not built: the name in the metadata is all there is
@@ -162,7 +162,7 @@ def _named(value: Any) -> str:
     return here if isinstance(here, str) else ""
 
 
-def _filled(slot: Slot, pieces: list[Piece]) -> float:
+def _filled(slot: Slot, pieces: list[SubmittedCell]) -> float:
     """1 for an answer without blanks, a half for one with blanks left, 0 for one that was not touched."""
     best = 0.0
     for piece in pieces:
