@@ -143,7 +143,7 @@ NOISY = notebook(
 )
 RAISING = notebook(
     code("import math"), answer("root", "### BEGIN SOLUTION\nroot = math.sqrt(2)\n### END SOLUTION"),
-    autograder_tests("exists", 1, "root"), autograder_tests("close", 2, "assert abs(root - 2**0.5) < 1e-9"),
+    autograder_tests("exists", 1, "assert root"), autograder_tests("close", 2, "assert abs(root - 2**0.5) < 1e-9"),
     read_only("given", "scale = 3"), autograder_tests("scaled", 1, "assert scale == 3"),
 )  # fmt: skip
 SLOW = notebook(
