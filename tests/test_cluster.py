@@ -104,8 +104,11 @@ def test_a_worker_killed_in_the_middle_loses_nothing(course: Course, tmp_path: P
     executor.submit = lambda fn, job: (submitted.append(job.student), submit(fn, job))[1]  # type: ignore[method-assign]
 
     def kill_one() -> None:
+        """Once the worker has a submission in its hands."""
         wait_until(lambda: submitted)
-        time.sleep(4)
+        with Client(scheduler, set_as_default=False) as client:
+            [address] = [at for at, pid in client.run(os.getpid).items() if pid == workers[0].pid]
+            wait_until(lambda: client.processing().get(address))
         os.kill(workers[0].pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)

@@ -35,7 +35,6 @@ from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
-from grading.sandbox.limits import Limits
 from grading.submission_id import SubmissionId
 
 TICK_SECONDS = 0.2
@@ -182,7 +181,7 @@ class _Run:
         self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], executor: SubmissionExecutor,
         recorder: ResultRecorder, guard: InterruptGuard, warm: bool, contexts: dict[str, LessonContext],
     ) -> None:  # fmt: skip
-        limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
+        limits = self._course.limits.of_sandbox(self._gpu_share)
         waiting = iter(todo)
         at_work: dict[Future[Executed], Submission] = {}
         clock = _Clock()

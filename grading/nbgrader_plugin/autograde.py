@@ -17,7 +17,6 @@ from grading.nbgrader_plugin.ordinary.assignment import Assignment, assignment_o
 from grading.nbgrader_plugin.ordinary.handed_in import contents_of_path
 from grading.nbgrader_plugin.ordinary.run import run_part
 from grading.nbgrader_plugin.ordinary.scores import score_cells
-from grading.sandbox.limits import Limits
 
 
 @lru_cache(maxsize=32)
@@ -39,7 +38,7 @@ class ExecuteInSandbox(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         course = load_course(Path(self.course))
-        limits = Limits(**course.limits.model_dump(exclude={"answer_mb"}))
+        limits = course.limits.of_sandbox()
         sandbox = os.environ.get("VITLAB_SANDBOX", self.sandbox)
         assignment = assignment_of(self.course, resources["nbgrader"]["assignment"])
         if assignment is not None:
