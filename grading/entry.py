@@ -6,8 +6,11 @@ import sys
 
 
 def main() -> None:
+    """Run the command line; a package that is not installed ends it with a sentence and exit status 1."""
     try:
         from grading.cli import main as run
+
+        run()
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in ("grading", "helpers"):
             raise
@@ -15,4 +18,3 @@ def main() -> None:
             f"vitlab: this Python, {sys.executable}, has no {error.name}, which the instructor's commands need: "
             "pip install 'vit-lab[instructor]'. Students need no vitlab: python -m helpers lab"
         )
-    run()

@@ -17,6 +17,7 @@ except ModuleNotFoundError as error:
     ) from None
 from helpers.checks.blanks import install as _install_blanks
 from helpers.checks.undefined_names import install as _install_undefined_names
+from helpers.torchvision_ops import install as _install_torchvision
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +29,7 @@ __all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
 _install_undefined_names()
+_install_torchvision()
 if "google.colab" in sys.modules:
     from helpers.portfolio.colab import tell_where_work_goes
 

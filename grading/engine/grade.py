@@ -16,7 +16,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.current import all_as_they_count, read_grades
+from grading.engine.current import all_as_they_count, read_grades, remember_gradebook
 from grading.engine.execute import Job, execute_safely
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
@@ -29,7 +29,7 @@ from grading.engine.recorder import ResultRecorder
 from grading.intake.contents import contents_of
 from grading.intake.find_submissions import Submission, find_submissions
 from grading.judging.execution import Executed
-from grading.judging.judge import fresh_seed
+from grading.judging.judge import device_of, fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
@@ -95,6 +95,7 @@ def grade(
     try:
         with only_run(out):
             config = configure(Config(), course.root, out, db_url=db_url, course=course)
+            remember_gradebook(out, config.CourseDirectory.db_url)
             with GradebookWriter(config.CourseDirectory.db_url, config) as gradebook:
                 run = _Run(course, lessons, gradebook, config, out, seed, sandbox, progress, gpu_share)
                 return run.grade(Path(submissions), executor, warm=warm, regrade=regrade)
@@ -125,7 +126,10 @@ class _Run:
         found = replace(found, submissions=tuple(_whole(s, submissions, self._course) for s in found.submissions))
         for text in found.notes:
             self._progress.note(text)
-        contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}
+        device = device_of(self._sandbox, gpu=bool(self._gpu_share))
+        contexts = {
+            lesson: prepare(self._course, lesson, self._seed, self._gradebook, device) for lesson in self._lessons
+        }
         recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:

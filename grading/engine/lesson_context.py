@@ -53,7 +53,9 @@ class LessonContext(Protocol):
         """The notebook that `kept` came from."""
 
 
-def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) -> LessonContext:
+def prepare(
+    course: Course, lesson: str, seed: int, gradebook: GradebookWriter, device: str = "cpu"
+) -> LessonContext:
     """The lesson registered in the gradebook, with its judge under `seed`.
 
     Raises:
@@ -70,7 +72,7 @@ def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) 
             raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
     template = nbformat.read(released, as_version=4)
     gradebook.register_lesson(course.lesson(lesson), released)
-    return BuiltLesson(lesson, judge_of(course, lesson, seed), rubrics_of(course.source(lesson)), template)
+    return BuiltLesson(lesson, judge_of(course, lesson, seed, device), rubrics_of(course.source(lesson)), template)
 
 
 class BuiltLesson:

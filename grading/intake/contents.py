@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import nbformat
 from nbformat import NotebookNode
 
 from grading.intake.archive import Pick, notebook_in_zip
@@ -61,9 +61,11 @@ class Content:
         if self.problem:
             return f"{name!r} cannot be read: {self.problem}."
         if not self.belongs and self.lesson:
-            return f"{name!r} is lesson {self.lesson}, not {wanted}; ask the student for the right file."
+            return (
+                f"{name!r} belongs to lesson {self.lesson}, not to {wanted}; the right file is still to be handed in."
+            )
         if not self.belongs:
-            return f"{name!r} holds nothing of lesson {wanted}; ask the student for the right file."
+            return f"{name!r} holds nothing of lesson {wanted}; the right file is still to be handed in."
         if not self.filled:
             return f"{name!r} is the lesson as it was released: no answer is filled in."
         if self.old:
@@ -93,12 +95,11 @@ class LessonContents:
         """What the file with this content is, seen from `lesson`. Never raises for what the file holds."""
         try:
             notebook, named = _read(data, suffix)
-            pieces = submitted_cells(notebook)
-            return self._judged(pieces, named, lesson)
         except Unreadable as error:
             return Content(problem=str(error))
         except Exception as error:  # parsers fail in their own ways on hostile files
             return Content(problem=f"the file cannot be read ({type(error).__name__})")
+        return self._judged(submitted_cells(notebook), named, lesson)
 
     def look_into(self, data: bytes, suffix: str, lesson: str) -> Content:
         """As `look`; of an archive, what its best notebook is."""
@@ -135,7 +136,9 @@ class LessonContents:
             other = named if theirs > found else other
         if strange and not (other or named):
             other = ""
-        filled = sum(_filled(slot, pieces) for slot in asked)
+        ours = {slot.plain for slot in slots}
+        own = [piece for piece in pieces if piece.plain.strip() and piece.plain not in ours]
+        filled = sum(_filled(slot, own) for slot in asked)
         checks = {slot.grade_id: slot.plain for slot in of_role(slots, "check")}
         old = any(p.grade_id in checks and p.plain != checks[p.grade_id] for p in pieces)
         return Content(
@@ -163,13 +166,14 @@ def _named(value: Any) -> str:
 
 
 def _filled(slot: Slot, pieces: list[SubmittedCell]) -> float:
-    """1 for an answer without blanks, a half for one with blanks left, 0 for one that was not touched."""
+    """1 for an answer without blanks, a half for one with blanks left, 0 for one that was not touched.
+
+    pieces: those that are not as the lesson was released.
+    """
     best = 0.0
     for piece in pieces:
         mine = piece.grade_id == slot.grade_id and slot.grade_id
         if not (mine or slot.question in piece.markers or (slot.role == "answer" and slot.names & piece.binds)):
-            continue
-        if piece.plain == slot.plain or not piece.plain.strip():
             continue
         best = max(best, 0.5 if slot.role == "answer" and BLANK in piece.source else 1.0)
     return best
@@ -184,9 +188,7 @@ def kind_of_file(name: str) -> str:
 
 @cache
 def _parsed(text: str) -> NotebookNode:
-    import nbformat
-
-    return nbformat.from_dict(json.loads(text))
+    return nbformat.reads(text, as_version=4)
 
 
 def contents_of(released: Mapping[str, str]) -> LessonContents:

@@ -167,10 +167,10 @@ def _one(student: str, lesson: str, folder: Path, contents: LessonContents | Non
     choice = choose_file(folder, lesson, contents)
     timestamp, note = read_timestamp(folder / "timestamp.txt")
     record = read_record(folder)
-    notes = [*record.doubts, *choice.notes, *([note] if note else [])]
+    notes = [*record.notes, *choice.notes, *([note] if note else [])]
     problem = choice.problem
-    if problem and record.doubts:  # what collect found is told in more detail than an empty folder tells
-        problem, notes = record.doubts[0], notes[1:]
+    if problem and record.notes:  # what collect found is told in more detail than an empty folder tells
+        problem, notes = record.notes[0], notes[1:]
     return Submission(student, lesson, choice.path, timestamp, problem, tuple(dict.fromkeys(notes)))
 
 

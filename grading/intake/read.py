@@ -8,6 +8,7 @@ from pathlib import Path
 
 from grading.intake.archive import Pick, notebook_in_zip
 from grading.intake.decode import Unreadable, decode, load_json
+from grading.intake.exported_script import cells_of_script, is_exported
 from grading.intake.normalise import Reading, normalise
 
 __all__ = ["Reading", "Unreadable", "file_bytes", "read_bytes", "read_notebook"]
@@ -60,8 +61,10 @@ def _script(data: bytes, notes: list[str]) -> Reading:
     text = decode(data, notes).replace("\r\n", "\n")
     if not text.strip():
         raise Unreadable("the file is an empty Python script; hand in the notebook itself")
-    marked = any(line.startswith(("# %%", "# In[")) for line in text.split("\n"))
     notes.append("a Python script was handed in instead of a notebook; its cells were read.")
+    if is_exported(text):
+        return normalise(cells_of_script(text), notes)
+    marked = any(line.startswith("# %%") for line in text.split("\n"))
     try:
         notebook = jupytext.reads(text, fmt="py:percent" if marked else "py:light")
     except Exception as error:  # jupytext's readers raise what they like on odd headers

@@ -20,6 +20,7 @@ class Record:
         why: why it was chosen among several.
         others: paths of the other files, which are kept in `.others`.
         doubts: what a person should look at, one sentence each.
+        unread: the one of them that reading the file finds out again; "" when there is none.
         number: the system's number of the person or of the participation.
         name: the name as the system spells it.
         prefix: what the system wrote before the file's own name; a page goes back under the same.
@@ -32,11 +33,17 @@ class Record:
     why: str = ""
     others: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    unread: str = ""
     number: str = ""
     name: str = ""
     prefix: str = ""
     handed_in: str = ""
     late: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What grading would not find out by itself."""
+        return tuple(doubt for doubt in self.doubts if doubt != self.unread)
 
 
 def read_record(folder: Path) -> Record:

@@ -6,9 +6,11 @@ import numpy as np
 
 from grading.judging.reference import Reference
 from grading.lesson_builder.author_errors import require_callable, require_known_entries, require_told_apart
+from grading.lesson_builder.later_cells import needs
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected
+from helpers.checks.verdict import failing
 from helpers.checks.wire_format import Arrays, Failure
 from helpers.questions import find
 
@@ -20,16 +22,18 @@ def public_expectations(reference: Reference) -> dict[str, Expected]:
         LessonError: the solution fails, or a mistake can't be recognised.
     """
     require_known_entries(reference.lesson, reference.bank, reference.bank.path)
-    return {qid: _question(reference, qid) for qid in reference.answers}
+    needed = needs(reference.lesson)
+    return {qid: _question(reference, qid, needed.get(qid, ())) for qid in reference.answers}
 
 
-def _question(reference: Reference, qid: str) -> Expected:
+def _question(reference: Reference, qid: str, needed: tuple[str, ...]) -> Expected:
     question = find(qid)
     cases, expected = reference.public(qid)
     arrays = expected.arrays
 
     def fingerprint(hint: str, recorded: list[Arrays | Failure]) -> Fingerprint:
-        return Fingerprint(hint, tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True)))
+        marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
+        return Fingerprint(hint, marks, *failing(question, cases, expected, recorded))
 
     mistakes, entries, path = list[Fingerprint](), reference.bank.mistakes_of(qid), reference.bank.path
     for entry in entries:
@@ -38,7 +42,7 @@ def _question(reference: Reference, qid: str) -> Expected:
         mistakes.append(fingerprint(entry.hint, recorded))
     right = fingerprint("", probe_all(question, reference.answers[qid], cases)) if entries else Fingerprint("", ())
     require_told_apart(entries, mistakes, right, path)
-    return Expected(reference.points[qid], arrays, tuple(mistakes))
+    return Expected(reference.points[qid], arrays, tuple(mistakes), needed)
 
 
 def differences(old: dict[str, Expected], new: dict[str, Expected]) -> list[str]:
@@ -50,6 +54,8 @@ def differences(old: dict[str, Expected], new: dict[str, Expected]) -> list[str]
         have = old[qid]
         if have.points != wanted.points:
             found.append(f"{qid}: points {have.points:g}; the source says {wanted.points:g}")
+        if have.needed != wanted.needed:
+            found.append(f"{qid}: later cells need {wanted.needed}; the file says {have.needed}")
         if [m.hint for m in have.mistakes] != [m.hint for m in wanted.mistakes]:
             found.append(f"{qid}: hints differ")
         elif not all(

@@ -12,7 +12,7 @@ from traitlets import Unicode
 
 from grading.course import load_course
 from grading.judging.execution import clean, finished, run_prepared
-from grading.judging.judge import Judge, fresh_seed, judge_of
+from grading.judging.judge import Judge, device_of, fresh_seed, judge_of
 from grading.nbgrader_plugin.ordinary.assignment import Assignment, assignment_of
 from grading.nbgrader_plugin.ordinary.handed_in import contents_of_path
 from grading.nbgrader_plugin.ordinary.run import run_part
@@ -20,8 +20,8 @@ from grading.nbgrader_plugin.ordinary.scores import score_cells
 
 
 @lru_cache(maxsize=32)
-def _judge(root: Path, lesson: str, seed: int) -> Judge:
-    return judge_of(load_course(root), lesson, seed)
+def _judge(root: Path, lesson: str, seed: int, device: str) -> Judge:
+    return judge_of(load_course(root), lesson, seed, device)
 
 
 @lru_cache(maxsize=1)
@@ -45,7 +45,9 @@ class ExecuteInSandbox(NbGraderPreprocessor):
             executed = run_part(nb, self._files(assignment, resources), limits=limits, sandbox=sandbox)
         else:
             executed = finished(run_prepared(nb, seed=_seed(), limits=limits, sandbox=sandbox))
-        resources["vitlab"] = {"stopped": executed.stopped, "seed": _seed()}
+        resources["vitlab"] = {
+            "stopped": executed.stopped, "seed": _seed(), "device": device_of(sandbox, gpu=False)
+        }  # fmt: skip
         assert executed.notebook is not None
         if executed.reason:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], executed.reason)
@@ -71,8 +73,9 @@ class JudgeAnswers(NbGraderPreprocessor):
             clean(nb)
         else:
             clean(nb)
-            judge = _judge(Path(self.course), lesson, resources["vitlab"]["seed"])
-            _, suspicious = judge.judge_notebook(nb, resources["vitlab"]["stopped"])
+            run = resources["vitlab"]
+            judge = _judge(Path(self.course), lesson, run["seed"], run["device"])
+            _, suspicious = judge.judge_notebook(nb, run["stopped"])
         for reason in suspicious:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], reason)
         return nb, resources

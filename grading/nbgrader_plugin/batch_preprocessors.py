@@ -63,10 +63,11 @@ class BatchLatePenalties(LatePenalties):
 
     def assess(self, submission: api.SubmittedAssignment, lesson: str, *, missing: bool) -> None:
         """As AssignLatePenalties.preprocess does. `missing`: nothing was run, so there is nothing to take off."""
+        self.grant(submission, lesson)
         for notebook in submission.notebooks:
             late = submission.total_seconds_late
             penalty = None
-            if late > 0 and not missing:
+            if late > 0 and not missing and not self.is_excused(submission.student_id, lesson):
                 self.start(lesson)
                 penalty = self.plugin_inst.late_submission_penalty(submission.student_id, notebook.score, late)
                 if penalty is not None:

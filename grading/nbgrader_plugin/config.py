@@ -11,6 +11,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, load_course
+from grading.extensions import course_extensions
 from grading.nbgrader_plugin.formulas import TEMPLATES
 from grading.nbgrader_plugin.generate import PREPROCESSORS
 from grading.nbgrader_plugin.grader_log import watch_persons
@@ -26,7 +27,7 @@ def configure(
 ) -> Config:
     """Fill `c` for the course in `root`; `data` holds submissions, results and the gradebook.
 
-    `course` sets the late penalties.
+    `course` sets the late penalties, and with its `extensions.csv` the students' own due dates.
     """
     data = Path(data) if data else root / "course_data"
     c.CourseDirectory.root = str(root)
@@ -62,6 +63,9 @@ def configure(
     if course is not None:
         c.CourseDirectory.course_id = course.course.id
         c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}
+        granted = course_extensions(course)
+        c.LatePenalties.extra_seconds = {lesson.id: granted.extra_seconds(lesson) for lesson in course.lessons}
+        c.LatePenalties.excused = {lesson.id: granted.excused_from(lesson.id) for lesson in course.lessons}
     return c
 
 

@@ -11,9 +11,9 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -197,9 +197,29 @@ class GradebookWriter:
         """What is held of these students' submissions; those that aren't in the gradebook are left out."""
         db = self._gradebook.db
         try:
-            return read_stored(db, lesson, students)
+            found = read_stored(db, lesson, students)
         finally:
             db.remove()
+        excused = {student for student in found if self._late.is_excused(student, lesson)}
+        return {s: replace(grades, excused=True) if s in excused else grades for s, grades in found.items()}
+
+    def enrol(self, people: Iterable[tuple[str, str, str, str]]) -> None:
+        """Make students known by name, as formgrader shows them.
+
+        Args:
+            people: id, first name, last name and email of each; what is "" leaves what the gradebook has.
+        """
+        with self._transaction() as db:
+            there = {student.id: student for student in db.scalars(select(api.Student))}
+            for student, first, last, email in people:
+                told = {"first_name": first, "last_name": last, "email": email}
+                given = {name: text for name, text in told.items() if text}
+                if student not in there:
+                    self._gradebook.add_student(student, **given)
+                    continue
+                for name, text in given.items():
+                    if getattr(there[student], name) != text:
+                        setattr(there[student], name, text)
 
     def students(self, lesson: str) -> list[str]:
         """Whose submissions of a lesson are held."""
@@ -218,7 +238,8 @@ class GradebookWriter:
     def settle(self, lesson: str) -> None:
         """Bring a lesson up to date with what persons have changed in formgrader since it was graded.
 
-        Scores and comments by hand are put on record, and late penalties, which are shares of scores, follow them.
+        Scores and comments by hand are put on record, and late penalties, which are shares of scores, follow them and
+        what `extensions.csv` grants by now.
         """
         with self._transaction() as db:
             students = students_of(db, lesson)
@@ -228,8 +249,11 @@ class GradebookWriter:
                 .where(api.Assignment.name == lesson)
             )  # fmt: skip
             for submission in db.scalars(query):
+                was_late = submission.total_seconds_late > 0
+                self._late.grant(submission, lesson)
                 untaken = all(n.late_submission_penalty is None and not n.score for n in submission.notebooks)
-                self._late.assess(submission, lesson, missing=untaken)
+                if (was_late or submission.total_seconds_late > 0) and not untaken:
+                    self._late.assess(submission, lesson, missing=False)
 
     def session(self) -> Any:
         """nbgrader's database session, for what is kept beside its tables."""
