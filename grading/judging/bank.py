@@ -46,11 +46,12 @@ class Entry:
 
 @dataclass
 class Bank:
-    """All entries of a lesson, by kind, in the order written."""
+    """All entries of a lesson, by kind, in the order written; `path` is the file they stand in."""
 
     mistakes: list[Entry] = field(default_factory=list)
     rights: list[Entry] = field(default_factory=list)
     references: dict[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
+    path: Path = Path("mistakes.py")
 
     def mistakes_of(self, question: str) -> list[Entry]:
         return [e for e in self.mistakes if e.question == question]
@@ -105,7 +106,7 @@ def reference(question: str) -> Callable[[Any], Any]:
 
 def load_bank(path: Path) -> Bank:
     """Import a `mistakes.py` and return what it registers; an absent file is an empty bank."""
-    bank = Bank()
+    bank = Bank(path=path)
     if not path.exists():
         return bank
     name = f"_vitlab_bank_{path.parent.name}"
