@@ -86,6 +86,18 @@ def drift(course: Course, lesson_id: str) -> list[str]:
     return found + [f"{path.relative_to(course.root)}: {d}" for d in differences(read_expectations(path), new)]
 
 
+def build_if_stale(course: Course, lesson_id: str) -> list[str]:
+    """Build a lesson's products if they are not what its source builds; the reasons, empty when nothing was done.
+
+    Raises:
+        LessonError: as `build_lesson`.
+    """
+    found = drift(course, lesson_id)
+    if found:
+        build_lesson(course, lesson_id)
+    return found
+
+
 def student_notebook(solution: NotebookNode, lesson_id: str) -> NotebookNode:
     """What nbgrader's own generate step makes of a solution notebook, under our configuration."""
     with tempfile.TemporaryDirectory(prefix="vitlab-") as folder, _quiet():
