@@ -13,8 +13,8 @@ from grading.course import Course, CourseError
 from grading.environment import student_environment, student_project, student_readme, student_requirements
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook, without_outputs
-from grading.lesson_builder.source import read_source
 from grading.lesson_builder.start_page import start_page
+from grading.lesson_source.source import read_source
 from helpers import course_folder
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.

@@ -13,8 +13,8 @@ import typer
 
 from grading.course import Course, CourseError, load_course
 from grading.course_commands import CourseOption, Lessons, bundle, doctor, init, lab, site
-from grading.lesson_builder.source import LessonError
-from grading.lms.commands import collect, export
+from grading.lesson_source.source import LessonError
+from grading.lms.commands import backup, collect, export, forget, give_back
 
 if TYPE_CHECKING:
     from grading.engine.executors import SubmissionExecutor
@@ -146,8 +146,15 @@ def grade(
         for outcome in outcomes:
             for line in outcome.lines():
                 typer.echo(json.dumps(line, ensure_ascii=False))
-    else:
-        print_summary(outcomes, out)
+        return
+    from grading.lms.class_list import absent_lines, by_lesson, enrol
+
+    people = enrol(loaded, out, db)
+    print_summary(outcomes, out, names=people.names if people is not None else None)
+    if people is not None:
+        came = by_lesson([(one.student, one.lesson) for one in outcomes])
+        for text in absent_lines(loaded, people, came):
+            typer.echo(text)
 
 
 def _cluster(address: str, sandbox: str) -> SubmissionExecutor:
@@ -164,13 +171,16 @@ def report(
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="a page to show in class, report-anonymous.html: no names, no links")
     ] = False,
+    db: Annotated[
+        str | None, typer.Option(help="gradebook, as nbgrader's db_url; default: the one graded into")
+    ] = None,
     course: CourseOption = None,
 ) -> None:
     """Write the report page of a graded class."""
     from grading.report import report_of
 
     loaded = load_course(course)
-    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous))
+    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous, db_url=db))
 
 
 @app.command(epilog="Example: vitlab submit 02")
@@ -217,6 +227,9 @@ app.command(
 app.command(epilog="Example: vitlab doctor")(doctor)
 app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
 app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
+app.command("return", epilog="Example: vitlab return 05_attention --for moodle")(give_back)
+app.command(epilog="Example: vitlab forget jdoe")(forget)
+app.command(epilog="Example: vitlab backup")(backup)
 
 
 def main() -> None:

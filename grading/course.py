@@ -60,7 +60,9 @@ class Lesson(_Table):
     """One [[lessons]] entry. `due` has a time zone; `late_penalty_per_day` is a share of the score."""
 
     id: str = Field(
-        pattern=r"^\d\d_[a-z0-9_]+$", examples=["01_patches"], description="the name of its folder in solutions/"
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        examples=["01_patches"],
+        description="the name of its folder in solutions/",
     )
     title: str = Field(examples=["Patches"], description="as students see it")
     minutes: int = Field(gt=0, examples=[45], description="how long it takes to work through")

@@ -17,7 +17,7 @@ from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Bar
 from grading.lesson_builder.lesson import build_if_stale
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.report import report_of, tally
 
 LESSON = "02_positional_encoding"

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Protocol
 
-from grading.engine.execute import Executed, Job, execute_safely
+from grading.engine.execute import Job, execute_safely
+from grading.judging.execution import Executed
 from grading.sandbox.course_data import course_data
 from grading.sandbox.run import stop_running
 from grading.sandbox.warm import close_shared_pool, shared_pool

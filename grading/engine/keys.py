@@ -13,7 +13,8 @@ from pathlib import Path
 from grading.course import Course
 from grading.engine.imports import imported_files
 from grading.intake.find_submissions import Submission
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from helpers.course_folder import PACKAGE, questions_folder
 from helpers.questions import COURSE_PACKAGE, every_question
 
@@ -22,8 +23,9 @@ _ENGINE = (
     "judging",
     "intake",
     "sandbox",
-    "lesson_builder/source.py",
+    "lesson_source/source.py",
     "engine/execute.py",
+    "nbgrader_plugin/ordinary",
     "engine/keys.py",
     "copying.py",
 )
@@ -36,9 +38,9 @@ def lesson_version(course: Course, lesson: str) -> str:
 
     A change to a module of `helpers` that this lesson does not import, directly or through others, changes nothing.
     """
-    own = [
-        course.student_notebook(lesson), course.source(lesson), course.bank(lesson), course.expectations(lesson),
-    ]  # fmt: skip
+    own = [course.student_notebook(lesson), course.source(lesson), course.bank(lesson), course.expectations(lesson)]
+    if is_ordinary(course, lesson):
+        own = [course.source(lesson).parent]
     imported = [(_named(path, course), content_of(path)) for path in lesson_imports(course, lesson)]
     return _hash(engine_version(), lesson, [content_of(path) for path in own], imported)
 
@@ -132,8 +134,10 @@ def mark_of(key: str, submission: Submission, course: Course, db_url: str) -> st
 
 
 def content_of(path: Path) -> str:
-    """Hash of a file's bytes, or of why they can't be had; a link is not followed."""
+    """Hash of a file's bytes, or of why they can't be had; of a folder, of all in it. A link is not followed."""
     try:
+        if path.is_dir() and not path.is_symlink():
+            return _hash([(one.relative_to(path).as_posix(), content_of(one)) for one in sorted(path.rglob("*"))])
         if path.is_symlink() or not path.is_file():
             return "none"
         digest = hashlib.sha256()

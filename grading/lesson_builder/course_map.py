@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from grading.course import Course
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 
 _HEAD = "# The course's lessons in order. Written by `vitlab build` from course.toml: change that one.\n"
 

@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 
 from grading.course import Course, CourseError, Lesson
 from grading.lesson_builder.bootstrap import badge
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.site.execute import executed, kept, released
 from grading.site.links import broken_links
 from grading.site.render import Rendered, render

@@ -10,8 +10,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from helpers.built.parts import Part
 from helpers.course_folder import PACKAGE, course_folder
+from helpers.portfolio.parts import Part
 from helpers.portfolio.source import with_all_it_needs
 
 _depth = 0

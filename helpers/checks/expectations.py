@@ -27,7 +27,11 @@ def to_bytes(lesson: str, questions: dict[str, Expected]) -> bytes:
         meta["questions"][qid] = {
             "points": expected.points,
             "cases": len(expected.arrays),
-            "mistakes": [{"hint": m.hint, "marks": list(m.marks)} for m in expected.mistakes],
+            "needed": list(expected.needed),
+            "mistakes": [
+                {"hint": m.hint, "marks": list(m.marks), "fails": list(m.fails), "wrong": list(m.wrong)}
+                for m in expected.mistakes
+            ],
         }
     return save_tensors(tensors, metadata={"expected": json.dumps(meta, sort_keys=True)})
 
@@ -45,8 +49,11 @@ def read(path: Path) -> dict[str, Expected]:
             if question == qid:
                 number, _, key = rest.partition("/")
                 cases[int(number)][key] = array
-        mistakes = tuple(Fingerprint(m["hint"], tuple(m["marks"])) for m in entry["mistakes"])
-        questions[qid] = Expected(entry["points"], tuple(cases), mistakes)
+        mistakes = tuple(
+            Fingerprint(m["hint"], tuple(m["marks"]), tuple(m.get("fails", ())), tuple(m.get("wrong", ())))
+            for m in entry["mistakes"]
+        )
+        questions[qid] = Expected(entry["points"], tuple(cases), mistakes, tuple(entry.get("needed", ())))
     return questions
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from helpers.checks import expectations
-from helpers.course_folder import lessons_file
 from helpers.portfolio import progress_store as record
 from helpers.portfolio.folder import folder
+from helpers.portfolio.lessons import lessons
 from helpers.questions import every_question
 from helpers.theme import readable
 
@@ -111,11 +110,6 @@ class Progress:
             f'<td style="{_LEFT};white-space:nowrap">{bar} {lesson.done}/{len(lesson.steps)}</td>'
             f'<td style="{_LEFT}">{steps}</td></tr>'
         )
-
-
-def lessons() -> list[dict[str, Any]]:
-    """The course's lessons in order: id, title, minutes, questions."""
-    return tomllib.loads(lessons_file().read_text("utf-8"))["lessons"]
 
 
 def progress() -> Progress:
