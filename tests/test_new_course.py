@@ -191,6 +191,8 @@ def test_a_lesson_with_its_own_question_is_built_bundled_and_graded(made: Path, 
     hand_in(tmp_path / "in", "ada", "90_double", filled(own, "90_double", right))
     hand_in(tmp_path / "in", "bo", "90_double", filled(own, "90_double", {"Q90": "def double(n):\n    return n"}))
     hand_in(tmp_path / "in", "cy", "90_double", released(own, "90_double"))
+    limits = own.limits.model_copy(update={"cell_seconds": 200, "total_seconds": 400})  # torch is imported in a cell
+    own = own.model_copy(update={"limits": limits})
     outcomes = grade(own, ["90_double"], submissions=tmp_path / "in", out=tmp_path / "out", jobs=1, warm=warm)
     assert {o.student: (o.status, o.score) for o in outcomes} == {
         "ada": ("graded", 4.0), "bo": ("graded", 0.0), "cy": ("graded", 0.0),
@@ -242,11 +244,12 @@ def test_nbgraders_own_commands_find_the_course(made: Path, tmp_path: Path) -> N
     folder = shutil.copytree(made, tmp_path / "course")
     hand_in(folder / "course_data" / "submitted", "ada", LESSONS[0], filled_solution(folder))
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
-    done = subprocess.run(
-        [sys.executable, "-m", "nbgrader", "autograde", LESSONS[0], "--create"],
-        cwd=folder, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
+    for command in (["generate_assignment", "--create", "--force"], ["autograde", "--create"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *command, LESSONS[0]],
+            cwd=folder, env=environment, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{folder / 'course_data' / 'gradebook.db'}") as gradebook:
