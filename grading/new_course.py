@@ -13,11 +13,11 @@ from grading.course import FILE, PLACEHOLDER, Course, CourseError, load_course
 from grading.course_file import course_text
 from grading.environment import PACKAGE, engine_release
 from grading.lesson_builder.course_map import write_course_map
-from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook
 from grading.lesson_builder.readme_table import BEGIN, END, readme_table
 from grading.lesson_builder.start_page import write_start_page
 from grading.lesson_source.source import read_source
+from grading.nbgrader_plugin.release import student_notebook
 
 _LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.part")
 ROSTER = "id,first_name,last_name,email\njdoe,Jane,Doe,jane@example.org\n"

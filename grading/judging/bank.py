@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -117,7 +118,9 @@ def load_bank(path: Path) -> Bank:
     sys.modules[name] = module  # inspect.getsource of classes looks here
     _open.append(bank)
     try:
-        spec.loader.exec_module(module)
+        with warnings.catch_warnings():  # wrong answers are wrong on purpose
+            warnings.simplefilter("ignore")
+            spec.loader.exec_module(module)
     finally:
         _open.pop()
     return bank

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from grading.judging.reference import Reference
@@ -37,7 +39,9 @@ def _question(reference: Reference, qid: str, needed: tuple[str, ...]) -> Expect
 
     mistakes, entries, path = list[Fingerprint](), reference.bank.mistakes_of(qid), reference.bank.path
     for entry in entries:
-        recorded = probe_all(question, entry.answer, cases)
+        with warnings.catch_warnings():  # what a wrong answer's code is warned of is of no interest here
+            warnings.simplefilter("ignore")
+            recorded = probe_all(question, entry.answer, cases)
         require_callable(entry, recorded, path)
         mistakes.append(fingerprint(entry.hint, recorded))
     right = fingerprint("", probe_all(question, reference.answers[qid], cases)) if entries else Fingerprint("", ())

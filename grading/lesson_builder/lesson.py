@@ -125,6 +125,18 @@ def _drift_ordinary(course: Course, lesson_id: str) -> list[str]:
     return found
 
 
+def build_if_stale(course: Course, lesson_id: str) -> list[str]:
+    """Build a lesson's products if they are not what its source builds; the reasons, empty when nothing was done.
+
+    Raises:
+        LessonError: as `build_lesson`.
+    """
+    found = drift(course, lesson_id)
+    if found:
+        build_lesson(course, lesson_id)
+    return found
+
+
 def _write_if_changed(course: Course, lesson_id: str, path: Path) -> None:
     """Leave the file alone when only rounding differs, so that rebuilding on another machine changes nothing."""
     new = public_expectations(load_reference(course.source(lesson_id), course.bank(lesson_id)))
