@@ -168,7 +168,7 @@ class Hearing:
         heard = self.matrix() if self.steady else np.zeros((0, 0))
         return {
             "shape": np.array(np.shape(tokens), np.float64),
-            "traits": np.zeros([1 + int(on) for on in traits]),  # said by its shape, which is compared exactly
+            "traits": np.zeros([1 + int(bool(on)) for on in traits]),  # said by its shape, which is compared exactly
             "heard": (np.nan_to_num(heard) > 1e-3).astype(np.float64),
         }
 
