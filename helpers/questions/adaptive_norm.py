@@ -47,17 +47,20 @@ class AdaLNZeroBlockQuestion(Question):
             "asleep",
             "a new block gives x back, bit by bit, and yet its gates can learn",
             share=2,
+            counts_with=("gates",),
             hint="A new block must return x exactly, for any x and c, and its modulation must get a gradient.",
         ),
         Criterion(
             "norms",
             "what each half reads is normed, token by token, and the norm has no weights of its own",
+            counts_with=("gates",),
             hint="Each token was scaled and shifted by numbers of its own. A LayerNorm removes both.",
         ),
         Criterion(
             "scales",
             "the normed tokens are taken times (1 + scale), then raised by shift",
             share=2,
+            counts_with=("gates",),
             hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as they are.",
         ),
         Criterion(
@@ -69,19 +72,21 @@ class AdaLNZeroBlockQuestion(Question):
             "order",
             "first attention, then, on its result, the feed-forward; six modulations, three for each half",
             share=2,
+            counts_with=("gates",),
             hint="Six separate modulations: shift, scale and gate for attention, shift, scale and gate for the "
             "feed-forward half, which reads the sum that attention made.",
         ),
         Criterion(
             "condition",
             "modulations are made of SiLU(c), each image's of its own c",
+            counts_with=("gates",),
             hint="The check makes the modulations from c, and writes the same numbers into the bias instead: both must "
             "give the same tokens.",
         ),
         Criterion(
             "gradient",
             "gradients flow back to x, to c and to all weights",
-            counts_with=("order", "scales"),
+            counts_with=("gates",),
             hint="The gradients are compared with what the output does when x or c is moved a little.",
         ),
     )
@@ -129,6 +134,9 @@ class AdaLNZeroBlockQuestion(Question):
             if not known:
                 yield Finding(criterion, False, _told(got))
                 continue
+            if criterion == "gates":
+                yield _gated(expected, got)
+                continue
             bad = [f for f in (_agree(criterion, expected, got, *pair) for pair in pairs) if not f.ok]
             if criterion == "norms" and not bad and number_of(got, "norm_weights") != 0:
                 bad = [Finding(criterion, False, f"{int(number_of(got, 'norm_weights'))} numbers of a norm learn")]
@@ -151,6 +159,14 @@ class AdaLNZeroBlockQuestion(Question):
     def picture(self, case, expected, got):
         born = None if got is None else np.asarray(got["born"])
         return asleep_picture(case["x"][0], born[0] if born is not None and born.ndim == 3 else born)
+
+
+def _gated(expected: Any, got: Any) -> Finding:
+    """The drawn gate, as the judge knows it, times what the student's half adds: public arrays fit no other gate."""
+    branch, gated = (np.asarray(got.get(name, NOTHING), np.float64) for name in ("branch", "gated"))
+    if branch.shape != np.asarray(expected["branch"]).shape or not np.isfinite(branch).all() or branch.std() < 1e-4:
+        return Finding("gates", False, "nothing is added at all")
+    return same("gates", branch * expected["gate"][0], gated, 10 * got.tolerance)
 
 
 def _curved(got: Any) -> bool:
@@ -366,6 +382,7 @@ class _Block:
         parts = [self.adds(x, c, gate1=1, scale1=-1, shift1=h) for h in (a, b, a + b, 0 * a)]
         record["curved"] = [parts[0] + parts[1] - parts[2] - parts[3]]
         record["curved_size"] = [parts[2]]
+        record["gate"] = [gate]
         first = self.adds(x, c, gate0=gate, scale0=0.5)
         middle = x + first
         record["in_turn"] = [first + self.adds(middle, c, gate1=gate.flip(0), shift1=written)]

@@ -57,6 +57,7 @@ class MixerBlockQuestion(Question):
         Criterion(
             "own",
             "each half has a norm and an MLP of its own",
+            counts_with=("tokens", "channels", "order"),
             hint="The check counts the weights that get a gradient: two norms, and four Linear layers with biases.",
         ),
         Criterion(

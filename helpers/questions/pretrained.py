@@ -36,7 +36,8 @@ class ResizePositionEmbedding(Question):
         ),
         Criterion(
             "prefix",
-            "the class token's row comes first, as it was, and places follow",
+            "the class token's row comes first, as it was, and positions follow",
+            counts_with=("larger", "smaller", "oblong", "others"),
             hint="The check compares the rows of the prefix tokens with those that came in.",
         ),
         Criterion(
