@@ -27,7 +27,8 @@ from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
 from helpers.questions import find
 
 _MACHINERY = re.compile(
-    r"vnd\.vitlab|VITLAB_\w+|helpers\.checks|helpers\.questions(?!\.leaderboard import validation)|from helpers import questions|judge_answer|ExamAnswer|_repr_mimebundle_|__torch_function__"
+    r"vnd\.vitlab|VITLAB_\w+|helpers\.checks|helpers\.questions(?!\.leaderboard import validation)"
+    r"|from helpers import questions|judge_answer|ExamAnswer|_repr_mimebundle_|__torch_function__"
 )
 ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 

@@ -13,7 +13,7 @@ from helpers.checks.fingerprint import matching_hint
 from helpers.checks.points import STEP, points_of
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question
 from helpers.checks.replay import REPLAYED, replayed
-from helpers.checks.tolerances import tolerance
+from helpers.checks.tolerances import HALF_INPUTS, tolerance
 from helpers.checks.wire_format import Answer, Arrays, Failure, MissingArray
 
 COUNTS_LATER = "this counts once the criteria about values are met"
@@ -268,7 +268,8 @@ def _what_was_seen(
         texts = [f"{_place(question, failure)}{quoted} raised {failure.kind}: {failure.message}"]
         texts += [text for text in (failure.note, meaning_of(failure)) if text]
         return ". ".join(text.rstrip(". ") for text in texts) + "."
-    half = sorted({dtype for r in recorded if isinstance(r, Arrays) for dtype in r.dtypes.values()})
+    asked = [r for r in recorded if isinstance(r, Arrays) and r.tolerance < HALF_INPUTS]  # where float32 came in
+    half = sorted({dtype for r in asked for dtype in r.dtypes.values()})
     note = f" Your answer returned {half[0]}, which holds about three digits; the check compares four." if half else ""
     for line in lines:
         if line.state == NOT_MET:

@@ -61,7 +61,8 @@ class AdaLNZeroBlockQuestion(Question):
             "the normed tokens are taken times (1 + scale), then raised by shift",
             share=2,
             counts_with=("gates",),
-            hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as they are.",
+            hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as "
+            "they are.",
         ),
         Criterion(
             "gates",
@@ -148,7 +149,10 @@ class AdaLNZeroBlockQuestion(Question):
         x, born = np.asarray(case["x"]), np.asarray(got["born"])
         marks = {f"ok {f.criterion}": np.array([float(f.ok)]) for f in self.judge(case, expected, got)}
         shape = born.shape == x.shape
-        marks["born"] = np.array([shape, shape and not born.any(), shape and np.abs(born - x).max() < 1e-5]) * 1.0
+        turned = shape and np.abs(born + x).max() < 1e-5
+        marks["born"] = (
+            np.array([shape, shape and not born.any(), shape and np.abs(born - x).max() < 1e-5, turned]) * 1.0
+        )
         for name in ("roles", "norm_weights", "zeros", "trial"):
             marks[name] = np.asarray(got[name], np.float64) if name in got else np.full(1, 99.0)
         for pair in (pair for pairs in _PAIRS.values() for pair in pairs):

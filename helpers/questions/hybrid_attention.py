@@ -15,7 +15,6 @@ from helpers.checks.placed_weights import learned
 from helpers.checks.slopes import slopes, slopes_agree
 from helpers.pictures.hybrid_checks import maps_picture
 
-
 _SLIPS = ("columns", "unscaled", "columns unscaled")  # made by `attention_slips`, which the instructor's bank calls
 
 
@@ -41,7 +40,8 @@ class ConvAttentionQuestion(Question):
             "mix",
             "each position gets the values of all positions, weighted by its query and their keys",
             share=2,
-            hint="The check compares the output with drawn kernels. Letters: b, d, i (the position of the query), j (the "
+            hint="The check compares the output with drawn kernels. Letters: b, d, i (the position of the "
+            "query), j (the "
             "position of the key and the value).",
         ),
         Criterion(

@@ -36,7 +36,8 @@ class ConvStemQuestion(Question):
             "order",
             "token k looks at place k, row by row",
             share=2,
-            hint="The picture shows on which pixels one token depends. It should be brightest at the token's own patch.",
+            hint="The picture shows on which pixels one token depends. It should be brightest at the token's own "
+            "patch.",
         ),
         Criterion(
             "beyond",
