@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import mistake, reference, right
+from helpers.checks.placed_weights import draw_weights
 
 
 # What a notebook holds when Q7b is reached: the given attention, and the answers to Q6 and Q7.
@@ -32,6 +33,23 @@ class FeedForwardBlock(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
         hidden = expansion * emb_size
         super().__init__(nn.Linear(emb_size, hidden), nn.GELU(), nn.Dropout(drop_p), nn.Linear(hidden, emb_size))
+
+
+@reference("Q7b")
+def block_with_a_gelu(case):
+    """Both halves with biases of the hidden layer near zero, where activations differ."""
+    if not case.covers("order") or "emb_size" not in case or "many" in case:
+        return {}
+    d, heads = case["emb_size"], case["num_heads"]
+    w = {k: torch.as_tensor(a) for k, a in draw_weights(case["seed"], d, case["expansion"] * d).items()}
+    w |= {name: torch.zeros(d) for name in ("bq", "bk", "bv", "bo")}
+    x = torch.as_tensor(case["x"])
+    u = F.layer_norm(x, (d,), w["norm1"], w["bnorm1"])
+    q, k, v = (rearrange(F.linear(u, w[r], w[f"b{r}"]), "b n (h d) -> b h n d", h=heads) for r in "qkv")
+    out = rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
+    x = x + F.linear(out, w["o"], w["bo"])
+    u = F.layer_norm(x, (d,), w["norm2"], w["bnorm2"])
+    return {"bent": x + F.linear(F.gelu(F.linear(u, w["w1"], w["b1"] / 12)), w["w2"], w["b2"])}
 
 
 # --- Q6, right -------------------------------------------------------------------------------------------------------
@@ -1291,6 +1309,103 @@ class feed_forward_by_matrices(nn.Module):
         x = self.outer(self.attend(self.norms[0](x))) + x
         hidden = self.inner(F.gelu(self.norms[1](x) @ self.w1 + self.b1))
         return self.outer(hidden @ self.w2 + self.b2) + x
+
+
+@right("Q7b")
+class fused_by_head_without_bias(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        self.h, self.rates = num_heads, (drop_p, forward_drop_p)
+        self.ln1, self.ln2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.qkv, self.out = nn.Linear(emb_size, 3 * emb_size, bias=False), nn.Linear(emb_size, emb_size)
+        self.a, self.b = nn.Linear(emb_size, expansion * emb_size), nn.Linear(expansion * emb_size, emb_size)
+
+    def forward(self, x):
+        drop, inner = self.rates
+        q, k, v = rearrange(self.qkv(self.ln1.forward(x)), "b n (h three d) -> three b h n d", three=3, h=self.h)
+        heads = rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
+        x = x + F.dropout(self.out(heads), drop, self.training)
+        hidden = F.dropout(F.gelu(self.a(self.ln2.forward(x))), inner, self.training)
+        return x + F.dropout(self.b(hidden), drop, self.training)
+
+
+@right("Q7b")
+class qkv_innermost_and_functional_norms(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        self.h, self.d = num_heads, emb_size
+        self.first, self.second = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.linears = nn.ModuleList([nn.Linear(emb_size, 3 * emb_size), nn.Linear(emb_size, emb_size)])
+        self.mlp = FeedForwardBlock(emb_size, expansion, forward_drop_p)
+        self.drop = nn.Dropout(drop_p)
+
+    def forward(self, x):
+        u = F.layer_norm(x, (self.d,), self.first.weight, self.first.bias)
+        q, k, v = rearrange(self.linears[0](u), "b n (h d three) -> three b h n d", three=3, h=self.h)
+        weights = torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), -1)
+        x = x + self.drop(self.linears[1](rearrange(weights @ v, "b h n d -> b n (h d)")))
+        return x + self.drop(self.mlp(F.layer_norm(x, (self.d,), self.second.weight, self.second.bias)))
+
+
+@right("Q7b")
+class a_list_of_heads(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        d = emb_size // num_heads
+        self.heads = nn.ModuleList([nn.ModuleList([nn.Linear(emb_size, d) for _ in "qkv"]) for _ in range(num_heads)])
+        self.join, self.drop = nn.Linear(emb_size, emb_size), nn.Dropout(drop_p)
+        self.norms = nn.ModuleList([nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)])
+        self.think = FeedForwardBlock(emb_size, expansion, forward_drop_p)
+
+    def one(self, head, u):
+        q, k, v = (layer(u) for layer in head)
+        return F.softmax(q @ k.transpose(1, 2) * q.shape[-1] ** -0.5, dim=-1) @ v
+
+    def forward(self, x):
+        u = self.norms[0](x)
+        x = x + self.drop(self.join(torch.cat([self.one(head, u) for head in self.heads], dim=-1)))
+        return x + self.drop(self.think(self.norms[1](x)))
+
+
+@right("Q7b")
+class raw_matrices_and_float64(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        self.h = num_heads
+        self.W_k, self.W_q, self.W_v, self.W_o = (nn.Parameter(torch.randn(emb_size, emb_size) / 8) for _ in range(4))
+        self.pre, self.post = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.ff, self.drop = FeedForwardBlock(emb_size, expansion, forward_drop_p), nn.Dropout(drop_p)
+
+    def attend(self, u):
+        split = "b n (h d) -> b h n d"
+        q, k, v = (rearrange((u @ w).double(), split, h=self.h) for w in (self.W_q, self.W_k, self.W_v))
+        heads = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
+        return rearrange(heads, "b h n d -> b n (h d)").float() @ self.W_o
+
+    def forward(self, x):
+        x = x + self.drop(self.attend(self.pre(x)))
+        return x + self.drop(self.ff(self.post(x)))
+
+
+@right("Q7b")
+class keys_and_values_in_one_layer(nn.Sequential):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        class Attention(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.project_q, self.kv = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, 2 * emb_size)
+                self.last = nn.Linear(emb_size, emb_size)
+
+            def forward(self, u):
+                k, v = rearrange(self.kv(u), "b n (two h d) -> two b h n d", two=2, h=num_heads)
+                q = rearrange(self.project_q(u), "b n (h d) -> b h n d", h=num_heads)
+                return self.last(rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
+
+        attend = nn.Sequential(nn.LayerNorm(emb_size), Attention(), nn.Dropout(drop_p))
+        think = nn.Sequential(
+            nn.LayerNorm(emb_size), FeedForwardBlock(emb_size, expansion, forward_drop_p), nn.Dropout(drop_p)
+        )
+        super().__init__(ResidualAdd(attend), ResidualAdd(think))
 
 
 # --- Q7b, wrong ------------------------------------------------------------------------------------------------------

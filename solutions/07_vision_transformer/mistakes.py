@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 from helpers.built import stand_ins
 
 # What a notebook holds when Q8 is reached: parts of earlier lessons, of whatever make.
@@ -861,6 +861,81 @@ class the_class_instead_of_logits(nn.Module):
     def forward(self, images):
         tokens = self.norm(self.blocks(self.embed(images)))
         return self.head(tokens[:, 0]).argmax(dim=-1)
+
+
+FORWARD = "tokens = self.norm(self.blocks(self.embed(images)))"
+for name, line, hint in (
+    (
+        "blocks_side_by_side",
+        "tokens = self.norm(sum(block(self.embed(images)) for block in self.blocks))",
+        (
+            "Every block gets the tokens of the embedding, and their outputs are added. A block should get what the "
+            "block before it returned."
+        ),
+    ),
+    (
+        "a_shortcut_around_all_blocks",
+        "tokens = self.embed(images)\n        tokens = self.norm(tokens + self.blocks(tokens))",
+        (
+            "The blocks get and return the right tokens, but the norm reads something else than what the last block "
+            "returned. What is added to it, or done to it, between the blocks and the head?"
+        ),
+    ),
+    (
+        "tokens_detached",
+        "tokens = self.norm(self.blocks(self.embed(images).detach()))",
+        (
+            "The logits are right, and no gradient reaches the images or the embedding, so the embedding never learns. "
+            "Which call between the embedding and the blocks cuts the graph?"
+        ),
+    ),
+    (
+        "tokens_squashed",
+        "tokens = self.norm(self.blocks(self.embed(images).tanh()))",
+        "The first block gets other tokens than the embedding returned: a function such as tanh stands in between.",
+    ),
+    (
+        "images_detached",
+        "tokens = self.norm(self.blocks(self.embed(images.detach())))",
+        (
+            "The logits are right and all weights learn, but no gradient reaches the images: they are detached before "
+            "the embedding. Saliency maps and adversarial examples need that gradient."
+        ),
+    ),
+    (
+        "blocks_without_gradient",
+        "with torch.no_grad():\n            tokens = self.norm(self.blocks(self.embed(images)))",
+        (
+            "The logits are right, and only the head gets a gradient. Everything before it is computed without "
+            "autograd, which belongs into evaluation and not into `forward`."
+        ),
+    ),
+    (
+        "first_block_left_out",
+        "tokens = self.norm(self.blocks[1:](self.embed(images)))",
+        "Fewer blocks are called than are made: `forward` leaves out a part of them.",
+    ),
+    (
+        "blocks_called_twice",
+        "tokens = self.norm(self.blocks(self.blocks(self.embed(images))))",
+        "Each block is called twice in one forward pass. Tokens go through the stack once.",
+    ),
+):
+    edited("Q8", name, {FORWARD: line}, hint=hint)
+
+edited(
+    "Q8", "one_block_too_many", {"for _ in range(depth)": "for _ in range(depth + 1)"},
+    hint="There is one block more than `depth` says. Count how often your loop makes a block.",
+)  # fmt: skip
+edited(
+    "Q8", "head_without_bias", {"nn.Linear(emb_size, n_classes)": "nn.Linear(emb_size, n_classes, bias=False)"},
+    hint="The head has no bias: no parameter of n_classes numbers was found. `nn.Linear` has one unless it is told "
+    "not to.",
+)  # fmt: skip
+edited(
+    "Q8", "norm_that_cannot_learn", {"nn.LayerNorm(emb_size)": "nn.LayerNorm(emb_size, elementwise_affine=False)"},
+    hint="The final norm has no weights of its own: `elementwise_affine=False` leaves out its factor and its summand.",
+)  # fmt: skip
 
 
 # --- Q9, right -------------------------------------------------------------------------------------------------------
