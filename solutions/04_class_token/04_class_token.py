@@ -45,7 +45,8 @@ torch.set_num_threads(1)  # for models this small, several threads mostly wait f
 
 # %% [markdown]
 # Two parts come from earlier lessons: `PatchProjection` makes a token of each patch (it is the class of lesson 03's
-# Q2), and `getPositionEncoding` is lesson 02's code.
+# Q2), and `getPositionEncoding` is lesson 02's code. It returns a tensor here. The lecture's returns a numpy array, so
+# the lecture writes `torch.from_numpy(...)` around it; the check takes both, and this notebook needs the tensor.
 #
 # Letters: `b` batch, `n` tokens, `d` width (`emb_size` in code), `c h w` image.
 
@@ -393,8 +394,8 @@ check("Q4", PatchEmbedding)
 
 # %%
 def rows_of(embedding):
-    name = "learnable_positions" if embedding.positions == "learnable" else "sinusoids_positions"
-    return getattr(embedding, name).detach().reshape(-1, 32)  # n+1 d
+    kept = [*embedding.parameters(), *embedding.buffers()]
+    return next(one for one in kept if one.numel() == 17 * 32).detach().reshape(17, 32)  # n+1 d
 
 
 def small(positions="learnable"):
@@ -458,7 +459,7 @@ if ready("Q4"):
     with torch.no_grad():
         before, carried = one(test.images[:4].cpu()), torch.randn(32)
         one.cls_token += carried
-        one.learnable_positions.view(-1, 32)[0] -= carried
+        rows_of(one)[0] -= carried
         print(f"largest change in any token: {(one(test.images[:4].cpu()) - before).abs().max():.0e}")
 
 # %% [markdown]
