@@ -22,8 +22,8 @@ from helpers.torchvision_ops import install as _install_torchvision
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from helpers.course_map import Progress
     from helpers.portfolio import HandIn
-    from helpers.portfolio.course_map import Progress
 
 __all__ = ["check", "progress", "ready", "submit"]
 
@@ -38,7 +38,7 @@ if "google.colab" in sys.modules:
 
 def progress() -> Progress:
     """The course map: every lesson with its questions, and which of them are done, over all notebooks so far."""
-    from helpers.portfolio.course_map import progress as course_map
+    from helpers.course_map import progress as course_map
 
     return course_map()
 

@@ -38,6 +38,7 @@ def fresh_seed() -> int:
 
 def judge_of(course: Course, lesson: str, seed: int, device: str = "cpu") -> Judge:
     """The judge of a course's lesson under `seed`, for submissions that ran on `device`."""
+    course.activate()
     reference = load_reference(course.source(lesson), course.bank(lesson))
     return Judge(reference, course.expectations(lesson), seed, course.limits.answer_mb, device)
 

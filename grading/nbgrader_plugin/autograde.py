@@ -11,7 +11,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from grading.course import load_course
-from grading.engine.execute import clean, finished, run_prepared
+from grading.judging.execution import clean, finished, run_prepared
 from grading.judging.judge import Judge, device_of, fresh_seed, judge_of
 from grading.sandbox.limits import Limits
 

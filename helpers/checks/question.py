@@ -7,7 +7,7 @@ graded it runs in a process where no student code ever ran.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -116,6 +116,10 @@ class Question(ABC):
         """A number between 0 and 1 to compare entries by (`measured` names it); None where there is none."""
         return None
 
+    def notes(self, recorded: Sequence[Arrays | None]) -> Iterable[str]:
+        """Sentences for the card of a notebook, from what the public cases recorded; they cost no points."""
+        return ()
+
     def features(
         self, case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
     ) -> Mapping[str, np.ndarray]:
@@ -137,11 +141,13 @@ class Expected:
         points: what the question is worth.
         arrays: one mapping per case.
         mistakes: fingerprints with their hints, see `helpers.checks.fingerprint`.
+        needed: attributes that cells after the check read from the answer.
     """
 
     points: float
     arrays: tuple[Mapping[str, np.ndarray], ...]
     mistakes: tuple[Any, ...] = field(default=())
+    needed: tuple[str, ...] = ()
 
 
 def public_rng(question_id: str) -> np.random.Generator:
