@@ -55,8 +55,7 @@ def _stored(cells: Iterable[Cell], question: str) -> set[str]:
 def _is_about(tree: ast.AST, answer: str, question: str) -> bool:
     """Whether a cell names the answer, or waits for its question."""
     return any(
-        (isinstance(node, ast.Name) and node.id == answer)
-        or (isinstance(node, ast.Constant) and node.value == question)
+        (isinstance(node, ast.Name) and node.id == answer) or (isinstance(node, ast.Constant) and node.value == question)
         for node in ast.walk(tree)
     )
 

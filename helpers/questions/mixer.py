@@ -79,10 +79,7 @@ class MixerBlockQuestion(Question):
         yield block(f"{side} tokens of width {side}, token half silent", ("channels",), 2, square, silent="t2")
         n, d = (int(rng.integers(3, 6)), int(rng.integers(7, 10)))
         long = (d, n) if rng.random() < 0.5 else (n, d)
-        for own, sizes in (
-            (("order", "own", "gradient"), (n, d, 11, 13)),
-            (("tokens", "channels", "order"), (*long, 17, 12)),
-        ):
+        for own, sizes in ((("order", "own", "gradient"), (n, d, 11, 13)), (("tokens", "channels", "order"), (*long, 17, 12))):
             yield block(f"{sizes[0]} tokens of width {sizes[1]}, both halves at work", ("shape", *own), 3, sizes)
 
     def probe(self, answer, case):

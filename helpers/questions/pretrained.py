@@ -50,7 +50,7 @@ class ResizePositionEmbedding(Question):
             "smaller",
             "a smaller grid: bicubic and antialiased, as timm does it",
             share=2,
-            hint='timm calls `F.interpolate` with `mode="bicubic"` and `antialias=True`.',
+            hint="timm calls `F.interpolate` with `mode=\"bicubic\"` and `antialias=True`.",
         ),
         Criterion(
             "oblong",

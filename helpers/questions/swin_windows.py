@@ -350,9 +350,7 @@ class ShiftedWindowMask(Question):
         yield Finding("values", True)
         yield Finding("windows", not wrong, says)
         yield Finding("pairs", not pairs, any_wrong)
-        yield Finding(
-            "sizes", not pairs, any_wrong, of="" if case.covers("shape") and not case.covers("pairs") else "pairs"
-        )
+        yield Finding("sizes", not pairs, any_wrong, of="" if case.covers("shape") and not case.covers("pairs") else "pairs")
 
     def features(self, case, expected, got):
         mask = np.asarray(got[_way(expected, got)])

@@ -29,7 +29,6 @@ def attention_slips(case):
         "columns unscaled": laid(values @ unscaled),
     }
 
-
 # --- Q19, right ------------------------------------------------------------------------------------------------------
 
 

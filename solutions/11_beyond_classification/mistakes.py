@@ -579,7 +579,7 @@ def distance_by_the_mean(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint='The softmax runs over the classes without the last column, "no object". A prediction that is sure to see '
+    hint="The softmax runs over the classes without the last column, \"no object\". A prediction that is sure to see "
     "nothing then gets large class probabilities. All columns belong to the softmax.",
 )
 def softmax_without_no_object(class_logits, boxes, target_classes, target_boxes):
@@ -685,9 +685,7 @@ def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
 )
 def lists_swapped(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    predictions, objects = linear_sum_assignment(
-        (cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy()
-    )
+    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
     return objects, predictions
 
 
