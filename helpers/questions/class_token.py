@@ -158,6 +158,7 @@ class Hearing:
         """What tells one mistake from another, whatever the weights are."""
         tokens = self.got.get("tokens", NOTHING)
         traits = [self.steady, self.learns("").ok, self.array("gradient").size > 0, self.array("moves").any()]
+        traits += [self.array("alone").size > 0]
         step = self.array("step")
         traits += [step.ndim == 3 and bool(np.abs(step[:, 0]).max(initial=0) > 0)]
         start = self.array("first")
