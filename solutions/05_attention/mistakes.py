@@ -276,24 +276,8 @@ def heads_folded_into_the_batch(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="The numbers are right, and no gradient flows back: Python numbers (`float`, `.item()`, `math`) leave the"
-    " graph. A layer can only learn through operations on tensors.",
-)
-def loops_over_everything(q, k, num_heads):
-    width = q.shape[2] // num_heads
-    return [
-        [
-            [torch.softmax(torch.stack([(a[s] * b[s]).sum() / width**0.5 for b in keys]), 0).tolist() for a in queries]
-            for s in (slice(h * width, h * width + width) for h in range(num_heads))
-        ]
-        for queries, keys in zip(q, k, strict=True)
-    ]
-
-
-@mistake(
-    "Q5b",
-    hint="The numbers are right, and it cannot be differentiated: numpy's arrays leave the graph. torch has the "
-    "same operations for tensors.",
+    hint="The numbers are right, and it cannot be differentiated: numpy's arrays and Python numbers leave the "
+    "graph. torch has the same operations for tensors.",
 )
 def numpy_reshape(q, k, num_heads):
     (b, n, e), m = q.shape, k.shape[1]
@@ -1417,12 +1401,6 @@ edited(
     },
     hint="The outputs are right, and the weights of some layers are not among the module's parameters, so no "
     "optimizer gets them. A layer is registered when it is assigned to an attribute of the module.",
-)  # fmt: skip
-edited(
-    "Q5", "scaled_twice",
-    {"queries = rearrange(self.queries(x),": "queries = keys.shape[-1] ** -0.5 * rearrange(self.queries(x),"},
-    hint="The weights are too even, already with one head: the scores are scaled twice, once before the product of "
-    "queries and keys and once after it.",
 )  # fmt: skip
 edited(
     "Q5", "dropout_of_the_complement", {"nn.Dropout(dropout)": "nn.Dropout(dropout / 4)"},
