@@ -43,6 +43,8 @@ OPEN: dict[str, str] = {
     "Q12": f"{_B}: `whole` is met by small noise, `identity` by the input",
     "Q20": f"{_C}: `learns` is met by a claim",
     "Q21": f"{_C}: `learns` is met by a claim",
+    "Q24": f"{_C}: public arrays earn all but one criterion",
+    "Q25": f"{_C}: `prefix` is met by the inputs",
     "Q22": f"{_C}: `own` is met by a claim",
 }
 
@@ -115,7 +117,7 @@ def public_arrays(forger: Forger) -> Iterator[Answer]:
     for change in (1.0, 1.01, 1.3):
 
         def make(name, array, case, shipped, change=change):
-            return resized(change * np.asarray(shipped.get(name, array[:0]), np.float64), array.shape)
+            return resized(change * np.asarray(shipped.get(name, np.zeros(0)), np.float64), array.shape)
 
         yield forger.record(make)
 

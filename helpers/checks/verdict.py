@@ -199,7 +199,8 @@ def _lines(question: Question, seen: Seen) -> tuple[Line, ...]:
     plain = {c.id for c in question.criteria if not any(f.of for _, _, f in seen.findings[c.id])}
     first = {c.id: _line(c, seen, frozenset()) for c in question.criteria if c.id in plain}
     unmet = frozenset(name for name, line in first.items() if line.state != MET)
-    worth = {c.id for c in question.criteria if c.share}
+    own = {name for name, line in first.items() if line.state == MET}
+    worth = {c.id for c in question.criteria if c.share and c.id in own and _counts(c, own)}
     lines = [first.get(c.id) or _line(c, seen, unmet, worth) for c in question.criteria]
     met = {line.criterion.id for line in lines if line.state == MET}
     return tuple(

@@ -24,10 +24,19 @@ def getPositionEncoding(seq_len, d, n=10000):
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
 
 
+@reference("Q3")
+def pixels_of_each_patch(case):
+    """where (n, k): the numbers of patch n's pixels, counted through channel, row and column of the image."""
+    _, c, s, _ = case["images"].shape
+    numbers = torch.arange(c * s * s).reshape(c, s, s)
+    p = case["patch"]
+    return {"where": rearrange(numbers, "c (h p1) (w p2) -> (h w) (c p1 p2)", p1=p, p2=p).to(torch.int16)}
+
+
 @reference("Q4")
 def the_real_sinusoids(case):
     tokens = (case["images"].shape[-1] // case["patch"]) ** 2 + 1
-    return {"sinusoids": getPositionEncoding(tokens, case["width"])}
+    return pixels_of_each_patch(case) | {"sinusoids": getPositionEncoding(tokens, case["width"])}
 
 
 # --- Q3, right -------------------------------------------------------------------------------------------------------
