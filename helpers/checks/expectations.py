@@ -28,6 +28,7 @@ def to_bytes(lesson: str, questions: dict[str, Expected]) -> bytes:
         meta["questions"][qid] = {
             "points": expected.points,
             "cases": len(expected.arrays),
+            "needed": list(expected.needed),
             "mistakes": [
                 {"hint": m.hint, "marks": list(m.marks), "fails": list(m.fails), "wrong": list(m.wrong)}
                 for m in expected.mistakes
@@ -53,7 +54,7 @@ def read(path: Path) -> dict[str, Expected]:
             Fingerprint(m["hint"], tuple(m["marks"]), tuple(m.get("fails", ())), tuple(m.get("wrong", ())))
             for m in entry["mistakes"]
         )
-        questions[qid] = Expected(entry["points"], tuple(cases), mistakes)
+        questions[qid] = Expected(entry["points"], tuple(cases), mistakes, tuple(entry.get("needed", ())))
     return questions
 
 

@@ -43,6 +43,7 @@ class Verdict:
         faults: exceptions in our own judge; the tests ask for none.
         measure: the question's own number, such as an accuracy, on secret cases where there are any; None: it has none.
         measured: what that number is, in words.
+        notes: sentences for the card that cost no points.
     """
 
     question: str
@@ -58,6 +59,7 @@ class Verdict:
     faults: tuple[str, ...] = field(default=())
     measure: float | None = None
     measured: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

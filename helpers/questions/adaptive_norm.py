@@ -17,6 +17,7 @@ import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
+from helpers.checks.slopes import slopes, slopes_agree
 from helpers.pictures.beyond_checks import asleep_picture
 
 _PAIRS = {
@@ -40,53 +41,61 @@ class AdaLNZeroBlockQuestion(Question):
             "shape",
             "tokens go in and come out with the same shape",
             share=0,
-            hint="Both halves add to the stream, so nothing may change its shape. And each c of the batch (b, d) "
-            "belongs to all tokens of its image: it needs one axis more.",
+            hint="Both halves add to the residual stream, so the shape never changes.",
         ),
         Criterion(
             "asleep",
             "a new block gives x back, bit by bit, and yet its gates can learn",
             share=2,
-            hint="Whatever x and c: a fresh block must add exactly nothing. Which six numbers per dimension decide "
-            "how much is added, and what are they when the block is born?",
+            counts_with=("gates",),
+            hint="A new block must return x exactly, for any x and c, and its modulation must get a gradient.",
         ),
         Criterion(
             "norms",
             "what each half reads is normed, token by token, and the norm has no weights of its own",
-            hint="Each token was stretched and raised by a number. After a LayerNorm nobody should notice.",
+            counts_with=("gates",),
+            hint="Each token was scaled and shifted by numbers of its own. A LayerNorm removes both.",
         ),
         Criterion(
             "scales",
             "the normed tokens are taken times (1 + scale), then raised by shift",
             share=2,
-            hint="With the scale at -1 nothing of x should be left, only the shift. With scale and shift at 0 the "
-            "normed tokens should come through as they are. Which of the two fails?",
+            counts_with=("gates",),
+            hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as they are.",
         ),
         Criterion(
             "gates",
             "the gate is multiplied with what a half adds, number by number, just before the plus",
-            hint="A gate twice as large should add twice as much. Where does yours stand: before the half, after it, "
-            "or after the plus?",
+            hint="What a half adds is proportional to its gate.",
         ),
         Criterion(
             "order",
             "first attention, then, on its result, the feed-forward; six modulations, three for each half",
             share=2,
-            hint="Of the six thirds of your Linear's output, one must open the attention half, one the feed-forward. "
-            "What does the second half get to read?",
+            counts_with=("gates",),
+            hint="Six separate modulations: shift, scale and gate for attention, shift, scale and gate for the "
+            "feed-forward half, which reads the sum that attention made.",
         ),
         Criterion(
             "condition",
             "modulations are made of SiLU(c), each image's of its own c",
-            hint="The same modulations, written into the bias or made from c, gave different tokens. What stands "
-            "between c and the Linear?",
+            counts_with=("gates",),
+            hint="The check makes the modulations from c, and writes the same numbers into the bias instead: both must "
+            "give the same tokens.",
+        ),
+        Criterion(
+            "gradient",
+            "gradients flow back to x, to c and to all weights",
+            counts_with=("gates",),
+            hint="The gradients are compared with what the output does when x or c is moved a little.",
         ),
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         for number in range(2):
             heads = int(rng.choice([2, 3]))
-            d, n, b = 4 * heads if rng.random() < 0.5 else 6 * heads, int(rng.integers(4, 7)), 2 + number
+            d = {2: 10, 3: 18}[heads]  # not divisible by other usual numbers of heads
+            n, b = int(rng.integers(4, 7)), 2 + number
             yield Case(
                 f"{b} images of {n} tokens, width {d}, {heads} heads", num_heads=heads, expansion=2 + number,
                 x=as_single(rng.normal(0, 1, (b, n, d))), c=as_single(rng.normal(0, 1.5, (b, d))),
@@ -114,15 +123,25 @@ class AdaLNZeroBlockQuestion(Question):
         words = "" if exact else "a fresh block changes x"
         yield Finding("asleep", exact and learns, words or ("" if learns else "no modulation gets a gradient"))
         known = int(number_of(got, "roles")) == int(expected["roles"])
+        connected = slopes_agree("gradient", got, "x", "c")
+        found, weights = number_of(got, "weights"), int(expected["weights"])
+        if connected.ok and found < weights:
+            connected = Finding("gradient", False, f"{int(found):,} weights get a gradient; it should be {weights:,}")
+        yield connected
         for criterion, pairs in _PAIRS.items():
             if criterion == "asleep":
                 continue
             if not known:
-                yield Finding(criterion, False, "the six modulations could not be told apart: see the criteria above")
+                yield Finding(criterion, False, _told(got))
+                continue
+            if criterion == "gates":
+                yield _gated(expected, got)
                 continue
             bad = [f for f in (_agree(criterion, expected, got, *pair) for pair in pairs) if not f.ok]
             if criterion == "norms" and not bad and number_of(got, "norm_weights") != 0:
                 bad = [Finding(criterion, False, f"{int(number_of(got, 'norm_weights'))} numbers of a norm learn")]
+            if criterion == "order" and not bad and not _curved(got):
+                bad = [Finding(criterion, False, "the feed-forward half is a linear map of each token")]
             yield bad[0] if bad else Finding(criterion, True)
 
     def features(self, case, expected, got):
@@ -142,6 +161,34 @@ class AdaLNZeroBlockQuestion(Question):
         return asleep_picture(case["x"][0], born[0] if born is not None and born.ndim == 3 else born)
 
 
+def _gated(expected: Any, got: Any) -> Finding:
+    """The drawn gate, as the judge knows it, times what the student's half adds: public arrays fit no other gate."""
+    branch, gated = (np.asarray(got.get(name, NOTHING), np.float64) for name in ("branch", "gated"))
+    if branch.shape != np.asarray(expected["branch"]).shape or not np.isfinite(branch).all() or branch.std() < 1e-4:
+        return Finding("gates", False, "nothing is added at all")
+    return same("gates", branch * expected["gate"][0], gated, 10 * got.tolerance)
+
+
+def _curved(got: Any) -> bool:
+    """Whether the second half is no linear map: f(a) + f(b) - f(a + b) - f(0) is not zero."""
+    rest, size = (np.asarray(got.get(name, NOTHING), np.float64) for name in ("curved", "curved_size"))
+    return bool(rest.size and np.isfinite(rest).all() and np.abs(rest).max() > 1e-2 * np.abs(size).max() > 0)
+
+
+def _told(got: Any) -> str:
+    """Why the six modulations could not be told apart, from what was tried: each was set to 1 while the rest were 0."""
+    trial = np.asarray(got.get("trial", NOTHING), np.float64).reshape(-1)
+    if trial.size < 5:
+        return "no Linear with 6 * emb_size outputs and a bias was found among the layers that are zero in a new block"
+    gates, mixing, first, second = (int(n) for n in trial[1:5])
+    if gates != 2:
+        return f"{gates} of the six modulations, set to 1 alone, change the output; two gates should"
+    if mixing != 1:
+        return f"{mixing} of the two gates let tokens act on each other; the attention half's should, and no other"
+    half, seen = ("attention", first) if first != 2 else ("feed-forward", second)
+    return f"with the gate of the {half} half open, {seen} other modulations change it; its scale and its shift should"
+
+
 def _unit(tolerance: float) -> float:
     """Bit by bit; in half precision, up to its rounding of x."""
     return 0.0 if tolerance <= 2e-3 else tolerance
@@ -154,7 +201,7 @@ def _agree(criterion: str, expected: Any, got: Any, one: str, other: str) -> Fin
         return Finding(criterion, False, "this could not be tried out")
     if not np.isfinite(a).all() or a.std() < 1e-4:
         return Finding(criterion, False, "nothing is added at all")
-    return same(criterion, b, a, max(3e-3, got.tolerance))
+    return same(criterion, b, a, 10 * got.tolerance)
 
 
 class _Block:
@@ -172,6 +219,7 @@ class _Block:
             behind = named[next(i for i, p in enumerate(named) if p is matrix) + 1 :]
             self.biases += [p for p in behind if tuple(p.shape) == (max(matrix.shape),)][:1]
         self.size = sum(wanted) if len(self.biases) == len(self.matrices) else 0
+        self.connected: dict[str, Any] = {}
         self.named, self.born = named, bool(born)
         self.spread = lambda parts: parts  # (6, d) -> the order of the numbers in the biases
 
@@ -285,7 +333,10 @@ class _Block:
                 break
         seen = ways[-1] if len(self.roles) == 6 else ways[0]
         trial = {"roles": int("".join(map(str, seen))), "trial": np.array([self.born, *seen, self.carries(x, c)])}
-        return trial | self._pairs(x, c, rng) if len(self.roles) == 6 and len(set(self.roles.values())) == 6 else trial
+        if len(self.roles) != 6 or len(set(self.roles.values())) != 6:
+            return trial
+        pairs = self._pairs(x, c, rng)
+        return trial | pairs | self.connected
 
     def carries(self, x: Any, c: Any) -> float:
         """How much of a very loud x comes out while all six are 1."""
@@ -327,12 +378,30 @@ class _Block:
             }
             for name, value in found.items():
                 record.setdefault(name, []).append(value)
+        a, b = (numbers(d) for _ in range(2))
+        parts = [self.adds(x, c, gate1=1, scale1=-1, shift1=h) for h in (a, b, a + b, 0 * a)]
+        record["curved"] = [parts[0] + parts[1] - parts[2] - parts[3]]
+        record["curved_size"] = [parts[2]]
+        record["gate"] = [gate]
         first = self.adds(x, c, gate0=gate, scale0=0.5)
         middle = x + first
         record["in_turn"] = [first + self.adds(middle, c, gate1=gate.flip(0), shift1=written)]
         record["both"] = [self.adds(x, c, gate0=gate, scale0=0.5, gate1=gate.flip(0), shift1=written)]
         record |= {name: [value] for name, value in self._conditioned(x, c, rng).items()}
         return {name: torch.stack(values) for name, values in record.items()}
+
+    def _learning(self, x: Any, c: Any) -> int:
+        """How many entries of matrices get a gradient while all modulations are at work."""
+        import torch
+
+        matrices = [p for p in self.named if p.ndim > 1]
+        with torch.enable_grad():
+            out = self.model(x, c)
+            if not out.requires_grad or not matrices:
+                return 0
+            aim = torch.linspace(-1, 2, out.numel(), device=out.device).sin().reshape(out.shape)
+            found = torch.autograd.grad((out * aim).sum(), matrices, allow_unused=True)
+        return sum(p.numel() for p, g in zip(matrices, found, strict=True) if g is not None and bool(g.any()))
 
     def _conditioned(self, x: Any, c: Any, rng: np.random.Generator) -> dict[str, Any]:
         """Modulations made from c by drawn matrices, and the same ones written for each image of the batch."""
@@ -354,6 +423,8 @@ class _Block:
                 bias.zero_()
             together = self.model(x, c) - x
             alone = torch.cat([self.model(x[i : i + 1], c[i : i + 1]) - x[i : i + 1] for i in range(len(c))])
+        self.connected = slopes(self.model, {"x": x, "c": c}, 3)
+        self.connected["weights"] = self._learning(x, c)
         return {"from_bias": torch.stack(said), "from_c": together, "alone": alone}
 
 

@@ -81,8 +81,10 @@ show_meetings()
 # A ViT begins with one convolution as wide as its step: 8 x 8 pixels, step 8. No patch sees over its border, and the
 # map is linear. Xiao et al. (2021) replaced that line by what CNNs begin with, and took one block out to pay for it.
 #
-# The recipe: each *stage* is a 3 x 3 convolution of step 2, a norm, an activation. It halves the map. When one token
-# per patch is left, a bare 1 x 1 convolution mixes the channels.
+# The recipe of the paper: each *stage* is a 3 x 3 convolution of stride 2, a normalisation and an activation. It halves
+# the map. When one token per patch is left, a 1 x 1 convolution without an activation mixes the channels. Kernel sizes,
+# widths, the kind of normalisation and activation and their order inside a stage are a matter of taste, and the check
+# accepts any. It tests on which pixels your tokens depend, and the properties that its card lists.
 #
 # Four blanks:
 # 1. how many stages make `patch_size` (2, 4, 8, 16, …);
@@ -116,8 +118,6 @@ class ConvStem(nn.Module):
 check("Q19", ConvStem)
 
 # %% [markdown]
-# Widths, norm (batch, layer, group) and activation are yours to choose; the check looks at what your tokens look at.
-#
 # <details><summary>Hint: the sizes are off by one</summary>
 #
 # A kernel of 3 at step 1 needs a margin of 1 to keep the size. With step 2 the same margin halves it.

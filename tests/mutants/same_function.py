@@ -23,7 +23,7 @@ from helpers.checks.question import Question, case_rng
 
 CALLS = 24  # replayed at most, of all that a probe made
 CLOSE = 3e-5
-_UNLIKE = 0.35  # by how much the spread of first weights may differ, which is drawn
+_UNLIKE = {300: 0.35, 60: 0.8, 0: 2.0}  # by how much the spread of first weights may differ, which is drawn: by their number
 
 
 class _Call:
@@ -160,12 +160,12 @@ def _aimed(tensor: torch.Tensor) -> torch.Tensor:
     return (kept.double() * aim).sum()
 
 
-def _nature(parameter: torch.Tensor) -> tuple[str, float]:
+def _nature(parameter: torch.Tensor) -> tuple[str, float, int]:
     values = parameter.detach().double()
     spread = float(values.std()) if values.numel() > 1 else 0.0
     if spread < 1e-12:
-        return "constant", float(values.reshape(-1)[0]) if values.numel() else 0.0
-    return "drawn", spread
+        return "constant", float(values.reshape(-1)[0]) if values.numel() else 0.0, values.numel()
+    return "drawn", spread, values.numel()
 
 
 def _first_difference(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> str:
@@ -180,8 +180,9 @@ def _first_difference(wanted: Mapping[str, Any], given: Mapping[str, Any]) -> st
     return ""
 
 
-def _unlike(a: tuple[str, float], b: tuple[str, float]) -> bool:
-    return a[0] != b[0] or abs(a[1] - b[1]) > _UNLIKE * max(abs(a[1]), abs(b[1]))
+def _unlike(a: tuple[str, float, int], b: tuple[str, float, int]) -> bool:
+    room = next(share for count, share in _UNLIKE.items() if a[2] >= count)
+    return a[0] != b[0] or abs(a[1] - b[1]) > room * max(abs(a[1]), abs(b[1]))
 
 
 def _equal(a: Any, b: Any) -> bool:
