@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from grading.lesson_builder.source import Cell, LessonSource
+from grading.lesson_source.source import Cell, LessonSource
 
 _OF_EVERY_MODULE = frozenset(
     "parameters named_parameters modules named_modules children buffers state_dict load_state_dict train eval to cpu "
