@@ -62,6 +62,8 @@ def differences(old: dict[str, Expected], new: dict[str, Expected]) -> list[str]
             found.append(f"{qid}: later cells need {wanted.needed}; the file says {have.needed}")
         if [m.hint for m in have.mistakes] != [m.hint for m in wanted.mistakes]:
             found.append(f"{qid}: hints differ")
+        elif [(m.fails, m.wrong) for m in have.mistakes] != [(m.fails, m.wrong) for m in wanted.mistakes]:
+            found.append(f"{qid}: criteria that mistakes fail differ")
         elif not all(
             len(a.marks) == len(b.marks) and all(map(alike, a.marks, b.marks))
             for a, b in zip(have.mistakes, wanted.mistakes, strict=True)
