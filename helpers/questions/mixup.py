@@ -57,8 +57,8 @@ class Mixup(Question):
             "draws",
             "without a lam it is drawn from Beta(alpha, alpha), or the larger of lam and 1 - lam is taken",
             share=2,
-            hint="It is called 100 times without lam, for a small and for a large alpha. The mean of lam and its distance "
-            "from 1/2 are measured.",
+            hint="It is called 100 times without lam, for a small and for a large alpha. The mean of lam and its "
+            "distance from 1/2 are measured.",
         ),
     )
 

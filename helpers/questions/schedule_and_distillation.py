@@ -101,7 +101,8 @@ class Distillation(Question):
         Criterion(
             "labels",
             "alpha = 0: the plain cross-entropy with the labels",
-            hint="With alpha = 0 the loss depends on the labels alone. The gradient for the student's logits is compared.",
+            hint="With alpha = 0 the loss depends on the labels alone. The gradient for the student's logits is "
+            "compared.",
         ),
         Criterion(
             "teacher",

@@ -125,8 +125,7 @@ class WindowAttentionQuestion(Question):
             "window k of every image gets mask k, before the softmax",
             share=2,
             hint="Several images with the same windows arrive one after the other: all windows of the first "
-            "image, then ",
-            "those of the next.",
+            "image, then those of the next.",
         ),
         Criterion(
             "learns",
