@@ -152,9 +152,9 @@ def _own_places(wanted: np.ndarray, moved: np.ndarray) -> Finding:
     target, yours = wanted > 1e-6, np.nan_to_num(np.asarray(moved, np.float64), nan=1.0) > 1e-6
     for place, want, seen in zip(_PLACES, target, yours, strict=True):
         if not np.array_equal(want, seen):
-            places = ", ".join(str(tuple(int(i) for i in p)) for p in np.argwhere(seen)[:3]) or "nobody"
+            places = ", ".join(str(tuple(int(i) for i in p)) for p in np.argwhere(seen)[:3]) or "none"
             right = tuple(int(i) for i in np.argwhere(want)[0])
-            return Finding("own", False, f"the token at {place} should be heard by the new token {right} alone; "
+            return Finding("own", False, f"the token at {place} should reach the new token {right} alone; "
                            f"in yours: {places}")  # fmt: skip
     return Finding("own", True)
 
@@ -181,7 +181,7 @@ def _linear(blocks: np.ndarray, out: np.ndarray, tolerance: float) -> str:
         return "all numbers are zero"
     left = float(np.abs(blocks.dot(matrix) - out).max()) / size
     if left > tolerance:
-        return f"no one linear map makes them of the normed neighbours: {100 * left:.0f} % are left over"
+        return f"no one linear map makes them of the normed neighbours: {100 * left:.2g} % are left over"
     rank = int(np.linalg.matrix_rank(matrix, tol=1e-3 * size))
     return "" if rank == out.shape[1] else f"the map has rank {rank}; it should be {out.shape[1]}"
 

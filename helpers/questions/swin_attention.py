@@ -30,27 +30,24 @@ class RelativePositionIndex(Question):
             "shape",
             "tokens by tokens: (window_size**2, window_size**2)",
             share=0,
-            hint="Compare the two shapes above. There is one entry for each pair of tokens of one window.",
+            hint="There is one entry for each ordered pair of tokens of one window.",
         ),
         Criterion(
             "same",
-            "pairs that stand alike to each other share an index",
+            "pairs with the same offset (rows down, columns right) share an index",
             share=2,
-            hint="Two pairs with the same step down and the same step right have different numbers. Does your index "
-            "know of anything but the two steps?",
+            hint="The two pairs named above have the same offset, and different numbers in your index.",
         ),
         Criterion(
             "apart",
-            "pairs that stand differently have different ones",
+            "pairs with different offsets have different ones",
             share=3,
-            hint="Two different steps got one number, so they would have to share one bias. Which numbers can the step "
-            "to the right take, and how far apart must two rows of steps then be?",
+            hint="The two pairs named above have different offsets and the same number, so they would share one bias.",
         ),
         Criterion(
             "range",
             "whole numbers from 0 to (2*window_size - 1)**2 - 1, to look up a table with",
-            hint="What is the smallest step down, and what the largest? The table's first row has number 0, and it "
-            "has (2M - 1)² rows.",
+            hint="An offset goes from -(M - 1) to M - 1. The rows of the table have the numbers 0 to (2M - 1)² - 1.",
         ),
     )
 
@@ -103,11 +100,11 @@ class WindowAttentionQuestion(Question):
             "shape",
             "tokens go in and come out with the same shape",
             share=0,
-            hint="Compare the two shapes above; heads must be joined again at the end.",
+            hint="The heads are joined again at the end.",
         ),
         Criterion(
             "table",
-            "each entry of relative_position_bias_table acts on exactly the pairs of its step",
+            "each entry of relative_position_bias_table acts on exactly the pairs of its offset",
             share=2,
             hint="One entry of the table after the other was raised by 60. Each colour in the picture is an entry: "
             "it shows which pairs of tokens that entry made look at each other.",
@@ -116,33 +113,30 @@ class WindowAttentionQuestion(Question):
             "formula",
             "the weights are softmax(QKᵀ/√d + B), with d the width of a head",
             share=2,
-            hint="The table acts on the right pairs, but the numbers are not those of the formula. What is divided, "
-            "by which root, and what is added before the softmax?",
+            hint="All matrices were given equal entries, so only the bias and the scale differ between tokens.",
         ),
         Criterion(
             "heads",
             "each head has a column of the table to itself",
-            hint="With equal columns all is well. With different ones, some head reads the column of another. Write "
-            "the shape of your bias beside the shape of the energy.",
+            hint="In this case the columns of the table differ from head to head.",
         ),
         Criterion(
             "mask",
             "window k of every image gets mask k, before the softmax",
             share=2,
-            hint="Without a mask all is well. Two images with three windows each arrive as six windows. In which "
-            "order, and which mask does each need?",
+            hint="Several images with the same windows arrive one after the other: all windows of the first "
+            "image, then those of the next.",
         ),
         Criterion(
             "learns",
             "queries, keys, values, projection and table all learn",
             share=0,
-            hint="Some weights get no gradient at all. Is the table an nn.Parameter, and does everything you make "
-            "reach the output?",
+            hint="The check counts the entries of matrices and of the table that get a gradient.",
         ),
         Criterion(
             "sizes",
             "other widths, heads and windows",
-            hint="Right for one size, wrong for another. Which number in your lines ought to be a name?",
+            hint="`window_size` is 3 here, with other widths and numbers of heads.",
         ),
     )
 

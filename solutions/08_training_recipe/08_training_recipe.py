@@ -347,7 +347,8 @@ explore(dice, alpha=[0.1, 0.2, 0.4, 1.0, 2.0, 8.0])
 # %% [markdown]
 # Write `mixup` for a batch: x is (b, c, h, w), y holds b class numbers. Each image gets a partner in the same batch
 # (the line that shuffles stands; any other order does as well). `lam` is the share of the image *itself*: one number,
-# drawn only if none is given.
+# drawn only if none is given. The tensor x itself must hold the same numbers after the call: make new tensors and write
+# into none that was given.
 #
 # Four blanks, one short line each: the dice; the images; the labels one-hot, `num_classes` wide; the soft labels.
 
