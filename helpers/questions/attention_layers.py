@@ -255,6 +255,8 @@ def _loaded(model: Any, case: Case, call: Any) -> Layout:
 
     if not isinstance(model, torch.nn.Module):
         raise TypeError(f"an nn.Module was expected, and a {type(model).__name__} came back")
+    if type(model).__module__.split(".")[0] in ("helpers", "timm", "torch"):
+        raise TypeError(f"{type(model).__name__} comes from a library: the module is to be written")
     model.to(device()).eval()
     layout = _by_name(model, case) or _by_behaviour(model, case, call)
     weights = dict(zip(LAYERS.values(), case["layers"], strict=True))

@@ -523,7 +523,7 @@ def _judge_normed(born: np.ndarray, width: int) -> Finding:
     )
 
 
-def _judge_sizes(case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> Iterable[Finding]:
+def _judge_sizes(case: Case, expected: Mapping[str, np.ndarray], got: Any) -> Iterable[Finding]:
     counts = np.asarray(got["counts"], np.float64).reshape(-1)
     d, e, depth = case["emb_size"], case["expansion"], case["depth"]
     if "tokens" in got:
