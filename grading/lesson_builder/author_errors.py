@@ -81,7 +81,7 @@ def require_told_apart(entries: list[Entry], prints: list[Fingerprint], right: F
         LessonError: one gives the solution's arrays, or two give the same.
     """
     for entry, one in zip(entries, prints, strict=True):
-        if _same(one, right):
+        if not one.fails and _same(one, right):
             raise LessonError(
                 f"{path}:{line_of(entry)}: the mistake {entry.name} gives the solution's arrays in all public cases "
                 f"of {entry.question}: add a case in which it differs, or take it out"
@@ -97,7 +97,9 @@ def require_told_apart(entries: list[Entry], prints: list[Fingerprint], right: F
 
 
 def _same(one: Fingerprint, other: Fingerprint) -> bool:
-    return len(one.marks) == len(other.marks) and all(map(alike, one.marks, other.marks))
+    """Whether a check can't tell them apart: the same arrays, the same criteria and cases that fail."""
+    failed = (one.fails, one.wrong) == (other.fails, other.wrong)
+    return failed and len(one.marks) == len(other.marks) and all(map(alike, one.marks, other.marks))
 
 
 def line_of(entry: Entry) -> int:
