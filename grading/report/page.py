@@ -93,7 +93,8 @@ def write_report(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "sha256": _sha256, "person": partial(_named, names or {}), "number": tally.number, "chart": question_chart, "bars": bar_chart,
+        "sha256": _sha256, "person": partial(_named, names or {}), "number": tally.number,
+        "chart": question_chart, "bars": bar_chart,
     }  # fmt: skip
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     html = environment.get_template("report.html.j2").render(
