@@ -13,9 +13,13 @@ from nbgrader.api import Gradebook
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
+from grading.engine.outcome import SubmissionOutcome
+from grading.lms.collect import Collected
+from grading.lms.needs_person import read_doubts, write_found
 from grading.lms.student_data import backup, forget
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter, commands_on_path
+from grading.report.page import write_report
 
 LESSON = "02_positional_encoding"
 
@@ -114,3 +118,19 @@ def test_a_backup_restores_by_unzipping(graded: tuple[Course, Path, str], tmp_pa
         assert [one.id for one in gradebook.students] == ["ada", "bob"]
     with pytest.raises(CourseError, match="is there already"):
         backup(course, out, to)
+
+
+def test_what_collect_found_stands_in_the_report(tmp_path: Path) -> None:
+    found = Collected("canvas", doubts={"ada": ["handed in 'x.pdf' (a PDF)"]}, unmatched=[("<b>_7_x.ipynb", "who?")])
+    write_found(found, LESSON, tmp_path)
+    doubts = read_doubts(tmp_path, [LESSON])
+    outcome = SubmissionOutcome("ada", LESSON, "unreadable", "handed in 'x.pdf'")
+    page = write_report(
+        [outcome], tmp_path / "r.html", title="t", collected=doubts, names={"ada": "Ada Ash"}
+    ).read_text("utf-8")
+    assert page.count("Ada Ash (ada)") > 1
+    assert "<b>Ada Ash (ada)</b>, 02_positional_encoding: handed in &#39;x.pdf&#39; (a PDF)" in page
+    assert "<b>not placed</b>" in page
+    assert "&lt;b&gt;_7_x.ipynb: who?" in page
+    anonymous = write_report([outcome], tmp_path / "a.html", title="t", collected=doubts, anonymous=True)
+    assert "x.pdf" not in anonymous.read_text("utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -225,7 +226,10 @@ def _where(form: Back, to: Path | None, out: Path, lesson: str) -> Path:
         return (to or out / f"return-{lesson}-exchange") / "feedback"
     if to is not None:
         return to
-    return out / (f"return-{lesson}-{form}.zip" if form in (Back.moodle, Back.canvas) else f"return-{lesson}")
+    if form is Back.folder:
+        return out / f"return-{lesson}"
+    names = (f"return-{lesson}-{form}{'' if turn == 1 else f'-{turn}'}.zip" for turn in count(1))
+    return next(out / name for name in names if not (out / name).exists())  # an earlier zip may still be to be uploaded
 
 
 def forget(
@@ -261,9 +265,9 @@ def backup(
 
     loaded = load_course(course)
     target = to or Path(backup_name(loaded, datetime.now().astimezone()))
-    count = copy(loaded, out, target)
+    files = copy(loaded, out, target)
     size = target.stat().st_size / 2**20
-    typer.echo(f"{target}: {count} files, {size:.1f} MB. To restore: unzip it in the course's folder. It holds grades")
+    typer.echo(f"{target}: {files} files, {size:.1f} MB. To restore: unzip it in the course's folder. It holds grades")
 
 
 def _export_tidy(

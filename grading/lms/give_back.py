@@ -278,13 +278,13 @@ def return_lines(done: GivenBack, to: ReturnTo, *, everything: bool = False) -> 
     if done.target is None:
         lines.append("nothing to give back" + (": everybody has the latest page (--again: once more)" * bool(done.had)))
     else:
-        lines.append(f"{done.target}: {len(done.students)} pages. {_WHAT_TO_DO[to.form]}")
+        lines.append(f"{done.target}: {_many(len(done.students), 'page')}. {_WHAT_TO_DO[to.form]}")
     if done.had and done.target is not None:
-        lines.append(f"{len(done.had)} students have theirs already and get none")
+        lines.append(f"{_many(len(done.had), 'student')} with the latest page already: none for them")
     if done.waits:
         lines.append(
-            f"{len(done.waits)} of the pages have answers that nobody has scored yet; run this again afterwards "
-            "(--finished leaves them out until then)"
+            f"{_many(len(done.waits), 'page')} with answers that no person has scored yet; run this again afterwards "
+            "(--finished leaves such pages out until then)"
         )
     by_reason: dict[str, list[str]] = {}
     for student, why in done.left_out:
@@ -294,6 +294,10 @@ def return_lines(done: GivenBack, to: ReturnTo, *, everything: bool = False) -> 
         more = f", and {len(students) - len(shown)} more (--list shows all)" if len(shown) < len(students) else ""
         lines.append(f"no page for {', '.join(shown)}{more}: {why}")
     return lines
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + "s" * (count != 1)
 
 
 _WHAT_TO_DO = {

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 
@@ -16,6 +17,8 @@ from grading.course import Course, CourseError
 from grading.engine.current import bring_up_to_date, has_gradebook
 from grading.engine.journal import read_attempts, read_results
 from grading.engine.outcome import SubmissionOutcome
+from grading.lms.needs_person import Doubt, read_doubts
+from grading.lms.roster import course_roster
 from grading.report import tally
 from grading.report.attempts import tally_attempts
 from grading.report.chart import bar_chart, question_chart
@@ -50,13 +53,15 @@ def report_of(
         if db_url is not None or has_gradebook(out):
             outcomes = bring_up_to_date(course, out, db_url)
     groups: list[Group] = []
+    people = course_roster(course.root)
     if not anonymous:
         answers = answers_of(outcomes, out, course)
         groups = alike(answers.texts, answers.given, answers.known)
     name = "report-anonymous.html" if anonymous else "report.html"
     return write_report(
         outcomes, out / name, title=title, course=course, attempts=read_attempts(out), groups=groups,
-        anonymous=anonymous,
+        anonymous=anonymous, collected=read_doubts(out, [lesson.id for lesson in course.lessons]),
+        names=people.names if people is not None else None,
     )  # fmt: skip
 
 
@@ -69,6 +74,8 @@ def write_report(
     attempts: Mapping[tuple[str, str], Sequence[SubmissionOutcome]] | None = None,
     groups: Sequence[Group] = (),
     anonymous: bool = False,
+    collected: Sequence[Doubt] = (),
+    names: Mapping[str, str] | None = None,
 ) -> Path:
     """Write one self-contained HTML page about a graded class.
 
@@ -78,23 +85,32 @@ def write_report(
         course: gives the titles of lessons and their order.
         attempts: by student and lesson: the outcomes of all files that were handed in, oldest first.
         groups: students with near-identical answers.
+        collected: what `vitlab collect` found that a person should look at.
+        names: students' names by id, as the roster has them.
         anonymous: a page to show in class: no names, no links, and nothing that is about one student.
     """
     environment = Environment(
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {
-        "sha256": _sha256, "number": tally.number, "chart": question_chart, "bars": bar_chart,
+        "sha256": _sha256, "person": partial(_named, names or {}), "number": tally.number,
+        "chart": question_chart, "bars": bar_chart,
     }  # fmt: skip
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     html = environment.get_template("report.html.j2").render(
         title=title, style=style, script=script, states=tally.STATES, written=datetime.now().astimezone(),
-        named=not anonymous, groups=groups, attempts=tally_attempts(attempts or {}), **_content(outcomes, course),
+        named=not anonymous, groups=groups, collected=collected, attempts=tally_attempts(attempts or {}),
+        **_content(outcomes, course),
     )  # fmt: skip
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, "utf-8", errors="replace", newline="\n")
     return path
+
+
+def _named(names: Mapping[str, str], student: str) -> str:
+    name = names.get(student, student)
+    return student if name == student else f"{name} ({student})"
 
 
 def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> dict[str, object]:
