@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grading.course import Course, CourseError, load_course
+from grading.course import Course, CourseError, Level, load_course
 from grading.lesson_builder.source import LessonError
 from grading.lms.commands import collect, export
 
@@ -49,6 +49,11 @@ Lessons = Annotated[
 ]
 
 
+LevelOption = Annotated[
+    Level | None, typer.Option("--level", help="how much of each answer is blank; default: what course.toml says")
+]
+
+
 def chosen(course: Course, lessons: list[str] | None) -> list[str]:
     """The lessons asked for (an unknown one is an error), or all of them."""
     return [course.lesson(lesson).id for lesson in lessons] if lessons else [lesson.id for lesson in course.lessons]
@@ -59,6 +64,7 @@ def build(
     lessons: Lessons = None,
     check: Annotated[bool, typer.Option("--check", help="change nothing; fail if a committed product differs")] = False,
     execute: Annotated[bool, typer.Option("--execute", help="run the solution and keep its outputs")] = False,
+    level: LevelOption = None,
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
@@ -66,7 +72,7 @@ def build(
     from grading.lesson_builder.lesson import build_lesson, drift
     from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
-    loaded = load_course(course)
+    loaded = load_course(course).at_level(level)
     stale = False
     if not check:
         write_course_map(loaded)
@@ -87,6 +93,15 @@ def build(
     if stale:
         typer.echo("run `vitlab build` and commit what it writes", err=True)
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: vitlab lines 05_attention")
+def lines(lessons: Lessons = None, course: CourseOption = None) -> None:
+    """Count the lines that a student writes at each level, and the given code that is visible."""
+    from grading.lesson_builder.line_counts import lines_of_course, lines_table
+
+    loaded = load_course(course)
+    typer.echo(lines_table(lines_of_course(loaded, chosen(loaded, lessons))))
 
 
 @app.command(
@@ -199,12 +214,13 @@ def submit(
 @app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")
 def bundle(
     to: Annotated[Path, typer.Option(help="the zip to write")] = Path("vitlab-students.zip"),
+    level: LevelOption = None,
     course: CourseOption = None,
 ) -> None:
     """Make the students' zip: notebooks, helpers, environment, and nothing else."""
     from grading.bundle import make_bundle
 
-    typer.echo(make_bundle(load_course(course), to))
+    typer.echo(make_bundle(load_course(course), to, level))
 
 
 @app.command(epilog="Example: vitlab site --out site")

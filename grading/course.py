@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -13,6 +14,22 @@ FILE = "course.toml"
 
 class CourseError(Exception):
     """A course that can't be read: says what was found, what was expected and what to do."""
+
+
+class Level(StrEnum):
+    """How much of an answer the student writes; see docs/writing-a-lesson.md."""
+
+    guided = "guided"
+    standard = "standard"
+    open = "open"
+
+
+class Worth(StrEnum):
+    """What the points of a question count for: the total, beside the total, or nothing."""
+
+    points = "points"
+    bonus = "bonus"
+    none = "none"
 
 
 class _Table(BaseModel):
@@ -26,6 +43,13 @@ class Settings(_Table):
     title: str
     repository: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
     ref: str = Field(pattern=r"^[A-Za-z0-9_./-]+$")
+    level: Level = Level.guided
+    blank_pages: Worth = Worth.points
+    stretch: Worth = Worth.none
+
+    def worth(self, kind: str) -> Worth:
+        """What a question of this kind ("", "blank-page" or "stretch") counts for."""
+        return {"blank-page": self.blank_pages, "stretch": self.stretch}.get(kind, Worth.points)
 
 
 class LimitSettings(_Table):
@@ -49,6 +73,7 @@ class Lesson(_Table):
     minutes: int = Field(gt=0)
     due: datetime | None = None
     late_penalty_per_day: float = Field(default=0.0, ge=0, le=1)
+    level: Level | None = None
 
     @field_validator("due")
     @classmethod
@@ -87,6 +112,17 @@ class Course(_Table):
                 return fitting[0]
         known = ", ".join(lesson.id for lesson in self.lessons)
         raise CourseError(f"no lesson {lesson_id!r} in {FILE}; it lists {known}")
+
+    def level(self, lesson_id: str) -> Level:
+        """The lesson's own level, or the course's."""
+        return self.lesson(lesson_id).level or self.course.level
+
+    def at_level(self, level: Level | None) -> Course:
+        """This course with every lesson at `level`; itself when that is None."""
+        if level is None:
+            return self
+        lessons = tuple(one.model_copy(update={"level": level}) for one in self.lessons)
+        return self.model_copy(update={"lessons": lessons})
 
     def source(self, lesson_id: str) -> Path:
         return self.root / "solutions" / lesson_id / f"{lesson_id}.py"

@@ -47,7 +47,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
         LessonError: the source is refused, or a cell of the solution fails.
     """
     path = course.solution_notebook(lesson_id)
-    solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
+    solution = _solution(course, lesson_id)
     expectations = course.expectations(lesson_id)
     expectations.parent.mkdir(parents=True, exist_ok=True)
     _write_if_changed(course, lesson_id, expectations)
@@ -65,7 +65,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
 
 def drift(course: Course, lesson_id: str) -> list[str]:
     """How the committed products differ from what the source builds, outputs aside; empty when they don't."""
-    solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
+    solution = _solution(course, lesson_id)
     wanted = {
         course.solution_notebook(lesson_id): solution,
         course.student_notebook(lesson_id): student_notebook(solution, lesson_id),
@@ -82,6 +82,15 @@ def drift(course: Course, lesson_id: str) -> list[str]:
         return [*found, f"{path.relative_to(course.root)} is missing"]
     new = public_expectations(load_reference(course.source(lesson_id), course.bank(lesson_id)))
     return found + [f"{path.relative_to(course.root)}: {d}" for d in differences(read_expectations(path), new)]
+
+
+def student_notebook_at(course: Course, lesson_id: str) -> NotebookNode:
+    """The student notebook as the source builds it at the lesson's level."""
+    return student_notebook(_solution(course, lesson_id), lesson_id)
+
+
+def _solution(course: Course, lesson_id: str) -> NotebookNode:
+    return solution_notebook(read_source(course.source(lesson_id)), course.course, course.level(lesson_id))
 
 
 def student_notebook(solution: NotebookNode, lesson_id: str) -> NotebookNode:
