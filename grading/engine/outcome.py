@@ -23,6 +23,7 @@ class QuestionOutcome:
         known_mistake: the hint came from the bank of mistakes.
         measure: what entries to a leaderboard are compared by, between 0 and 1, as the judge found it on hidden cases;
             None where the question has no such number.
+        worth: what the points count for: "points" (the total), "bonus" (on top of it), "none".
     """
 
     question: str
@@ -33,6 +34,17 @@ class QuestionOutcome:
     hint: str = ""
     known_mistake: bool = False
     measure: float | None = None
+    worth: str = "points"
+
+    @property
+    def counted(self) -> float:
+        """What the score adds to the total."""
+        return 0.0 if self.worth == "none" else self.score or 0.0
+
+    @property
+    def counted_max(self) -> float:
+        """What the points add to the total's maximum."""
+        return self.max if self.worth == "points" else 0.0
 
 
 @dataclass(frozen=True)
@@ -70,11 +82,11 @@ class SubmissionOutcome:
 
     @property
     def score(self) -> float:
-        return sum(q.score or 0.0 for q in self.questions)
+        return sum(q.counted for q in self.questions)
 
     @property
     def max(self) -> float:
-        return sum(q.max for q in self.questions)
+        return sum(q.counted_max for q in self.questions)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """What ``--json`` prints: one mapping per question."""

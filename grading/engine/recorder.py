@@ -189,9 +189,13 @@ class ResultRecorder:
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")
         return SubmissionOutcome(
             submission.student, submission.lesson, executed.status, executed.reason,
-            (*map(_question, verdicts), *written), executed.notes, (*executed.suspicious, *suspicious),
+            (*(_question(verdict, self._worth(submission.lesson, verdict.question)) for verdict in verdicts), *written), executed.notes, (*executed.suspicious, *suspicious),
             {**executed.seconds, "judge": time.perf_counter() - begin}, str(page), str(submission.path or ""),
         )  # fmt: skip
+
+    def _worth(self, lesson: str, question: str) -> str:
+        source = self._contexts[lesson].judge.reference.lesson
+        return self._course.course.worth(source.kind_of(question)).value
 
     def _autograded(self, submission: Submission) -> Path:
         return self._out / "autograded" / submission.student / submission.lesson / f"{submission.lesson}.ipynb"
@@ -207,7 +211,10 @@ class ResultRecorder:
         context = self._contexts[submission.lesson]
         reference = context.judge.reference
         questions = [
-            QuestionOutcome(qid, context.judge.title(qid), 0.0, points, "no answer", reason)
+            QuestionOutcome(
+                qid, context.judge.title(qid), 0.0, points, "no answer", reason,
+                worth=self._worth(submission.lesson, qid),
+            )  # fmt: skip
             for qid, points in reference.points.items()
         ]
         for cell in reference.lesson.of("written"):
@@ -234,10 +241,10 @@ def _fault(error: Exception) -> str:
     return f"a fault of the grader: {type(error).__name__}: {str(error)[:300]}"
 
 
-def _question(verdict: Verdict) -> QuestionOutcome:
+def _question(verdict: Verdict, worth: str) -> QuestionOutcome:
     return QuestionOutcome(
         verdict.question, verdict.title, verdict.score, verdict.points, verdict.status, verdict.hint,
-        verdict.known_mistake, verdict.measure,
+        verdict.known_mistake, verdict.measure, worth,
     )  # fmt: skip
 
 

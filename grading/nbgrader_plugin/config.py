@@ -56,7 +56,7 @@ def configure(
     c.Autograde.autograde_preprocessors = [
         "grading.nbgrader_plugin.autograde.ExecuteInSandbox",
         "grading.nbgrader_plugin.autograde.JudgeAnswers",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "grading.nbgrader_plugin.extra_credit.SaveGrades",
         "grading.nbgrader_plugin.late_penalty.LatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
         "grading.nbgrader_plugin.rubrics.ShowRubrics",

@@ -23,7 +23,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader import api, dbutil
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.preprocessors import SaveAutoGrades, SaveCells
+from nbgrader.preprocessors import SaveCells
 from nbgrader.utils import parse_utc
 from sqlalchemy import Select, create_engine, func, insert, inspect, select, table
 from sqlalchemy import column as named
@@ -31,6 +31,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from grading.course import Lesson
+from grading.nbgrader_plugin.extra_credit import SaveGrades
 from grading.nbgrader_plugin.late_penalty import LatePenalties
 from grading.submission_id import SubmissionId
 
@@ -266,7 +267,7 @@ class _Cells:
         return cells[name]
 
 
-class _SaveAutoGrades(SaveAutoGrades):
+class _SaveAutoGrades(SaveGrades):
     """nbgrader's, on a gradebook that is open already."""
 
     def save(self, gradebook: _Cells, notebook: NotebookNode, lesson: str, student: str) -> None:

@@ -160,8 +160,8 @@ def state_of(q: QuestionOutcome) -> str:
 def share_of(outcome: SubmissionOutcome) -> float | None:
     """Score over points, of the questions that are graded already; None when there is none."""
     graded = [q for q in outcome.questions if q.score is not None]
-    worth = sum(q.max for q in graded)
-    return sum(q.score or 0.0 for q in graded) / worth if worth else None
+    worth = sum(q.counted_max for q in graded)
+    return sum(q.counted for q in graded) / worth if worth else None
 
 
 def number(value: float) -> str:

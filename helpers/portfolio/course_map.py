@@ -18,19 +18,21 @@ from helpers.theme import readable
 _LESSONS = Path(__file__).parent / "lessons.toml"  # written by `vitlab build`
 _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
+_OPTIONAL, _BLANK_PAGE = "optional", "blank page"
 _LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
 _COLOURS = {_DONE: "#1a7f37", _BEGUN: "#9a6700", _OPEN: "#6e7781"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One question: its state, and the best score so far."""
+    """One question: its state, the best score so far, and its kind: "", "blank page" or "optional"."""
 
     question: str
     title: str
     points: float
     score: float
     tries: int
+    kind: str = ""
 
     @property
     def state(self) -> str:
@@ -47,7 +49,12 @@ class LessonProgress:
 
     @property
     def done(self) -> int:
-        return sum(step.state == _DONE for step in self.steps)
+        """Questions that are done; optional ones are shown, and not counted."""
+        return sum(step.state == _DONE for step in self.counted)
+
+    @property
+    def counted(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.kind != _OPTIONAL)
 
 
 @dataclass(frozen=True)
@@ -63,17 +70,17 @@ class Progress:
 
     @property
     def questions(self) -> int:
-        return sum(len(lesson.steps) for lesson in self.lessons)
+        return sum(len(lesson.counted) for lesson in self.lessons)
 
     @property
     def next(self) -> tuple[LessonProgress, Step] | None:
         """The first question that is not done."""
-        return next(((one, s) for one in self.lessons for s in one.steps if s.state != _DONE), None)
+        return next(((one, s) for one in self.lessons for s in one.counted if s.state != _DONE), None)
 
     def __repr__(self) -> str:
         lines = [self._headline()]
         for lesson in self.lessons:
-            steps = "  ".join(f"{_SIGNS[s.state]} {s.question}" for s in lesson.steps) or "to read"
+            steps = "  ".join(f"{_SIGNS[s.state]} {s.question}{_mark(s)}" for s in lesson.steps) or "to read"
             lines.append(f"{lesson.id[:2]} {lesson.title:<28} {lesson.minutes:>3} min   {steps}")
         return "\n".join(lines)
 
@@ -95,7 +102,7 @@ class Progress:
         return f"{self.done} of {self.questions} questions done. Next: {where}."
 
     def _row(self, lesson: LessonProgress) -> str:
-        share = lesson.done / len(lesson.steps) if lesson.steps else 0.0
+        share = lesson.done / len(lesson.counted) if lesson.counted else 0.0
         bar = (
             '<span style="display:inline-block;width:80px;height:7px;border-radius:4px;background:#8c959f55">'
             f'<span style="display:block;height:7px;border-radius:4px;width:{share:.0%};background:{_COLOURS[_DONE]}">'
@@ -108,7 +115,7 @@ class Progress:
         return (
             f'<tr><td style="{_LEFT};white-space:nowrap">{name}</td>'
             f'<td style="{_LEFT};white-space:nowrap">{lesson.minutes} min</td>'
-            f'<td style="{_LEFT};white-space:nowrap">{bar} {lesson.done}/{len(lesson.steps)}</td>'
+            f'<td style="{_LEFT};white-space:nowrap">{bar} {lesson.done}/{len(lesson.counted)}</td>'
             f'<td style="{_LEFT}">{steps}</td></tr>'
         )
 
@@ -133,11 +140,14 @@ def course_map(
     titles, points = every_question(), expectations.every_question()
     found = []
     for entry in entries:
+        kinds = dict.fromkeys(entry.get("stretch", ()), _OPTIONAL)
+        kinds |= dict.fromkeys(entry.get("blank_pages", ()), _BLANK_PAGE)
         steps = tuple(
             Step(
                 question, titles[question].title if question in titles else question,
                 points[question].points if question in points else 0.0,
                 seen[question].score if question in seen else 0.0, seen[question].tries if question in seen else 0,
+                kinds.get(question, ""),
             )
             for question in entry["questions"]
         )  # fmt: skip
@@ -159,8 +169,13 @@ def _link(lesson: str, at: Path) -> str:
 
 def _badge(step: Step) -> str:
     words = {_DONE: "done", _BEGUN: f"begun: {step.score:g} of {step.points:g} points", _OPEN: "not begun"}
-    label = f"{step.question}, {step.title}: {words[step.state]}"
+    kind = f" ({step.kind})" if step.kind else ""
+    label = f"{step.question}, {step.title}{kind}: {words[step.state]}"
     return (
         f'<span title="{escape(label)}" aria-label="{escape(label)}" style="white-space:nowrap;margin-right:8px;'
-        f'color:{readable(_COLOURS[step.state])}">{_SIGNS[step.state]} {step.question}</span>'
+        f'color:{readable(_COLOURS[step.state])}">{_SIGNS[step.state]} {step.question}{_mark(step)}</span>'
     )
+
+
+def _mark(step: Step) -> str:
+    return {_OPTIONAL: " (optional)", _BLANK_PAGE: " (blank page)"}.get(step.kind, "")

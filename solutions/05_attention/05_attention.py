@@ -1012,7 +1012,41 @@ show_numbers([("head 0", answers[0]), ("head 1", answers[1]), ("“3 tokens”",
 # Two of the three "tokens" hold a single head. In each row, blue should stand beside orange.
 
 # %% [markdown]
-# ## 11 · In words
+# ## 11 · Blank page: multi-head attention from memory
+#
+# Close the cells above. Write the class `SelfAttention(emb_size, num_heads)` with `forward(x, mask=None)`, from an
+# empty cell: the layers, the heads, the scale, the mask and the last linear layer. Name and arrange the layers as
+# you like: separate layers, one fused layer, or a list of heads are all accepted. Only `nn.MultiheadAttention` is
+# not, since it is the answer itself. The class needs no dropout.
+#
+# The check fills your matrices with random numbers and compares the outputs and the gradients.
+
+# %% tags=["answer"] question="Q5d" kind="blank-page"
+# Q5d: blank page, multi-head attention from memory
+# Write the class SelfAttention in this cell.
+class SelfAttention(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.num_heads = num_heads
+        self.to_queries, self.to_keys = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.to_values, self.to_out = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q = rearrange(self.to_queries(x), "b n (h d) -> b h n d", h=self.num_heads)
+        k = rearrange(self.to_keys(x), "b m (h d) -> b h m d", h=self.num_heads)
+        v = rearrange(self.to_values(x), "b m (h d) -> b h m d", h=self.num_heads)
+        scores = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+        if mask is not None:
+            scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        heads = scores.softmax(dim=-1) @ v
+        return self.to_out(rearrange(heads, "b h n d -> b n (h d)"))
+
+
+# %% tags=["check"] question="Q5d" points=6
+check("Q5d", SelfAttention)
+
+# %% [markdown]
+# ## 12 · In words
 #
 # **W5a** (2 points). A colleague writes: "Attention is permutation invariant, so the order of the patches makes
 # no difference to a ViT." Correct the first half with the right word and an equation. What in a ViT *without*
@@ -1053,7 +1087,7 @@ show_numbers([("head 0", answers[0]), ("head 1", answers[1]), ("“3 tokens”",
 # - ½ point: one change **and** its price.
 
 # %% [markdown]
-# ## 12 · What you take along
+# ## 13 · What you take along
 #
 # | | |
 # |---|---|
