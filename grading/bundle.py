@@ -9,8 +9,9 @@ from pathlib import Path
 
 import nbformat
 
-from grading.course import Course, CourseError, Level
+from grading.course import Course, CourseError, Level, sealed_answers_file
 from grading.environment import student_environment, student_readme, student_requirements
+from grading.lesson_builder.glossary import glossary_notebook, glossary_page, read_glossary
 from grading.lesson_builder.lesson import student_notebook_at
 from grading.lesson_builder.notebook import without_outputs
 from grading.lesson_builder.start_page import start_page
@@ -59,6 +60,9 @@ def bundle_files(course: Course, level: Level | None = None) -> dict[str, bytes]
         "requirements.txt": student_requirements(course.root).encode(),
         course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),
     }
+    if read_glossary(course):
+        page = nbformat.writes(glossary_notebook(course)) + "\n"
+        files[glossary_page(course).relative_to(course.root).as_posix()] = page.encode()
     for lesson in course.lessons:
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()
         files[name] = _notebook(course, lesson.id, level).encode()
@@ -73,12 +77,13 @@ def bundle_files(course: Course, level: Level | None = None) -> dict[str, bytes]
 def helper_files(course: Course) -> Iterator[Path]:
     """The files of the students' package; expectations only of the lessons that course.toml lists."""
     listed = {course.expectations(lesson.id) for lesson in course.lessons}
-    expected = course.expectations(course.lessons[0].id).parent
+    listed |= {sealed_answers_file(course, lesson.id) for lesson in course.lessons}
+    by_lesson = {path.parent for path in listed}
     for path in sorted((course.root / "helpers").rglob("*")):
         within = path.relative_to(course.root)
         if any(part.startswith(".") or part == "__pycache__" for part in within.parts):
             continue
-        if path.suffix in HELPER_SUFFIXES and path.is_file() and (path.parent != expected or path in listed):
+        if path.suffix in HELPER_SUFFIXES and path.is_file() and (path.parent not in by_lesson or path in listed):
             yield path
 
 

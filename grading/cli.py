@@ -69,6 +69,7 @@ def build(
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
     from grading.lesson_builder.course_map import course_map_drift, write_course_map
+    from grading.lesson_builder.glossary import glossary_drift, write_glossary
     from grading.lesson_builder.lesson import build_lesson, drift
     from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
@@ -77,7 +78,8 @@ def build(
     if not check:
         write_course_map(loaded)
         write_start_page(loaded)
-    elif problems := course_map_drift(loaded) + start_page_drift(loaded):
+        write_glossary(loaded)
+    elif problems := course_map_drift(loaded) + start_page_drift(loaded) + glossary_drift(loaded):
         stale = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):

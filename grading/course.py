@@ -144,6 +144,11 @@ class Course(_Table):
         return self.root / "helpers" / "checks" / "expected" / f"{lesson_id}.safetensors"
 
 
+def sealed_answers_file(course: Course, lesson_id: str) -> Path:
+    """The lesson's encrypted reference answers, which ship with the helpers."""
+    return course.root / "helpers" / "checks" / "answers" / f"{lesson_id}.json"
+
+
 def find_root(start: Path | None = None) -> Path:
     """The nearest folder, from `start` upwards, that holds a course.toml.
 

@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 from helpers.checks.blanks import install as _install_blanks
+from helpers.checks.show_answer import show_answer
 from helpers.checks.undefined_names import install as _install_undefined_names
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from helpers.portfolio import HandIn
     from helpers.portfolio.course_map import Progress
 
-__all__ = ["check", "progress", "ready", "submit"]
+__all__ = ["check", "progress", "ready", "show_answer", "submit"]
 
 _install_blanks()
 _install_undefined_names()

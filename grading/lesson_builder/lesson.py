@@ -19,10 +19,11 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
-from grading.course import Course
+from grading.course import Course, sealed_answers_file
 from grading.judging.reference import load_reference
 from grading.lesson_builder.expectations import differences, public_expectations
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook, without_outputs
+from grading.lesson_builder.sealed_answers import sealed_drift, write_sealed
 from grading.lesson_builder.source import LessonError, read_source
 from grading.nbgrader_plugin.config import configure
 from helpers.checks.expectations import read as read_expectations
@@ -51,6 +52,8 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
     expectations = course.expectations(lesson_id)
     expectations.parent.mkdir(parents=True, exist_ok=True)
     _write_if_changed(course, lesson_id, expectations)
+    sealed = sealed_answers_file(course, lesson_id)
+    write_sealed(load_reference(course.source(lesson_id), course.bank(lesson_id)), sealed)
     seconds = 0.0
     if execute:
         seconds = _execute(solution, path)
@@ -60,7 +63,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
     for target, notebook in ((path, solution), (course.student_notebook(lesson_id), student)):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(nbformat.writes(notebook) + "\n", "utf-8")
-    return Built(lesson_id, (path, course.student_notebook(lesson_id), expectations), seconds)
+    return Built(lesson_id, (path, course.student_notebook(lesson_id), expectations, sealed), seconds)
 
 
 def drift(course: Course, lesson_id: str) -> list[str]:
@@ -80,7 +83,9 @@ def drift(course: Course, lesson_id: str) -> list[str]:
     path = course.expectations(lesson_id)
     if not path.exists():
         return [*found, f"{path.relative_to(course.root)} is missing"]
-    new = public_expectations(load_reference(course.source(lesson_id), course.bank(lesson_id)))
+    reference = load_reference(course.source(lesson_id), course.bank(lesson_id))
+    new = public_expectations(reference)
+    found += sealed_drift(reference, sealed_answers_file(course, lesson_id))
     return found + [f"{path.relative_to(course.root)}: {d}" for d in differences(read_expectations(path), new)]
 
 

@@ -21,6 +21,14 @@
 # - tell equivariance from invariance, and show a task on which each is a gift, and one on which it blinds;
 # - compare recurrence, convolution and attention by waiting, distance, memory and time, from your own curves;
 # - say honestly when to take a CNN.
+#
+# {{questions}}
+#
+# {{names: lectures L0 and L3}}
+# kernel | `kernels` | `kernel_size` | filter size $k$
+# pixel range that a layer sees | receptive field | – | receptive field
+# attention energy | attention weights | `attn` | $\mathrm{softmax}(QK^\top/\sqrt{d_k})$
+# {{end}}
 
 # %% tags=["bootstrap"]
 

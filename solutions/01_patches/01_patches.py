@@ -21,6 +21,14 @@
 # - cut and join with reshape and permute, and read such a line aloud, axis by axis;
 # - spot a scrambled cut that has the right shape, which no error message will ever tell you about;
 # - choose a patch size knowing what it costs.
+#
+# {{questions}}
+#
+# {{names: lectures L0 to L3}}
+# patch size | `patch_size`, letters `ph`, `pw` | `patch_size` | $P$
+# number of patches, `nb_tokens` | letter `n` | `num_patches` | $N = HW/P^2$
+# `unfold` | `split_into_patches` | – | $x_p$
+# {{end}}
 
 # %% tags=["bootstrap"]
 

@@ -22,6 +22,15 @@
 # - measure resemblance by cosine, and see from it whether a code is sound;
 # - explain why a shift is a rotation, and why sine and cosine come in pairs;
 # - choose between one line, rows and columns, and a learned table, knowing what each costs.
+#
+# {{questions}}
+#
+# {{names: lectures L0 and L2}}
+# `getPositionEncoding(seq_len, d, n)` | the same, returns a tensor | `build_sincos2d_pos_embed` | $PE_{(pos, 2i)}$
+# `k`, the position | position, letter `k` | – | $pos$
+# `d`, `embed_dim` | `d` | `embed_dim` | $d_{model}$
+# `n` = 10000 | `n` | `temperature` | 10000
+# {{end}}
 
 # %% tags=["bootstrap"]
 

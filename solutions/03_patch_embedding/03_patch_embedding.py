@@ -22,6 +22,14 @@
 # - carry weights from one form to the other, past a mistake that raises no error;
 # - say how many numbers of a patch survive, and which;
 # - explain why pixels may stand in any order, and patches may not.
+#
+# {{questions}}
+#
+# {{names: lectures L0, L1, L2, L4}}
+# `PatchEmbedding`, `patch_embed` | `PatchEmbedding` | `PatchEmbed`, `patch_embed` | linear projection of flattened patches
+# `projection` | `projection` | `patch_embed.proj` | $\mathbf{E}$
+# `emb_size`, `embed_dim`, `embedding_dim` | `emb_size`, letter `d` | `embed_dim` | $D$
+# {{end}}
 
 # %% tags=["bootstrap"]
 

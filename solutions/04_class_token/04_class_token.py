@@ -21,6 +21,14 @@
 # - choose between a parameter, a buffer and a plain tensor, and say what each choice costs;
 # - add positions of either kind, for the right number of tokens, along the right axis;
 # - answer "class token or mean?" with numbers instead of taste.
+#
+# {{questions}}
+#
+# {{names: lectures L0, L1, L2}}
+# `cls_token` | `cls_token` | `cls_token` | $\mathbf{x}_{class}$
+# `learnable_positions`, `pos_embed` | `learnable_positions` | `pos_embed` | $\mathbf{E}_{pos}$
+# `sinusoids_positions` | `sinusoids_positions` | – | sinusoidal encoding
+# {{end}}
 
 # %% tags=["bootstrap"]
 

@@ -22,6 +22,18 @@
 # - use *equivariant* and *invariant* so that nobody has to correct you;
 # - split and join heads, mask, and attend from one set to another;
 # - predict what twice the tokens cost.
+#
+# {{questions}}
+#
+# {{names: lectures L1 and L2}}
+# `emb_size` | `emb_size`, letter `d` | `dim` | $d_{model}$
+# `num_heads` | `num_heads`, letter `h` | `num_heads` | $h$
+# width of a head | $d_k$ = `emb_size // num_heads` | `head_dim` | $d_k$, $d_v$
+# `keys`, `queries`, `values` | the same | `qkv`, one fused layer | $W^K, W^Q, W^V$
+# `energy` | scores | – | $QK^\top$
+# `projection` | `projection` | `proj` | $W^O$
+# `att_drop` | `att_drop` | `attn_drop` | –
+# {{end}}
 
 # %% tags=["bootstrap"]
 
@@ -1022,7 +1034,7 @@ show_numbers([("head 0", answers[0]), ("head 1", answers[1]), ("“3 tokens”",
 # The check fills your matrices with random numbers and compares the outputs and the gradients.
 
 # %% tags=["answer"] question="Q5d" kind="blank-page"
-# Q5d: blank page, multi-head attention from memory
+# Q5d: multi-head attention from memory
 # Write the class SelfAttention in this cell.
 class SelfAttention(nn.Module):
     def __init__(self, emb_size, num_heads):

@@ -21,6 +21,15 @@
 # - write layer norm by hand, to the last digit of PyTorch's;
 # - count the parameters of any ViT on the back of an envelope;
 # - tell pre-norm from post-norm in a drawing, in code, and in a training curve.
+#
+# {{questions}}
+#
+# {{names: lecture L2}}
+# `ResidualAdd(fn)` | `ResidualAdd(fn)` | `x + …` in `Block.forward` | $x + \mathrm{Sublayer}(x)$
+# `FeedForwardBlock(expansion)` | `FeedForwardBlock(expansion)` | `Mlp`, `mlp_ratio` | FFN, MLP
+# `TransformerEncoderBlock` | `TransformerEncoderBlock` | `Block` | encoder layer
+# `drop_p`, `forward_drop_p` | the same | `proj_drop` | $P_{drop}$
+# {{end}}
 
 # %% tags=["bootstrap"]
 

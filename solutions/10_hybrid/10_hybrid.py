@@ -22,6 +22,14 @@
 # - recognise attention that does nothing;
 # - put a new block into a trained network without changing its answers;
 # - compare models fairly: as many weights, as much time, more than one seed.
+#
+# {{questions}}
+#
+# {{names: lectures L0 and L3}}
+# `ConvAttentionLayer` | the same | – | –
+# `query_conv`, `key_conv`, `value_conv` | the same | – | $\theta$, $\phi$, $g$ in the non-local block
+# convolutional stem | `ConvStem` | `HybridEmbed` | convolutional stem
+# {{end}}
 
 # %% tags=["bootstrap"]
 
