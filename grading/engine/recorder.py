@@ -186,10 +186,11 @@ class ResultRecorder:
         write_whole(self._autograded(submission), _on_one_line(whole))
         cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
         written = [_written(name, *determine_grade(cells[name])) for name in context.written]
+        automatic = [_question(verdict, self._worth(submission.lesson, verdict.question)) for verdict in verdicts]
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")
         return SubmissionOutcome(
             submission.student, submission.lesson, executed.status, executed.reason,
-            (*(_question(verdict, self._worth(submission.lesson, verdict.question)) for verdict in verdicts), *written), executed.notes, (*executed.suspicious, *suspicious),
+            (*automatic, *written), executed.notes, (*executed.suspicious, *suspicious),
             {**executed.seconds, "judge": time.perf_counter() - begin}, str(page), str(submission.path or ""),
         )  # fmt: skip
 
@@ -211,10 +212,10 @@ class ResultRecorder:
         context = self._contexts[submission.lesson]
         reference = context.judge.reference
         questions = [
-            QuestionOutcome(
-                qid, context.judge.title(qid), 0.0, points, "no answer", reason,
+            replace(
+                QuestionOutcome(qid, context.judge.title(qid), 0.0, points, "no answer", reason),
                 worth=self._worth(submission.lesson, qid),
-            )  # fmt: skip
+            )
             for qid, points in reference.points.items()
         ]
         for cell in reference.lesson.of("written"):

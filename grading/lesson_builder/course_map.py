@@ -20,7 +20,8 @@ def course_map_entries(course: Course) -> list[dict[str, Any]]:
     """The lessons in order: id, title, minutes, the questions in the order in which they are asked, and the kind of
     those that are blank pages or stretch questions."""
     return [
-        {"id": one.id, "title": one.title, "minutes": one.minutes, "questions": _questions(course, one.id)} | _optional(course, one.id)
+        {"id": one.id, "title": one.title, "minutes": one.minutes, "questions": _questions(course, one.id)}
+        | _optional(course, one.id)
         for one in course.lessons
     ]
 

@@ -1,4 +1,4 @@
-"""The glossary page, `notebooks/glossary.ipynb`, from `solutions/glossary.toml`: each term, and the lesson that defines it."""
+"""The glossary page, `notebooks/glossary.ipynb`: each term of `solutions/glossary.toml`, with its lesson."""
 
 from __future__ import annotations
 

@@ -108,7 +108,8 @@ def code_rows(source: str) -> list[str]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             drop |= set(range(node.lineno - 1, node.end_lineno or node.lineno))
-    return [line for n, line in enumerate(lines) if n not in drop and line.strip() and not line.lstrip().startswith("#")]
+    left = [line for n, line in enumerate(lines) if n not in drop and line.strip()]
+    return [line for line in left if not line.lstrip().startswith("#")]
 
 
 def _lines_with_blanks(made: Blanked) -> int:
@@ -134,7 +135,7 @@ def _standard(tree: ast.Module, lines: list[str]) -> tuple[str, int]:
     if not edits:  # blanks at class level only: nothing to widen
         made = make_blanks(_WRITE.sub("", _KEEP.sub("", "\n".join(lines) + "\n")))
         return made.student, _lines_with_blanks(made)
-    for first, last, new in reversed(sorted(edits)):
+    for first, last, new in sorted(edits, reverse=True):
         lines = [*lines[:first], *new, *lines[last:]]
     text = _stripped("\n".join(lines))
     ast.parse(text)
@@ -278,4 +279,4 @@ def _refuse_lost_markers(source: str) -> None:
         if _WRITE.search(line) and row not in defs:
             raise BlankError(row + 1, "WRITE belongs at the end of the line that ends a `def`'s signature")
         if _KEEP.search(line) and row not in defs | ends:
-            raise BlankError(row + 1, "KEEP belongs at the end of a statement directly in a function's body, or a `def`")
+            raise BlankError(row + 1, "KEEP belongs at the end of a statement in a function's body, or of a `def`")

@@ -1,8 +1,8 @@
 """What stands in curly brackets in a lesson's text: parts for some levels only, and tables the builder writes.
 
-    {{level: standard, open}}      until {{end}}: text for these levels only
-    {{questions}}                  table of the lesson's questions, with the lines that are written at each level
-    {{names: lecture Q1-Q7}}       until {{end}}: rows "lecture | here | timm | paper", made a table
+{{level: standard, open}}      until {{end}}: text for these levels only
+{{questions}}                  table of the lesson's questions, with the lines that are written at each level
+{{names: lecture Q1-Q7}}       until {{end}}: rows "lecture | here | timm | paper", made a table
 """
 
 from __future__ import annotations

@@ -97,8 +97,7 @@ def seal(reference: Reference, qid: str, text: str) -> Sealed | None:
 def pick(question: Question, answer: Any, numbers: Numbers) -> tuple[Pick, ...]:
     """Numbers to make the key of: spread over all cases and arrays, each well inside its step.
 
-    An array that comes out otherwise when asked again (the state of a random generator is in it) is left out, and so
-    is one that a GPU's own generator would make: what changes when all seeds do.
+    An array that comes out otherwise when asked again is left out.
     """
     again = numbers_of(question, answer)
     queues: list[Iterator[Pick]] = []
@@ -145,8 +144,9 @@ def _of_array(case: int, name: str, array: np.ndarray, most: int | None = PICKS)
     else:
         return []
     order = np.random.default_rng(0).permutation(flat.size)
-    inside = [i for i in order if np.isfinite(flat[i]) and abs(flat[i] / step - np.rint(flat[i] / step)) < 0.5 - _MARGIN]
-    return [(case, name, int(i), step) for i in inside[:most]]
+    off = np.abs(flat / step - np.rint(flat / step))  # from the middle of its step; nan is no less than anything
+    inside = [int(i) for i in order if off[i] < 0.5 - _MARGIN]
+    return [(case, name, i, step) for i in inside[:most]]
 
 
 def _public(reference: Reference, qid: str) -> Numbers | None:

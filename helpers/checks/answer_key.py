@@ -106,7 +106,7 @@ def read_sealed(path: Path) -> dict[str, Sealed]:
     """The sealed answers of one lesson."""
     found = {}
     for question, one in json.loads(path.read_text("utf-8")).items():
-        locks = tuple(Lock(tuple((p[0], p[1], p[2], p[3]) for p in lock["picks"]), lock["key"]) for lock in one["locks"])
+        locks = tuple(Lock(tuple(map(tuple, lock["picks"])), lock["key"]) for lock in one["locks"])
         found[question] = Sealed(one["salt"], one["text"], locks)
     return found
 

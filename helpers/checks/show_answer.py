@@ -60,7 +60,8 @@ def show_answer(question_id: str) -> Answers:
     sealed = every_sealed().get(question_id)
     with_feedback = "You find it in your feedback page after grading."
     if sealed is None:
-        return Answers(question_id, said=f"The reference answer to {question_id} is not in this folder. {with_feedback}")
+        said = f"The reference answer to {question_id} is not in this folder. {with_feedback}"
+        return Answers(question_id, said=said)
     try:
         text = opened(question, _solved[question_id], sealed)
     except ModuleNotFoundError:

@@ -17,9 +17,7 @@ class RootMeanSquareNorm(Question):
     signature = "RMSNorm(emb_size, eps=1e-6); forward(x): (b, n, emb_size) -> (b, n, emb_size)"
     needs_gradients = True
     criteria = (
-        Criterion(
-            "shape", "the shape stays", share=0, hint="Compare the two shapes above: the norm changes no axis."
-        ),
+        Criterion("shape", "the shape stays", share=0, hint="Compare the two shapes above: the norm changes no axis."),
         Criterion(
             "values",
             "each token divided by its root mean square",

@@ -26,7 +26,7 @@
 # {{questions}}
 #
 # {{names: lectures L0, L1, L2, L4}}
-# `PatchEmbedding`, `patch_embed` | `PatchEmbedding` | `PatchEmbed`, `patch_embed` | linear projection of flattened patches
+# `PatchEmbedding`, `patch_embed` | `PatchEmbedding` | `PatchEmbed`, `patch_embed` | linear projection of patches
 # `projection` | `projection` | `patch_embed.proj` | $\mathbf{E}$
 # `emb_size`, `embed_dim`, `embedding_dim` | `emb_size`, letter `d` | `embed_dim` | $D$
 # {{end}}

@@ -1914,8 +1914,8 @@ class memory_mask_after_softmax(nn.Module):
 
 @mistake(
     "Q5d",
-    hint="The layers are right and the heads are cut out of the tokens, not out of the width: a reshape to (b, h, n, d) "
-    "has the right shape and the wrong content.",
+    hint="The layers are right and the heads are cut out of the tokens, not out of the width: a reshape to "
+    "(b, h, n, d) has the right shape and the wrong content.",
 )
 class memory_heads_of_tokens(nn.Module):
     def __init__(self, emb_size, num_heads):

@@ -25,7 +25,7 @@
 # {{questions}}
 #
 # {{names: lecture L3}}
-# token mixing, channel mixing | `mix_tokens`, `mix_channels` | `mlp_tokens`, `mlp_channels` | token-mixing, channel-mixing MLP
+# token mixing, channel mixing | `mix_tokens`, `mix_channels` | `mlp_tokens`, `mlp_channels` | token and channel MLP
 # bipartite matching | `match` | – | $\hat\sigma$
 # adaptive layer norm | `modulation` | – | adaLN-Zero
 # {{end}}
