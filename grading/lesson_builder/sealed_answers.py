@@ -22,6 +22,7 @@ from helpers.questions import find
 
 PICKS = 48
 FEWEST = 6  # numbers that tell something; with fewer the key could be guessed
+_FAR_ENOUGH = 2e-3  # relative to the largest number: far more than rounding, also with TF32
 _MARGIN = 0.3  # of a step, from the nearest rounding boundary
 
 
@@ -36,9 +37,15 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     for qid in reference.answers:
         text = answers_text(reference, qid)
         kept = old.get(qid)
-        if kept is not None and opened(find(qid), reference.answers[qid], kept) == text:
+        current = kept is not None and opened(find(qid), reference.answers[qid], kept) == text
+        rights = [entry.answer for entry in reference.bank.rights_of(qid)]
+        if current and all(opened(find(qid), answer, kept) for answer in rights):
             entries[qid] = kept
-        elif (made := seal(reference, qid, text)) is not None:
+            continue
+        made = seal(reference, qid, text)
+        if current and (made is None or len(made.locks) <= len(kept.locks)):
+            made = kept
+        if made is not None:
             entries[qid] = made
         else:
             left.append(qid)
@@ -128,8 +135,27 @@ def _telling_apart(numbers: Numbers, wrong: Sequence[Numbers], picks: tuple[Pick
             for p in _of_array(case, name, numbers[case][name], most=None)
             if _digits(one, [p]) != digits(numbers, [p])
         )
-        more += [p for p in (next(found, None),) if p is not None]
+        extra = next(found, None) or _finer(numbers, one, picks)
+        more += [extra] if extra is not None else []
     return tuple(more)
+
+
+def _finer(numbers: Numbers, wrong: Numbers, picks: Sequence[Pick]) -> Pick | None:
+    """The number in which a wrong answer is farthest off, with a step as small as that."""
+    best: list[tuple[float, Pick]] = []
+    for case, name in sorted({(p[0], p[1]) for p in picks}):
+        mine, theirs = (np.asarray(n[case].get(name, ()), np.float64).reshape(-1) for n in (numbers, wrong))
+        if mine.shape != theirs.shape or not mine.size:
+            continue
+        off = np.nan_to_num(np.abs(mine - theirs)) / max(float(np.nanmax(np.abs(mine))), 1e-6)
+        for place in np.argsort(off)[::-1][:20]:
+            for factor in (0.7, 1.0, 1.4, 1.9):
+                step = float(f"{factor * abs(mine[place] - theirs[place]):.2e}")
+                if off[place] > _FAR_ENOUGH and step > 0 and np.isfinite(mine[place]):
+                    inside = abs(mine[place] / step - np.rint(mine[place] / step)) < 0.5 - _MARGIN
+                    if inside and np.rint(mine[place] / step) != np.rint(theirs[place] / step):
+                        best.append((float(off[place]), (case, name, int(place), step)))
+    return max(best)[1] if best else None
 
 
 def _of_array(case: int, name: str, array: np.ndarray, most: int | None = PICKS) -> list[Pick]:

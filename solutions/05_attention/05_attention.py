@@ -103,8 +103,8 @@ show_looks(image, {"scores": scores, "weights": weights}, grid=(8, 8), token=29)
 
 # %% [markdown]
 # > **Figure 5.2 · From scores to weights.** Middle: the scores. Right: the weights after softmax, on a scale from 0
-# > (dark) to the largest weight (bright). Softmax enlarges differences: a few green patches receive most of the
-# > weight.
+# > (dark) to the largest weight (bright). Softmax enlarges differences: two patches
+# > of the tree receive the largest weights, blue and red patches almost none.
 #
 # The output for patch 29 is the average of all patches with these weights: `weights @ patches`.
 #
@@ -137,7 +137,8 @@ def attends_to(token):
 explore(attends_to, token=[14, 26, 54, 2])
 
 # %% [markdown]
-# > **Figure 5.4 · Each patch has weights of its own.** Each one attends to patches of a similar colour, wherever they
+# > **Figure 5.4 · Each patch has weights of its own.** The sun (14) and the roof (26) have colours that no other patch
+# > shares, so they attend to themselves. The lake (54) and the sky (2) attend to blue and white patches, wherever they
 # > are in the image.
 #
 # **Answer.** Three steps let a patch select others by content: compute scores, turn them into weights by softmax,
@@ -585,13 +586,13 @@ if ready("Q5b"):
 
 # %%
 if ready("Q5b"):
-    rows = {name: weights[0, 0, 0].sort(descending=True).values for name, weights in variants.items()}
-    lines = {name: row.clamp(min=1e-8).tolist() for name, row in rows.items()}
-    curves(list(range(1, 65)), lines, logy=True, xlabel="keys, from the largest weight", ylabel="weight")
+    rows = {name: weights[0, 0, 0].sort(descending=True).values[:8] for name, weights in variants.items()}
+    lines = {name: row.tolist() for name, row in rows.items()}
+    curves(list(range(1, 9)), lines, logy=True, xlabel="keys, from the largest weight", ylabel="weight")
 
 # %% [markdown]
-# > **Figure 5.13 · Weights of one query for 64 keys, sorted, on a logarithmic axis.** The curves “not scaled” and
-# > “after” are parallel: the same ratios, 16 times smaller. Only the two variants that scale before the softmax have
+# > **Figure 5.13 · The 8 largest of one query's 64 weights, sorted, on a logarithmic axis.** The curves “not scaled”
+# > and “after” are parallel: the same ratios, 16 times smaller. Only the two variants that scale before the softmax have
 # > other ratios.
 #
 # The gradient shows what this costs in training. We compute its norm for each query, with random values and a random
@@ -935,7 +936,7 @@ if ready("Q5"):
             model = fresh(name)
             fit(model, opposite)
             found.append(test_error(model, opposite))
-        print(f"{name:<11} test error {min(found):.2f} to {max(found):.2f} over 3 seeds")
+        print(f"{name:<11} test error {min(found):.1e} to {max(found):.1e} over 3 seeds")
     bars({name: sum(found) / 3 for name, found in far.items()}, xlabel="test error, opposite square", form="{:.2g}")
     assert max(far["2 heads"]) < 0.2 * min(far["conv 3 x 3"])
 
@@ -1116,8 +1117,8 @@ if ready("Q5a"):
     assert memory["fused"][-1] / memory["fused"][-2] < 2.1
 
 # %% [markdown]
-# Twice the tokens need four times the memory if all weights are stored: the cost is **quadratic** (lesson 01). Time
-# grows by about four, too, and by more once the matrix no longer fits into the processor's cache. PyTorch's **fused
+# Twice the tokens need about four times the memory if all weights are stored: the cost is **quadratic** (lesson 01).
+# Time grows by about four, too, and by more once the matrix no longer fits into the processor's cache. PyTorch's **fused
 # kernel** computes the same result tile by tile and never stores the whole matrix. Its memory grows only linearly. Its
 # time remains quadratic, since every score is still computed.
 #
