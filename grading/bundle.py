@@ -9,12 +9,13 @@ from pathlib import Path
 
 import nbformat
 
-from grading.course import Course, CourseError, Level, sealed_answers_file
-from grading.environment import student_environment, student_readme, student_requirements
+from grading.course import Course, CourseError, Level
+from grading.environment import student_environment, student_project, student_readme, student_requirements
 from grading.lesson_builder.glossary import glossary_notebook, glossary_page, read_glossary
 from grading.lesson_builder.lesson import student_notebook_at
 from grading.lesson_builder.notebook import without_outputs
 from grading.lesson_builder.start_page import start_page
+from helpers import course_folder
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
 HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".js", ".html", ".j2", ".svg", ".toml"}
@@ -54,10 +55,11 @@ def bundle_files(course: Course, level: Level | None = None) -> dict[str, bytes]
     Raises:
         CourseError: as `make_bundle`.
     """
+    course.activate()
     files = {
         "README.txt": student_readme(course).encode(),
-        "environment.yml": student_environment(course.root, course.course.id).encode(),
-        "requirements.txt": student_requirements(course.root).encode(),
+        "environment.yml": student_environment(course.course.id).encode(),
+        "requirements.txt": student_requirements().encode(),
         course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),
     }
     if read_glossary(course):
@@ -66,24 +68,40 @@ def bundle_files(course: Course, level: Level | None = None) -> dict[str, bytes]
     for lesson in course.lessons:
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()
         files[name] = _notebook(course, lesson.id, level).encode()
-    files |= {path.relative_to(course.root).as_posix(): path.read_bytes() for path in helper_files(course)}
     for lesson in course.lessons:
-        name = course.expectations(lesson.id).relative_to(course.root).as_posix()
-        if name not in files:
-            raise CourseError(f"{name} is not built: run `vitlab build {lesson.id}` first")
+        path = course.expectations(lesson.id)
+        if not path.is_file():
+            raise CourseError(f"{path.relative_to(course.root)} is not built: run `vitlab build {lesson.id}` first")
+    files |= {name: path.read_bytes() for name, path in helper_files(course)}
+    if course.data_folder:
+        files["pyproject.toml"] = student_project(course).encode()
     return files
 
 
-def helper_files(course: Course) -> Iterator[Path]:
-    """The files of the students' package; expectations only of the lessons that course.toml lists."""
+def helper_files(course: Course) -> Iterator[tuple[str, Path]]:
+    """The files of the students' package, each with its name in the bundle.
+
+    Expected arrays are those of the lessons that course.toml lists. What a course of data has of its own lies in
+    `helpers/course/`, so that the package is complete where it is installed, too.
+    """
+    engine = course_folder.PACKAGE / "checks" / "expected" if course.data_folder else course.expected
+    own = _files_of(course.helpers)
+    if course.data_folder:
+        own = (path for path in own if path.parent != engine and path.name != "lessons.toml")
     listed = {course.expectations(lesson.id) for lesson in course.lessons}
-    listed |= {sealed_answers_file(course, lesson.id) for lesson in course.lessons}
-    by_lesson = {path.parent for path in listed}
-    for path in sorted((course.root / "helpers").rglob("*")):
-        within = path.relative_to(course.root)
-        if any(part.startswith(".") or part == "__pycache__" for part in within.parts):
-            continue
-        if path.suffix in HELPER_SUFFIXES and path.is_file() and (path.parent not in by_lesson or path in listed):
+    listed |= {path for lesson in course.lessons if (path := course.sealed_answers(lesson.id)).is_file()}
+    for path in own:
+        if path.parent != engine or path in listed:
+            yield f"helpers/{path.relative_to(course.helpers).as_posix()}", path
+    if course.data_folder:
+        for path in sorted([*_files_of(course.questions), *listed, course.lessons_file]):
+            yield f"helpers/course/{path.relative_to(course.root).as_posix()}", path
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        if path.suffix in HELPER_SUFFIXES and path.is_file() and not hidden:
             yield path
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from grading.course import CourseError, load_course
 from grading.lesson_builder.glossary import glossary_drift, glossary_notebook, read_glossary, write_glossary
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)

@@ -12,7 +12,7 @@ from grading.intake.transplant import transplant
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook
 from grading.lesson_builder.prose import ProseError, prose_at
-from grading.lesson_builder.source import LessonError, read_source
+from grading.lesson_source.source import LessonError, read_source
 
 SETTINGS = Settings(id="t", title="T", repository="a/b", ref="main")
 SOURCE = """\

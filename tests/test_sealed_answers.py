@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from grading.course import load_course, sealed_answers_file
+from grading.course import load_course
 from grading.judging.reference import load_reference
 from grading.lesson_builder.sealed_answers import answers_text, seal, write_sealed
 from helpers.checks import show_answer as showing
@@ -27,7 +27,7 @@ def reference_of(lesson: str):
 
 
 def sealed_of(lesson: str):
-    return read_sealed(sealed_answers_file(COURSE, lesson))
+    return read_sealed(COURSE.sealed_answers(lesson))
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -90,7 +90,7 @@ def test_rounding_of_another_machine_gives_the_same_key() -> None:
 
 def test_nothing_of_an_answer_stands_in_the_file() -> None:
     for lesson in LESSONS:
-        text = sealed_answers_file(COURSE, lesson).read_text("utf-8")
+        text = COURSE.sealed_answers(lesson).read_text("utf-8")
         for one in json.loads(text).values():
             assert set(one) == {"salt", "text", "locks"}
             assert all(set(lock) == {"key", "picks"} for lock in one["locks"])

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grading.course import Course, Level
-from grading.lesson_builder.levels import code_rows
-from grading.lesson_builder.source import LessonSource, read_source
+from grading.lesson_source.levels import code_rows
+from grading.lesson_source.source import LessonSource, read_source
 
 
 @dataclass(frozen=True)

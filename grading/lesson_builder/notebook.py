@@ -15,7 +15,7 @@ from grading.lesson_builder.bootstrap import bootstrap_cell, with_colab_link
 from grading.lesson_builder.folding import METADATA as FOLDED
 from grading.lesson_builder.folding import folded_source
 from grading.lesson_builder.prose import ProseError, prose_at
-from grading.lesson_builder.source import Cell, LessonError, LessonSource
+from grading.lesson_source.source import Cell, LessonError, LessonSource
 
 
 def write_here(question: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from grading.course import Level
 
 if TYPE_CHECKING:
-    from grading.lesson_builder.source import Cell, LessonSource
+    from grading.lesson_source.source import Cell, LessonSource
 
 _LEVEL = re.compile(r"\{\{level:\s*([a-z, ]+)\}\}\s*$")
 _NAMES = re.compile(r"\{\{names(?::\s*(.+?))?\s*\}\}\s*$")

@@ -13,7 +13,7 @@ from grading.course import Course
 from grading.lesson_builder.course_map import course_map_entries
 from grading.lesson_builder.glossary import read_glossary
 from grading.lesson_builder.notebook import without_outputs
-from helpers.portfolio.course_map import Progress, course_map
+from helpers.course_map import Progress, course_map
 
 _TEXT = """\
 # {title}

@@ -26,7 +26,7 @@ def points_earned(cell: NotebookNode) -> float:
     return determine_grade(counted)[0] or 0.0
 
 
-class SaveGrades(SaveAutoGrades):
+class SaveScores(SaveAutoGrades):
     """nbgrader's SaveAutoGrades, which also saves extra credit."""
 
     def _add_score(self, cell: NotebookNode, resources: dict) -> None:

@@ -21,8 +21,8 @@ import numpy as np
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, case_rng
 from helpers.checks.wire_format import Failure
+from helpers.course_folder import expected_folder
 
-FOLDER = Path(__file__).parent / "answers"
 SEEDS = (7_340_033, 7_340_037)  # of the inputs; not those of the public cases, never those of a class
 _COST = {"n": 2**14, "r": 8, "p": 1}  # of scrypt: about 50 ms a try
 
@@ -115,6 +115,6 @@ def read_sealed(path: Path) -> dict[str, Sealed]:
 def every_sealed() -> dict[str, Sealed]:
     """Those of all lessons that have some."""
     found: dict[str, Sealed] = {}
-    for path in sorted(FOLDER.glob("*.json")):
+    for path in sorted(expected_folder().glob("*.answers.json")):
         found |= read_sealed(path)
     return found

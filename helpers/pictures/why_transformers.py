@@ -224,3 +224,36 @@ def show_timeline(events: Mapping[str, tuple[float, str]], alt: str | None = Non
         ax.set_axis_off()
     listed = ", ".join(f"{name} {when:.1f}" for name, (when, _) in events.items())
     show(fig, alt or f"A time line: {listed}.")
+
+
+def show_architectures(alt: str | None = None) -> None:
+    """Draw a CNN and a ViT as two rows of boxes, with what each part sees below it."""
+    rows = {
+        "CNN": [
+            ("image", "32 x 32 pixels"), ("convolution", "3 x 3 neighbours"), ("pooling", "half the side"),
+            ("convolution", "a wider view"), ("pooling", "half the side"), ("linear", "class logits"),
+        ],
+        "ViT": [
+            ("image", "32 x 32 pixels"), ("patches", "16 tokens"), ("+ positions", "where each was"),
+            ("attention", "all tokens"), ("MLP", "each token"), ("linear", "class logits"),
+        ],
+    }  # fmt: skip
+    with style():
+        fig, ax = figure(2.5)
+        for row, (name, boxes) in enumerate(rows.items()):
+            y = -1.55 * row
+            ax.text(-0.62, y, name, ha="right", va="center", fontsize=11, fontweight="bold", color=INK)
+            for x, (title, below) in enumerate(boxes):
+                face = FAINT if x in (0, len(boxes) - 1) else ("#ddf4ff" if row == 0 else "#fff1e5")
+                ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=face, edgecolor=_RIM, linewidth=1))
+                ax.text(x, y, title, ha="center", va="center", fontsize=8.5, color=INK)
+                ax.text(x, y - 0.45, below, ha="center", va="center", fontsize=8, color=SOFT)
+                if x:
+                    look = {"arrowstyle": "-|>", "color": _RIM, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
+                    ax.annotate("", (x - 0.42, y), (x - 0.58, y), arrowprops=look)
+            note = "again, 2 times" if row == 0 else "this pair is repeated in every block"
+            ax.text((2.5 if row == 0 else 3.5), y + 0.42, note, ha="center", va="center", fontsize=8, color=SOFT)
+        ax.set(xlim=(-1.2, 5.6), ylim=(-2.3, 0.65))
+        ax.set_axis_off()
+    show(fig, alt=alt or "Two rows of boxes. CNN: image, convolution, pooling, convolution, pooling, linear. "
+         "ViT: image, patches, positions, attention, MLP, linear.")  # fmt: skip

@@ -5,32 +5,34 @@
 # ---
 
 # %% [markdown]
-# # 02 · Positional encoding {{badge}}
+# # 02 · Position encoding {{badge}}
 #
-# **In one sentence:** you will build the code of sines and cosines that tells a transformer where each patch was, and
-# measure what it is good for, where it fails, and why a widely printed version of it is broken.
+# **Question of this lesson.** Attention treats an image as a set of patches. How does a transformer learn where each
+# patch was?
+#
+# **Why it matters.** Without positions a Vision Transformer cannot tell an image from its shuffled patches, however
+# large it is and however long it is trained.
 #
 # | | |
 # |---|---|
 # | **You need** | patches as tokens (lesson 01); sine and cosine; no earlier code |
 # | **Time** | 60 minutes |
-# | **You write** | Q1 `getPositionEncoding`, Q1b `cosine_similarity`, Q1c `getPositionEncoding2D`, 3 lines each; W2 |
+# | **You write** | Q1 `getPositionEncoding`, Q1b `cosine_similarity`, Q1c `getPositionEncoding2D`; W2a, W2b in words |
 #
 # **Afterwards you can**
-# - show that attention alone cannot tell an image from its own puzzle;
-# - write the sinusoidal code and read it as a row of clocks;
-# - measure resemblance by cosine, and see from it whether a code is sound;
-# - explain why a shift is a rotation, and why sine and cosine come in pairs;
-# - choose between one line, rows and columns, and a learned table, knowing what each costs.
+# - show that attention alone cannot tell an image from its shuffled patches;
+# - write the sinusoidal position encoding and explain each factor in it;
+# - compare encodings by cosine similarity and find faults in them;
+# - explain why a shift of positions is a rotation, and why sine and cosine come in pairs;
+# - choose between one line, rows and columns, and a learned position embedding.
 #
 # {{questions}}
 #
-# {{names: lectures L0 and L2}}
-# `getPositionEncoding(seq_len, d, n)` | the same, returns a tensor | `build_sincos2d_pos_embed` | $PE_{(pos, 2i)}$
-# `k`, the position | position, letter `k` | – | $pos$
-# `d`, `embed_dim` | `d` | `embed_dim` | $d_{model}$
-# `n` = 10000 | `n` | `temperature` | 10000
-# {{end}}
+# | in the lectures | here | in timm | in the papers |
+# |---|---|---|---|
+# | `getPositionEncoding(seq_len, d, n)` | the same | `build_sincos2d_pos_embed` | $PE_{(pos, 2i)}$ |
+# | `cosine_similarity(vec1, vec2)` | `cosine_similarity(P)`: all pairs of rows | – | – |
+# | `pos_embed`, `learnable_positions` | learned position embedding | `pos_embed` | $E_{pos}$ |
 
 # %% tags=["bootstrap"]
 
@@ -40,116 +42,110 @@ from math import cos, sin
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from einops import rearrange
-from torch import nn
 
 from helpers import check, ready
-from helpers.data import load, sample_image
+from helpers.data import sample_image
+from helpers.experiments.position_encoding import (
+    attention_and_mean,
+    compare_encodings,
+    mean_and_spread,
+    patches_of,
+    picture_of,
+    share_read_back,
+    shuffled,
+    small_cnn_scores,
+)
 from helpers.explore import explore
 from helpers.pictures.positional_encoding import show_arrows, show_clocks, show_puzzle, show_similarity
 from helpers.plots import bars, compare, curves, heatmap
 
-# %% [markdown]
-# Letters, the same in every lesson: `b` batch, `n` tokens, `d` width of a token, `c h w` an image, `p` the side of a
-# patch. (In Q1 the lecture calls one more thing `n`: a constant of the code. It keeps that name there.)
+torch.set_num_threads(1)  # these tensors are so small that further threads would only wait for each other
 
 # %% [markdown]
-# ## 1 · A bag of patches
+# The letters are the same in every lesson: `b` batch, `n` tokens, `d` width of a token, `c h w` an image, `p` side of
+# a patch. (In Q1 the walk-through uses `n` for one more thing, a constant of the formula. It keeps that name there.)
+
+# %% [markdown]
+# ## 1 · Does attention see the order of its tokens?
 #
-# Sixteen patches, sixteen tokens. We shuffle them like a puzzle.
-
-
-# %%
-def patches_of(images, p):
-    windows = images.unfold(-2, p, p).unfold(-2, p, p)  # … c rows columns p p
-    return windows.movedim(-5, -3).flatten(-3).flatten(-3, -2)  # … n d
-
-
-def picture_of(tokens):
-    return rearrange(
-        tokens, "(rows columns) (c ph pw) -> c (rows ph) (columns pw)", rows=4, c=3, ph=8
-    )  # fmt: skip
-
+# In a text the order carries meaning: "the dog bites the man" and "the man bites the dog" contain the same words.
+# In an image it is the same with patches. We shuffle the sixteen patches of a small image.
 
 # %%
 image = sample_image(32)  # c h w
 tokens = patches_of(image, 8)  # n d
 order = torch.randperm(16, generator=torch.Generator().manual_seed(2))
 compare(
-    [("image", image), ("the same 16 patches, shuffled", picture_of(tokens[order]))],
-    alt="Left, a house by a lake. Right, its sixteen patches in random order: no house to be seen.",
+    [("image", image), ("the same 16 patches, shuffled", picture_of(tokens[order], 4))],
+    alt="Left, a house by a lake. Right, its sixteen patches in random order.",
 )
 
 # %% [markdown]
-# Now the heart of a transformer, a black box until lesson 05: *attention*. Every token gathers from all others; at the
-# end we take the mean.
-
+# > **Figure 2.1 · One set of patches in two orders.** Both images consist of the same sixteen patches.
+#
+# The central operation of a transformer is *attention* (lesson 05): each token receives a weighted mean of all tokens,
+# and the weights depend on the tokens' contents. We apply it to both images and average the results over the tokens.
 
 # %%
-def look_around(tokens):
-    """(n, d) -> (d,): attention among all tokens, then their mean."""
-    t = tokens[None]  # 1 n d
-    return F.scaled_dot_product_attention(t, t, t).mean(1)[0]
-
-
-difference = (look_around(tokens) - look_around(tokens[order])).abs().max().item()
-print(f"image and puzzle differ by at most {difference:.0e}")
+difference = (attention_and_mean(tokens) - attention_and_mean(tokens[order])).abs().max().item()
+print(f"largest difference between image and shuffled image: {difference:.0e}")
 assert difference < 1e-5
 
 # %% [markdown]
-# That is rounding, and nothing else. To attention, the image and the puzzle are *the same bag of patches*.
+# The difference is a rounding error. Attention is **permutation equivariant**: if the tokens are permuted, its outputs
+# are the same vectors in the permuted order. Their mean does not change at all.
 #
-# No size of model and no amount of training cures this. The place of a patch has to be written into its token.
+# **Answer.** Attention does not see the order. No size of model and no amount of training changes that, so the
+# position of a patch must be written into its token.
 #
-# ## 2 · Four wishes
+# ## 2 · What do we want from a position encoding?
 #
-# So each position gets a vector, its *code*, which is added to the token. What should we wish for?
+# Each position gets a vector, its **position encoding**, which is added to the token. Four properties are desirable:
 #
-# 1. **Distinct.** No two positions share a code.
-# 2. **Absolute.** The code says where, and says the same for every image, whatever its length.
-# 3. **Relative.** "Three further" looks the same wherever you start.
-# 4. **Near is similar.** Neighbours have codes that resemble each other.
+# 1. **Distinct.** Two positions never have the same encoding.
+# 2. **Absolute.** The encoding of a position is the same for every image and every sequence length.
+# 3. **Relative.** "Three positions further" has the same form wherever one starts.
+# 4. **Near is similar.** Neighbouring positions have similar encodings.
 #
-# Let us try the obvious. First idea: write the number of the position.
+# (The SUTD lecture, 50.039 W9-S1, asks for "kind-of orthogonality" in place of *distinct*. Section 7 shows that
+# sinusoidal encodings are distinct and far from orthogonal: on 16 positions no cosine similarity is below 0.6.)
+#
+# We try three simple ideas. The first is the position as a number:
 
 # %%
 for count in (16, 196, 3136):
-    print(f"{count:>4} tokens: pixels reach {image.max():.1f}, the last position reaches {count - 1}")
+    print(f"{count:>4} tokens: pixel values reach {image.max():.1f}, the last position is {count - 1}")
 
 # %% [markdown]
-# A patch is drowned by its own address. So divide by the length, and everything lies between 0 and 1?
+# The position would be far larger than the pixel values that it is added to. The second idea divides by the length:
 
 # %%
 for count in (16, 64, 256):
-    print(f"position 3 of {count:>3}: {3 / (count - 1):.3f}, one step: {1 / (count - 1):.3f}")
+    print(f"position 3 of {count:>3}: {3 / (count - 1):.3f}, step between neighbours: {1 / (count - 1):.3f}")
 
 # %% [markdown]
-# Bounded, but position 3 is another number in every image size. Wishes 2 and 3 are gone.
-#
-# Computers count in bits, which stay small:
+# The numbers are bounded, but position 3 has another value for each image size. Properties 2 and 3 are lost. The third
+# idea writes the position in binary digits:
 
 # %%
 bits = (torch.arange(16)[:, None] >> torch.arange(4)) & 1  # n bits
 heatmap(bits.T, xlabel="position", ylabel="bit",
         alt="Four rows of stripes: bit 0 changes at every position, bit 3 only once, at 8.")  # fmt: skip
-
-
-def flips(a, b):
-    return (bits[a] != bits[b]).sum().item()
-
-
-print(f"bits that flip from 7 to 8: {flips(7, 8)}, from 0 to 8: {flips(0, 8)}")
+print("bits that differ between 7 and 8:", (bits[7] != bits[8]).sum().item())
+print("bits that differ between 0 and 8:", (bits[0] != bits[8]).sum().item())
 
 # %% [markdown]
-# Distinct and bounded! But neighbours 7 and 8 have nothing in common, and 0 and 8 nearly everything. Wish 4 fails.
+# > **Figure 2.2 · Positions in binary.** Each bit is a square wave with half the frequency of the bit above it.
 #
-# Look along the rows of that picture, though. Each bit is a wave with corners, twice as slow as the one above. **Keep
-# the waves, lose the corners.**
+# Binary numbers are distinct and bounded, but the neighbours 7 and 8 differ in all bits while 0 and 8 differ in one.
+# Property 4 fails.
 #
-# ## 3 · Clocks
+# **Answer.** Each simple idea fails at least one property. The binary code is close: it fails only because its waves
+# are square. The sinusoidal encoding replaces them with smooth waves.
 #
-# One smooth wave is not enough: it passes every height twice, once rising and once falling.
+# ## 3 · Why sine and cosine together?
+#
+# A single smooth wave takes every value twice, once while it rises and once while it falls.
 
 # %%
 k = torch.arange(12.0)  # positions
@@ -158,7 +154,8 @@ curves(k, {"sine": torch.sin(0.4 * k)}, xlabel="position", ylabel="value", heigh
 print(f"position 2: {sin(0.4 * 2):.2f}, position 6: {sin(0.4 * 6):.2f}")
 
 # %% [markdown]
-# A second number settles it. Sine and cosine *together* are the tip of a clock's hand, and a hand points one way only.
+# Positions 2 and 6 have nearly the same value. A second number removes the ambiguity: sine and cosine of one angle are
+# the coordinates of a point on a circle, which we draw as the tip of a clock's hand.
 
 # %%
 places = torch.tensor([0, 2, 4, 6, 8, 12, 14, 16])
@@ -168,17 +165,20 @@ show_clocks(tips.flatten(), titles=[f"position {j}" for j in places], same_hand=
             alt="Eight clocks with one hand: 2 and 6 look different; by 16 it has come around.")  # fmt: skip
 
 # %% [markdown]
-# One hand comes around again and repeats itself. A clock has the answer to this as well: *more hands, each slower
-# than the one before*. The fast hand tells neighbours apart, the slow ones tell far places apart.
+# > **Figure 2.3 · One pair (sine, cosine) as the hand of a clock.** Positions 2 and 6 now differ. After a full turn
+# > (position 16) the hand is back where it began.
 #
-# ## 4 · Q1: the code
+# **Answer.** A pair determines an angle uniquely within one turn. To tell far positions apart we use several pairs with
+# different **frequencies** (angle per position), as a clock has a fast and a slow hand.
 #
-# A code of width `d` has `d/2` hands. Hand `i` turns by $1 / n^{2i/d}$ radians per position: hand 0 by one radian, each
-# next one by a fixed factor less, down towards $1/n$. At position `k`:
+# ## 4 · Q1: the sinusoidal position encoding
+#
+# An encoding of width `d` has `d/2` pairs. Pair `i` turns by $1 / n^{2i/d}$ radians per position: pair 0 by one radian,
+# each next pair by a fixed factor less, down to almost $1/n$. For position `k`:
 #
 # $$P_{k,\,2i} = \sin\!\Big(\frac{k}{n^{\,2i/d}}\Big) \qquad\qquad P_{k,\,2i+1} = \cos\!\Big(\frac{k}{n^{\,2i/d}}\Big)$$
 #
-# Two columns, one angle. Three blanks of one line each; `sin` and `cos` are imported from Python's `math`.
+# Columns $2i$ and $2i+1$ use the same angle. `sin` and `cos` are imported from Python's `math`.
 
 
 # %% tags=["answer"] question="Q1"
@@ -198,30 +198,31 @@ def getPositionEncoding(seq_len, d, n=10000):
 check("Q1", getPositionEncoding)
 
 # %% [markdown]
-# <details><summary>Hint: a ZeroDivisionError, or numbers that explode</summary>
+# <details><summary>Hint: a ZeroDivisionError, or numbers that grow without bound</summary>
 #
-# Python's `**` binds tighter than `*` and `/`. The whole fraction belongs in the exponent: what holds it together?
+# Python's `**` binds more tightly than `*` and `/`. The whole fraction belongs in the exponent: which sign keeps it
+# together?
 # </details>
-# <details><summary>Hint: row 0 is right, and everything below is off</summary>
+# <details><summary>Hint: row 0 is right and all rows below it are wrong</summary>
 #
-# At position 0 every angle is 0, so row 0 forgives everything. Print `denominator` for `d = 4`, `n = 100`: you should
-# see 1, then 10. Which of the two do you miss?
+# At position 0 every angle is 0, so row 0 is 0, 1, 0, 1 for almost any formula and cannot reveal a wrong denominator.
+# Print `denominator` for `d = 4`, `n = 100`: it should be 1, then 10.
 # </details>
 # <details><summary>Stronger hint: what depends on what</summary>
 #
-# The denominator knows the hand `i`, and nothing of the position `k`. The angle is one number, made of `k` and that
-# denominator. Both columns of the pair take this same angle, one through each of the two functions.
+# The denominator depends on the pair `i` and not on the position `k`. The angle is one number, made from `k` and that
+# denominator. Both columns of the pair use this angle, each through one of the two functions.
 # </details>
 
 # %% [markdown]
-# ### Your code, number by number
+# ### Your encoding in numbers
 #
-# Four positions, four dimensions, `n = 100`: small enough to check with a pocket calculator.
+# Four positions, four dimensions, `n = 100`: the example of the walk-through Q1-Q7, small enough to check by hand.
 
 # %%
 if ready("Q1"):
     heatmap(getPositionEncoding(4, 4, 100), values=True, xlabel="dimension", ylabel="position",
-            alt="A 4 by 4 table of the code; row 0 reads 0, 1, 0, 1.")  # fmt: skip
+            alt="A 4 by 4 table of the encoding; row 0 reads 0, 1, 0, 1.")  # fmt: skip
 
 # %% tags=["solution"]
 lecture = [
@@ -232,52 +233,47 @@ lecture = [
 ]
 assert np.array_equal(np.round(getPositionEncoding(4, 4, 100).numpy(), 2), np.float32(lecture))
 
-# %% [markdown]
-# As clocks: each row is a position, each clock a pair of columns. Read one line and you know where you are.
-
 # %%
 if ready("Q1"):
     places = [0, 1, 2, 8, 40]
-    show_clocks(getPositionEncoding(41, 12, 100)[places], titles=[f"hand {i}" for i in range(6)],
+    show_clocks(getPositionEncoding(41, 12, 100)[places], titles=[f"pair {i}" for i in range(6)],
                 labels=[f"position {j}" for j in places],
                 alt="Six clocks per position: the left ones have turned far, the right ones hardly.")  # fmt: skip
 
 # %% [markdown]
-# How slow is the last hand? No formula needed: read the angle of one step off row 1 of your own tensor.
+# > **Figure 2.4 · Five rows of your encoding as clocks.** Each row is a position, each clock a pair of columns. The
+# > fast pairs on the left distinguish neighbours, the slow pairs on the right distinguish far positions.
+#
+# How many positions does each pair need for one turn? We read the angle of one step from row 1 of your tensor.
 
 # %%
 if ready("Q1"):
     step = getPositionEncoding(2, 8)[1]  # d
     turn = 2 * math.pi / torch.atan2(step[0::2], step[1::2])
     print("positions per turn:", [f"{float(t):,.0f}" for t in turn])
-
-# %% [markdown]
-# Each hand is slower by the same factor, here ten: the seconds, minutes and hours of a sequence.
-#
-# At full width, as it is added to the tokens:
-
-# %%
-if ready("Q1"):
     heatmap(getPositionEncoding(64, 64), xlabel="dimension", ylabel="position",
             alt="64 positions by 64 dimensions: fast waves on the left, slower ones to the right.")  # fmt: skip
 
 # %% [markdown]
-# **Try it.** Half of these hands stand still: they are made for thousands of words. What does a smaller `n` do?
+# > **Figure 2.5 · The encoding at full width.** Each pair of columns is slower than the one before by the same factor.
+# > Many columns on the right hardly change over 64 positions.
+#
+# **Try it.** `n = 10000` was chosen for sentences of many words. How many columns change visibly with a smaller `n`?
 
 
 # %%
-def draw_code(n):
+def draw_encoding(n):
     P = getPositionEncoding(32, 32, n)
     moving = (P.amax(0) - P.amin(0) > 0.5).sum().item()
-    heatmap(P, title=f"{moving} of 32 columns move", xlabel="dimension", ylabel="position")
+    heatmap(P, title=f"{moving} of 32 columns change by more than 0.5", xlabel="dimension", ylabel="position")
 
 
 if ready("Q1"):
-    explore(draw_code, n=[2, 10, 100, 10000])
+    explore(draw_encoding, n=[2, 10, 100, 10000])
 
 
 # %% tags=["solution"]
-# The same without loops, for the record: one outer division, then the two columns of each pair side by side.
+# The same without loops: one division for all angles, then the two columns of each pair side by side.
 def without_loops(seq_len, d, n=10000):
     angle = torch.arange(seq_len)[:, None] / n ** (torch.arange(0, d, 2) / d)  # seq_len d/2
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)  # seq_len d
@@ -286,41 +282,35 @@ def without_loops(seq_len, d, n=10000):
 print("largest difference:", (without_loops(64, 64) - getPositionEncoding(64, 64)).abs().max().item())
 
 # %% [markdown]
-# ### The puzzle again
+# ### Does attention see the order now?
 #
-# Now add the code, place by place, then shuffle the patches among the places. Does the black box notice?
+# We add the encoding to the tokens and then move patches to other places.
 
 
 # %%
-def shuffled(moved):
-    order = torch.arange(16)
-    places = torch.randperm(16, generator=torch.Generator().manual_seed(2))[:moved]
-    order[places] = places.roll(1)  # each of these takes another one's place
-    return order
-
-
 def puzzle(moved):
-    P, piled = getPositionEncoding(16, 192), tokens[shuffled(moved)]
-    plain = (look_around(piled) - look_around(tokens)).norm().item()
-    coded = (look_around(piled + P) - look_around(tokens + P)).norm().item()
-    show_puzzle(
-        picture_of(piled),
-        {"no code": plain, "with code": coded},
-        title="change of the result",
-        limit=2.2,
-    )
+    P, mixed = getPositionEncoding(16, 192), tokens[shuffled(moved)]
+    plain = (attention_and_mean(mixed) - attention_and_mean(tokens)).norm().item()
+    encoded = (attention_and_mean(mixed + P) - attention_and_mean(tokens + P)).norm().item()
+    bar_values = {"no encoding": plain, "with encoding": encoded}
+    show_puzzle(picture_of(mixed, 4), bar_values, title="change of the result", limit=2.2)
 
 
 if ready("Q1"):
     explore(puzzle, moved=[0, 2, 8, 16])
 
 # %% [markdown]
-# Without a code the bar stays at zero, however many patches move. With it, the bag has become a picture.
+# > **Figure 2.6 · Change of attention's result when patches move.** Without an encoding the change is zero, however
+# > many patches move. With it, the change grows with the number of moved patches.
 #
-# ## 5 · Q1b: resemblance
+# **Answer.** Adding a position encoding makes the result depend on the order.
 #
-# The fourth wish speaks of *similar* codes. The usual measure is the angle between two arrows, or rather its cosine:
-# 1 for the same direction, 0 for a right angle, −1 for opposite.
+# ## 5 · Q1b: cosine similarity
+#
+# Property 4 asks for *similar* encodings. A common measure is the **cosine similarity**, the cosine of the angle
+# between two vectors: 1 for the same direction, 0 for a right angle, −1 for opposite directions.
+#
+# $$\cos(a, b) = \frac{a \cdot b}{|a|\,|b|}$$
 
 # %%
 east = [1.8, 0.0]
@@ -335,12 +325,12 @@ show_arrows(
 )
 
 # %% [markdown]
-# $$\cos(a, b) = \frac{a \cdot b}{|a|\,|b|}$$
+# Write it for all pairs of rows at once: `P` of shape `(n, d)` gives a matrix `(n, n)`, without a loop. (The
+# function of this name in the SUTD lecture takes two vectors and returns one number. Here the argument is the whole
+# matrix.)
 #
-# Write it for all pairs of rows at once: `P` of shape `(n, d)` gives `(n, n)`. Three lines, with no loop.
-#
-# A row of zeros has no direction. We agree: its resemblance to anything, itself included, is **0**, and never `nan`.
-# (A learned table often starts with zeros.)
+# A row of zeros has no direction. We define its similarity to every row, itself included, as **0**; the result must
+# never contain `nan`. (A learned position embedding often starts with zeros.)
 
 
 # %% tags=["answer"] question="Q1b"
@@ -349,7 +339,7 @@ def cosine_similarity(P):
     """(n, d) -> (n, n): entry (i, j) is the cosine of the angle between rows i and j; 0 where a row is all zeros."""
     # The length of each row, as a column: n 1
     lengths = P.norm(dim=1, keepdim=True)  # BLANK
-    # Each row made one long; mind the zeros: n d
+    # Each row scaled to length 1, rows of zeros left as they are: n d
     directions = P / lengths.clamp(min=1e-12)  # BLANK
     return directions @ directions.T  # BLANK
 
@@ -360,79 +350,81 @@ check("Q1b", cosine_similarity)
 # %% [markdown]
 # <details><summary>Hint: "The size of tensor a must match the size of tensor b"</summary>
 #
-# `n` lengths should divide `n` rows. Broadcasting lines shapes up from the right: which shape must the lengths have,
-# so that each meets its own row? Most functions that sum over an axis can be told to keep it.
+# `n` lengths should divide `n` rows. Broadcasting aligns shapes from the right: which shape must the lengths have so
+# that each one divides its own row? Most functions that reduce an axis have an argument that keeps it.
 # </details>
-# <details><summary>Hint: nan</summary>
+# <details><summary>Hint: the result contains nan</summary>
 #
-# 0 / 0. A length that is never *quite* zero would divide just as well: look for a function that sets a floor.
+# 0 / 0 is `nan`. A length that is never *exactly* zero can be divided by: look for a function that sets a lower bound.
 # </details>
 # <details><summary>Stronger hint: all pairs at once</summary>
 #
-# A matrix product takes rows of the left with columns of the right, and makes a dot product of each pair. You want
+# A matrix product takes the dot product of each row of the left matrix with each column of the right one. You want
 # rows with rows.
 # </details>
 
 # %% [markdown]
-# ### Your codes, compared
+# ### How similar are your encodings?
 #
-# Sixteen patches, width 64. First five pairs by number, then all of them:
+# Sixteen patches, width 64, first five pairs in numbers and then all of them:
 
 # %%
 if ready("Q1") and ready("Q1b"):
     S = cosine_similarity(getPositionEncoding(16, 64))  # n n
     for a, b in ((5, 6), (5, 7), (5, 8), (6, 7), (7, 8)):
         print(f"patches {a} and {b}: {S[a, b]:.4f}")
+    heatmap(S, xlabel="patch", ylabel="patch", alt="A 16 by 16 map: stripes along the diagonal that fade.")
 
 # %% tags=["solution"]
 lecture = {(5, 6): 0.9662, (5, 7): 0.8845, (5, 8): 0.7996, (6, 7): 0.9662, (7, 8): 0.9662}
 assert all(abs(S[pair].item() - value) < 5e-5 for pair, value in lecture.items())
-
-# %%
-if ready("Q1") and ready("Q1b"):
-    heatmap(
-        S,
-        xlabel="patch",
-        ylabel="patch",
-        alt="A 16 by 16 map: stripes along the diagonal that fade.",
-    )
+assert 0.55 < S.min().item() < 0.65  # far from orthogonal
 
 # %% [markdown]
-# Stripes along the diagonal: **only the distance counts**, never the place. Three starting points, one curve:
+# > **Figure 2.7 · Cosine similarity of all pairs of positions.** The stripes run parallel to the diagonal: the
+# > similarity depends only on the *distance* of two positions.
+#
+# Three starting points therefore give one and the same curve:
 
 # %%
 if ready("Q1") and ready("Q1b"):
     S = cosine_similarity(getPositionEncoding(64, 64))
     curves(range(24), {f"from {start}": S[start, start : start + 24] for start in (0, 13, 37)},
-           xlabel="steps further", ylabel="similarity", height=2.5,
+           xlabel="distance in positions", ylabel="similarity", height=2.5,
            alt="Three curves that coincide: similarity falls from 1 to about 0.6, with a ripple.")  # fmt: skip
     spread = max(S.diagonal(s)[:40].std().item() for s in range(24))
-    print(f"spread over 40 starting points: {spread:.0e}")
+    print(f"standard deviation over 40 starting points: at most {spread:.0e}")
 
 # %% [markdown]
-# **Try it.** How does similarity fade? Find a setting in which position 25 resembles position 0 more than position 5
-# does.
+# **Try it.** Find a setting in which position 25 is more similar to position 0 than position 5 is.
 
 
 # %%
 def fading(d):
-    lines = {
-        f"n = {n:,}": cosine_similarity(getPositionEncoding(49, d, n))[0]
-        for n in (10, 100, 10000)
-    }  # fmt: skip
-    curves(range(49), lines, xlabel="steps from position 0", ylabel="similarity", height=2.3)
+    lines = {f"n = {n:,}": cosine_similarity(getPositionEncoding(49, d, n))[0] for n in (10, 100, 10000)}
+    curves(range(49), lines, xlabel="distance from position 0", ylabel="similarity", height=2.3)
 
 
 if ready("Q1") and ready("Q1b"):
     explore(fading, d=[2, 8, 64])
 
 # %% [markdown]
-# One hand (`d = 2`) comes home every six steps. A large `n` leaves so many hands at rest that nothing is ever far.
+# > **Figure 2.8 · Similarity against distance.** With a single pair (`d = 2`) the three lines coincide and repeat about
+# > every six positions, since pair 0 does not depend on `n`. With a large `n` most dimensions hardly change over 49
+# > positions, so all encodings stay similar.
 #
-# ## 6 · A mistake that travels
+# **Answer.** Similarity depends on the distance alone and falls with it, quickly for near positions and slowly for far
+# ones.
 #
-# Some give *every column its own* frequency: exponent `j/d` for column `j`, sines at even `j`, cosines at odd ones.
-# It is printed in lectures, looks alike, and runs:
+# ## 6 · A common mistake
+#
+# The formula is often printed with a separate frequency for *each column*: exponent `j/d` for column `j`, sines in even
+# and cosines in odd columns. The SUTD lecture writes
+#
+# $$\phi(i,k) = \sin\!\big(i / 10000^{k/D}\big) \text{ if } k \text{ is even},
+# \quad \cos\!\big(i / 10000^{k/D}\big) \text{ if } k \text{ is odd.}$$
+#
+# It runs, and its picture looks the same:
 
 
 # %%
@@ -444,15 +436,12 @@ def own_frequency(seq_len, d, n=10000):
 
 if ready("Q1"):
     compare(
-        [
-            ("in pairs (yours)", getPositionEncoding(32, 32)),
-            ("each its own", own_frequency(32, 32)),
-        ],
-        alt="Two codes of 32 positions by 32 dimensions; at first sight they look the same.",
-    )
+        [("in pairs (yours)", getPositionEncoding(32, 32)), ("one frequency per column", own_frequency(32, 32))],
+        alt="Two encodings of 32 positions by 32 dimensions that look alike.",
+    )  # fmt: skip
 
 # %% [markdown]
-# Can you tell them apart? The table of similarities above can. With unpaired frequencies it reads:
+# The similarities reveal the difference. Here are the same five pairs as above:
 
 # %%
 if ready("Q1b"):
@@ -465,80 +454,61 @@ own = {(5, 6): 0.9671, (5, 7): 0.8796, (5, 8): 0.8084, (6, 7): 0.9674, (7, 8): 0
 assert all(abs(S_own[pair].item() - value) < 5e-5 for pair, value in own.items())
 
 # %% [markdown]
-# Three single steps, three different numbers. Here is the similarity of each patch to its right-hand neighbour, along
-# the line:
+# Three steps of length one have three different similarities. (The lecture prints 0.9662 for all three: its figures
+# come from code with pairs, unlike its formula.) Along the whole line:
 
 # %%
 if ready("Q1") and ready("Q1b"):
-    both = {"in pairs": getPositionEncoding(32, 64), "each its own": own_frequency(32, 64)}
+    both = {"in pairs": getPositionEncoding(32, 64), "per column": own_frequency(32, 64)}
     curves(range(31), {name: cosine_similarity(P).diagonal(1) for name, P in both.items()},
            xlabel="position", ylabel="similarity to the next", height=2.4,
-           alt="In pairs: a flat line. Each its own: a line that wobbles from position to position.")  # fmt: skip
+           alt="In pairs: a flat line. Per column: a line that varies from position to position.")  # fmt: skip
+    curves(range(32), {name: P.norm(dim=1) for name, P in both.items()},
+           xlabel="position", ylabel="length of the encoding", height=2.2,
+           alt="In pairs: a flat line at 5.66. Per column: a line that varies around it.")  # fmt: skip
 
 # %% [markdown]
-# Why? Take one pair, at angles $a$ and $b$. Its part of the dot product is
+# > **Figure 2.9 · Similarity to the next position (top) and length of the encoding (bottom).** With pairs both are
+# > constant. With one frequency per column both depend on the position.
+#
+# The reason is one identity. A pair with angles $a$ and $b$ contributes to the dot product
 #
 # $$\sin a \sin b + \cos a \cos b = \cos(a - b)$$
 #
-# Only the difference is left. This needs the *same* frequency in both columns. With two different ones nothing
-# cancels, and the code's length wobbles too:
-
-# %%
-if ready("Q1") and ready("Q1b"):
-    curves(range(32), {name: P.norm(dim=1) for name, P in both.items()},
-           xlabel="position", ylabel="length of the code", height=2.2,
-           alt="In pairs: a flat line at 5.66. Each its own: a line that wobbles around it.")  # fmt: skip
-
-# %% [markdown]
-# In pairs, every code is $\sqrt{d/2}$ long.
+# Only the difference of the angles is left. This needs the *same* frequency in both columns; with two frequencies
+# nothing cancels. For $a = b$ the identity also gives the length: with pairs every encoding has length $\sqrt{d/2}$.
 #
-# ## 7 · The four wishes, measured
+# **Answer.** Sine and cosine must share their frequency. Otherwise similarity depends on the place, not only on the
+# distance.
 #
-# **Distinct.** Of 512 positions, how close do any two come?
+# ## 7 · Which of the four properties hold?
+#
+# **Distinct.** How close do any two of 512 positions come?
 
 # %%
 if ready("Q1"):
     long = getPositionEncoding(512, 64)
     apart = torch.cdist(long, long) + 99 * torch.eye(512)  # n n
-    print(f"closest pair: {apart.min():.2f} apart, codes are {long[0].norm():.2f} long")
+    print(f"closest pair: distance {apart.min():.2f}; each encoding has length {long[0].norm():.2f}")
 
 # %% [markdown]
-# **Absolute.** A position's code doesn't depend on the length. And it can be read back from under noise: find the
-# nearest of 64 codes.
+# **Absolute.** The encoding of a position does not depend on the sequence length. It can also be recovered when noise
+# is added: we look for the nearest of 64 encodings.
 
 # %%
 if ready("Q1"):
     P = getPositionEncoding(64, 64)
     print("the same in a shorter sequence:", torch.equal(P[:16], getPositionEncoding(16, 64)))
-
-
-def found(P, noise):
-    """The share of positions read back from noisy codes, in percent."""
-    noisy = P.repeat(20, 1) + noise * torch.randn(20 * len(P), P.shape[1])
-    return (
-        100
-        * (torch.cdist(noisy, P).argmin(1) == torch.arange(len(P)).repeat(20))
-        .float()
-        .mean()
-        .item()
-    )  # fmt: skip
-
-
-if ready("Q1"):
     torch.manual_seed(0)
     noise = [0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0]
-    curves(
-        noise,
-        {"found": [found(P, s) for s in noise]},
-        xlabel="noise added to every number (standard deviation)",
-        ylabel="positions found, %",
-        height=2.4,
-        alt="All are found up to 0.25, then ever fewer.",
-    )
+    curves(noise, {"recovered": [share_read_back(P, s) for s in noise]},
+           xlabel="standard deviation of the noise", ylabel="positions recovered, %", height=2.4,
+           alt="All are recovered up to 0.25, then fewer and fewer.")  # fmt: skip
 
 # %% [markdown]
-# **Relative.** Three steps further, each hand has turned by an angle of its own. Turning is linear: *one matrix*
-# should do it everywhere. Least squares finds it from positions 0 to 39:
+# **Relative.** Three positions further, each pair has turned by its own angle. A rotation is linear, so *one matrix*
+# should move every position by three. We find it by least squares from positions 0 to 39 and try it on positions 40 to
+# 79:
 
 
 # %%
@@ -548,22 +518,12 @@ def shift_matrix(P, steps):
 
 if ready("Q1"):
     P = getPositionEncoding(80, 8, 100).double()
-    M = shift_matrix(P, 3)
-    heatmap(M.round(decimals=6) + 0.0, values=True, title="three steps further",
+    heatmap(shift_matrix(P, 3).round(decimals=6) + 0.0, values=True, title="matrix for three positions further",
             alt="An 8 by 8 matrix, zero except for four 2 by 2 rotations on its diagonal.")  # fmt: skip
-
-# %% [markdown]
-# Four little rotations, one for each hand, and nothing else. Does it also move positions it has never seen?
-
-# %%
-if ready("Q1"):
-    for name, code in {"in pairs": P, "each its own": own_frequency(80, 8, 100).double()}.items():
+    for name, code in {"in pairs": P, "per column": own_frequency(80, 8, 100).double()}.items():
         M = shift_matrix(code, 3)
         error = (code[:77] @ M.T - code[3:]).abs().amax(1)  # one number per position
-        shown, new = error[:37].max(), error[40:].max()
-        print(
-            f"{name:<12} largest error: {shown:.1e} on positions it was shown, {new:.1e} on new ones"
-        )  # fmt: skip
+        print(f"{name:<10} largest error: {error[:37].max():.1e} on fitted, {error[40:].max():.1e} on new positions")
 
 # %% tags=["solution"]
 M = shift_matrix(P, 3)
@@ -573,54 +533,48 @@ own = own_frequency(80, 8, 100).double()
 assert (own[40:77] @ shift_matrix(own, 3).T - own[43:80]).abs().max() > 0.3
 
 # %% [markdown]
-# So $P_{k+3} = M\,P_k$ for *every* `k`: who learns one such matrix can look "three to the left" from anywhere.
-# Unpaired, there is none.
+# > **Figure 2.10 · A shift is a rotation.** The matrix consists of four rotations, one per pair.
 #
-# **Near is similar.** You have seen the curve fall. How far does that hold?
+# So $P_{k+3} = M\,P_k$ for *every* position `k`. A layer that has learned this one matrix can look three positions
+# ahead from anywhere. Without pairs no such matrix exists. Rotary position embeddings (RoPE), used by most language
+# models today, build on the same rotation: they rotate queries and keys instead of adding an encoding.
+#
+# **Near is similar.** Up to which distance does the similarity fall?
 
 # %%
 if ready("Q1") and ready("Q1b"):
     fade = cosine_similarity(long)[0]  # n
     rises = (fade[1:] > fade[:-1]).nonzero()[0].item()
-    curves(
-        range(512),
-        {"n = 10,000": fade},
-        xlabel="steps from position 0",
-        ylabel="similarity",
-        height=2.3,
-        alt="Similarity falls quickly from 1 to about 0.6, then slowly and with ripples.",
-    )
-    print(f"falls at every step up to {rises}, rises for the first time at {rises + 1}")
+    curves(range(512), {"n = 10,000": fade}, xlabel="distance from position 0", ylabel="similarity", height=2.3,
+           alt="Similarity falls quickly from 1 to about 0.6, then slowly and with ripples.")  # fmt: skip
+    print(f"it falls at each step up to distance {rises} and rises for the first time at {rises + 1}")
 
 # %% [markdown]
-# Near *is* similar, far is vague. Three wishes in full, the fourth in part.
+# **Answer.** Distinct, absolute and relative hold in full. "Near is similar" holds for near positions; for far ones the
+# similarity is only roughly ordered.
 #
-# ## 8 · Rows and columns
+# ## 8 · What is missing for images?
 #
-# An image isn't a line: on a 4 x 4 grid, patch 4 lies right below patch 0. We fold the similarities of three patches
-# back onto the grid:
+# An image is not a line. On a grid of 4 x 4 patches, patch 4 lies directly below patch 0. We arrange the
+# similarities to three patches on the grid:
 
 # %%
 if ready("Q1") and ready("Q1b"):
     S = cosine_similarity(getPositionEncoding(16, 64))
-    show_similarity(
-        S,
-        (4, 4),
-        [0, 3, 5],
-        alt="Similarity to patches 0, 3, 5: high along the row, low above and below.",
-    )
-    for a, b, where in ((0, 1, "in one row"), (0, 4, "one below the other"), (3, 4, "at opposite ends")):
+    show_similarity(S, (4, 4), [0, 3, 5], alt="Similarity to patches 0, 3, 5: high along the row, low above and below.")
+    for a, b, where in ((0, 1, "in one row"), (0, 4, "one below the other"), (3, 4, "at opposite ends of two rows")):
         print(f"{a} and {b}, {where}: {S[a, b]:.2f}")
 
 # %% [markdown]
-# To the code, the patch below is four steps away, and the end of one row *touches* the beginning of the next.
+# > **Figure 2.11 · A one-dimensional encoding on a grid.** Each map shows the similarity of one patch (framed) to all
+# > others. The patch below is four steps away, while the end of a row counts as a neighbour of the next row's start.
 #
-# ## 9 · Q1c: a 2-D code
+# **Answer.** A one-dimensional encoding does not reflect neighbourhood between rows.
 #
-# The lecture's remedy: each patch carries the code of its row **plus** the code of its column. Both come from your
-# Q1, at full width `d`; patches are in reading order.
+# ## 9 · Q1c: a two-dimensional encoding
 #
-# Three blanks: the codes of all rows; the codes of all columns; every row with every column.
+# The SUTD lecture proposes a sum: each patch gets the encoding of its row **plus** the encoding of its column. Both
+# come from your Q1 at full width `d`; the patches are in reading order.
 
 
 # %% tags=["answer"] question="Q1c"
@@ -640,97 +594,78 @@ def getPositionEncoding2D(rows, columns, d, n=10000):
 check("Q1c", getPositionEncoding2D)
 
 # %% [markdown]
-# (Q1 not green yet? Half of Q1c is about the grid alone.)
+# (If Q1 is not solved yet, half of Q1c's points can still be earned: they concern the grid alone.)
 #
-# <details><summary>Hint: shapes that don't fit, or fit by luck when the grid is square</summary>
+# <details><summary>Hint: the shapes don't fit, or fit only when the grid is square</summary>
 #
-# You have `(rows, d)` and `(columns, d)`, and want `(rows, columns, d)`. A new axis of length 1 stretches to whatever
-# it meets: where does each of the two need one?
+# You have `(rows, d)` and `(columns, d)` and need `(rows, columns, d)`. An axis of length 1 is repeated by
+# broadcasting: where does each of the two need one?
 # </details>
 # <details><summary>Stronger hint</summary>
 #
-# Write the wanted shape, and below it what each code has: `rows – d` and `– columns d`. The dashes are the new axes;
-# indexing with `None` makes one.
+# Write down the wanted shape, and below it the axes that each encoding has: `rows – d` and `– columns d`. The dashes
+# are the new axes; indexing with `None` makes one.
 # </details>
 
 # %% [markdown]
-# ### The same three patches
-#
-# Drawn from your own code:
+# ### The same three patches with your encoding
 
 # %%
 if ready("Q1b") and ready("Q1c"):
     S = cosine_similarity(getPositionEncoding2D(4, 4, 64))
-    show_similarity(
-        S, (4, 4), [0, 3, 5], alt="It fades in all directions; patch 0 resembles 1 and 4 most."
-    )  # fmt: skip
-
-# %% [markdown]
-# Patch 0 resembles patches 1 and 4 alike, its neighbours to the right and below. As a whole matrix:
-
-# %%
-if ready("Q1b") and ready("Q1c"):
-    heatmap(
-        S,
-        xlabel="patch",
-        ylabel="patch",
-        alt="A 16 by 16 map of 4 by 4 blocks, bright at a distance of 4.",
-    )
-    print("patch 0 resembles most:", sorted(S[0].argsort(descending=True)[1:3].tolist()))
+    show_similarity(S, (4, 4), [0, 3, 5], alt="It fades in all directions; patch 0 resembles 1 and 4 most.")
+    print("most similar to patch 0:", sorted(S[0].argsort(descending=True)[1:3].tolist()))
 
 # %% tags=["solution"]
 assert sorted(S[0].argsort(descending=True)[1:3].tolist()) == [1, 4]
 assert abs(S[0, 1] - S[0, 4]) < 1e-6
-assert abs(S[1, 4] - 1) < 1e-6  # the twins
+assert abs(S[1, 4] - 1) < 1e-6  # two patches with one encoding
 
 # %% [markdown]
-# Look closely. Who has similarity 1.000 with patch 3? And whom does patch 5 prefer to its own neighbours?
+# > **Figure 2.12 · The sum of row and column encodings.** Patch 0 is now equally similar to its right neighbour 1
+# > and to its lower neighbour 4. But look at the numbers for patch 3: another patch has similarity 1.000 with it.
 #
-# ### Twins
+# ### Two patches with the same encoding
 #
-# Row 1 plus column 0 is the same as row 0 plus column 1. How many pairs of patches share one code?
+# Row 1 plus column 0 equals row 0 plus column 1. How many pairs of patches share an encoding?
 
 
 # %%
-def twins(P):
+def equal_pairs(P):
     return [(a, b) for a in range(len(P)) for b in range(a) if torch.allclose(P[a], P[b], atol=1e-5)]
 
 
 if ready("Q1c"):
     for side in (4, 8, 14):
-        pairs = twins(getPositionEncoding2D(side, side, 64))
-        print(f"{side} x {side}: {len(pairs)} pairs of twins among {side**2} patches")
+        pairs = equal_pairs(getPositionEncoding2D(side, side, 64))
+        print(f"{side} x {side}: {len(pairs)} pairs with equal encodings among {side**2} patches")
 
 # %% [markdown]
-# The first wish is broken! Mirror the grid along its diagonal, and the sum sees nothing. The cure: don't add, put
-# **side by side**, half of the width each:
+# The first property is violated: patches that are mirror images along the diagonal get the same encoding. The remedy is
+# to **concatenate** instead of adding: half of the width for the row, the other half for the column.
 
 
 # %%
 def side_by_side(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d // 2, n), getPositionEncoding(columns, d // 2, n)
-    # rows*columns d
-    return torch.cat([down.repeat_interleave(columns, 0), across.repeat(rows, 1)], 1)
+    return torch.cat([down.repeat_interleave(columns, 0), across.repeat(rows, 1)], 1)  # rows*columns d
 
 
 if ready("Q1"):
-    print("twins:", twins(side_by_side(14, 14, 64)))
+    print("pairs with equal encodings:", equal_pairs(side_by_side(14, 14, 64)))
 
 # %%
 if ready("Q1") and ready("Q1b") and ready("Q1c"):
     codes = {"one line": getPositionEncoding(64, 64), "sum": getPositionEncoding2D(8, 8, 64),
-             "side by side": side_by_side(8, 8, 64)}  # fmt: skip
-    # row 1, column 6
-    maps = [(name, cosine_similarity(P)[14].reshape(8, 8)) for name, P in codes.items()]
-    compare(
-        maps,
-        alt="One line: a bright row. Sum: two bright spots, mirrored. Side by side: one spot.",
-    )
+             "concatenated": side_by_side(8, 8, 64)}  # fmt: skip
+    maps = [(name, cosine_similarity(P)[14].reshape(8, 8)) for name, P in codes.items()]  # row 1, column 6
+    compare(maps, alt="One line: a bright row. Sum: two bright spots, mirrored. Concatenated: one spot.")
 
 # %% [markdown]
-# The line sees a row, the sum sees two places at once, side by side sees one.
+# > **Figure 2.13 · Similarity to the patch in row 1, column 6 of an 8 x 8 grid.** One line: the whole row is similar.
+# > Sum: the patch and its mirror image. Concatenated: one neighbourhood.
 #
-# **Try it.** Walk the patch along row 3. Where do the two spots of the sum meet?
+# **Try it.** Move the patch along row 3. In which column do the two spots of the sum coincide?
 
 
 # %%
@@ -743,152 +678,115 @@ if ready("Q1") and ready("Q1b") and ready("Q1c"):
     explore(walk, column=[0, 1, 3, 5, 6, 7])
 
 # %% [markdown]
-# And the black box of section 1? Swap the twins 1 and 4 of our house:
+# And attention? We exchange patches 1 and 4 of the image, two mirror images of each other:
 
 # %%
 if ready("Q1") and ready("Q1c"):
     swap = torch.arange(16)
     swap[[1, 4]] = swap[[4, 1]]
     wide = {"one line": getPositionEncoding(16, 192), "sum": getPositionEncoding2D(4, 4, 192),
-            "side by side": side_by_side(4, 4, 192)}  # fmt: skip
-    noticed = {}
-    for name, P in wide.items():
-        noticed[name] = (look_around(tokens[swap] + P) - look_around(tokens + P)).norm().item()
-    show_puzzle(
-        picture_of(tokens[swap]), noticed, title="change of the result", limit=max(noticed.values())
-    )  # fmt: skip
+            "concatenated": side_by_side(4, 4, 192)}  # fmt: skip
+    change = {name: (attention_and_mean(tokens[swap] + P) - attention_and_mean(tokens + P)).norm().item()
+              for name, P in wide.items()}  # fmt: skip
+    show_puzzle(picture_of(tokens[swap], 4), change, title="change of the result", limit=max(change.values()))
 
 # %% [markdown]
-# ## 10 · An honest result
+# > **Figure 2.14 · Change of the result after exchanging patches 1 and 4.** With the sum nothing changes.
 #
-# Does it matter in training? Handwritten digits, 8 x 8, in sixteen patches of 2 x 2, read by one transformer block
-# (your lesson 06).
-
-
-# %%
-class Reader(nn.Module):
-    def __init__(self, code, learn=False):
-        super().__init__()
-        self.embed, self.head = nn.Linear(4, 32), nn.Linear(32, 10)
-        self.code = nn.Parameter(code.clone(), requires_grad=learn)  # n d
-        self.block = nn.TransformerEncoderLayer(
-            32, 4, 64, dropout=0.0, batch_first=True, norm_first=True
-        )  # fmt: skip
-
-    def forward(self, images):
-        x = self.embed(patches_of(images, 2)) + self.code  # b n d
-        return self.head(self.block(x).mean(1))
-
-
-# %%
-digits, unseen = load("digits"), load("digits", "test")
-print(digits)
-torch.set_num_threads(1)  # such small tensors gain nothing from more
-
-
-def accuracy_of(model, seed):
-    optimiser = torch.optim.Adam(model.parameters(), lr=5e-3)
-    for epoch in range(8):
-        for x, y in digits.batches(64, shuffle=True, seed=100 * seed + epoch):
-            optimiser.zero_grad()
-            F.cross_entropy(model(x), y).backward()
-            optimiser.step()
-    with torch.no_grad():
-        return 100 * (model(unseen.images).argmax(1) == unseen.labels).float().mean().item()
-
-
-# %% [markdown]
-# Five codes, three seeds each. The last is *learned*: a table that starts near zero and is trained with the rest, as
-# in the original ViT.
+# **Answer.** The sum gives mirrored patches the same encoding. Concatenation keeps all positions distinct; the released
+# code of MAE and DETR does it this way.
+#
+# ## 10 · Does it matter in training?
+#
+# We train a small transformer (one encoder block, lesson 06) on handwritten digits of 8 x 8 pixels in sixteen patches,
+# with five encodings and three seeds each. The last encoding is **learned**: a parameter that starts near zero and is
+# trained with the other weights, as in the original ViT. It is then called a **position embedding**.
 
 # %%
 if ready("Q1") and ready("Q1c"):
-    kinds = {"no code": torch.zeros(16, 32), "sum": getPositionEncoding2D(4, 4, 32),
-             "side by side": side_by_side(4, 4, 32), "one line": getPositionEncoding(16, 32),
+    kinds = {"none": torch.zeros(16, 32), "sum": getPositionEncoding2D(4, 4, 32),
+             "concatenated": side_by_side(4, 4, 32), "one line": getPositionEncoding(16, 32),
              "learned": None}  # fmt: skip
-    scores = {name: [] for name in kinds}
-    for seed in range(3):
-        for name, code in kinds.items():
-            torch.manual_seed(seed)
-            reader = Reader(0.02 * torch.randn(16, 32) if code is None else code, learn=code is None)
-            scores[name].append(accuracy_of(reader, seed))
+    scores, reader = compare_encodings(kinds, seeds=3)
 
 # %% [markdown]
-# For scale, a small CNN with the same eight epochs. It needs no code: a convolution knows its neighbours by
-# construction.
+# For comparison, a small CNN with the same eight epochs. It needs no position encoding, because a convolution sees a
+# pixel together with its neighbours.
 
 # %%
-torch.manual_seed(0)
-cnn = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))  # fmt: skip
-by_cnn = accuracy_of(cnn, 0)
 if ready("Q1") and ready("Q1c"):
-    means = {name: np.mean(s) for name, s in scores.items()} | {"a small CNN": by_cnn}
-    spread = {name: np.std(s) for name, s in scores.items()}
-    bars(means, spread, xlabel="test accuracy on digits, % (three seeds; the CNN one)", form="{:.0f}")
+    means, spread = mean_and_spread(scores | {"a small CNN": small_cnn_scores(3)})
+    bars(means, spread, xlabel="test accuracy on digits, %: mean and standard deviation of 3 seeds", form="{:.1f}")
 
 # %% tags=["solution"]
-assert 40 < means["no code"] < means["sum"] - 5 < means["side by side"] - 8
+assert 40 < means["none"] < means["sum"] - 5 < means["concatenated"] - 8
 assert means["learned"] > means["sum"] + 5
-assert by_cnn > max(means["side by side"], means["one line"])
+assert means["a small CNN"] > max(means["concatenated"], means["one line"])
 
 # %% [markdown]
-# Read it slowly:
-# - **No code** is far above guessing (10 %): a bag of strokes says something about a digit. And it is far below all
-#   others.
-# - **The sum** pays dearly for its twins: it cannot tell a place from its mirror place.
-# - **Side by side** and **one line** do well. On sixteen patches a line is no handicap: the places are distinct, and
-#   that is most of it.
-# - **Learned** wins here. Its rows are free to differ as they like, while most of the hands of `n = 10000` hardly
-#   move in 16 steps.
-# - **The CNN** wins over all, with no code.
+# > **Figure 2.15 · Accuracy by encoding.** Bars are means, lines the standard deviation over three seeds.
 #
-# What has the learned table learned?
+# - **None** is far above chance (10 %): the set of strokes alone says something about a digit. It is far below all
+#   others.
+# - **The sum** loses accuracy because mirrored patches share an encoding.
+# - **Concatenated** and **one line** do better. On sixteen patches one line is no clear handicap, though it varies most
+#   between seeds; distinct positions matter most.
+# - **Learned** is best among the transformers here. Its rows can differ freely, while most dimensions of `n = 10000`
+#   hardly change over 16 positions.
+# - **The CNN** is best, without any encoding.
+#
+# What did the learned embedding learn?
 
 # %%
 if ready("Q1") and ready("Q1b") and ready("Q1c"):
-    maps = {"side by side": side_by_side(4, 4, 32), "learned": reader.code.detach()}
-    compare(
-        [(name, cosine_similarity(P)) for name, P in maps.items()],
-        shared=False,
-        alt="Left, the regular map of side by side. Right, the learned one: distinct, without order.",
-    )
+    maps = {"concatenated": side_by_side(4, 4, 32), "learned": reader.encoding.detach()}
+    compare([(name, cosine_similarity(P)) for name, P in maps.items()],
+            alt="Left, the regular map of the concatenated encoding. Right, the learned one.")  # fmt: skip
 
 # %% [markdown]
-# Distinct places, and no map: 1,433 small images don't teach which places are near. Millions do (the ViT paper's
-# Figure 7, below). The sinusoidal code gives it for nothing, and a longer image too:
+# > **Figure 2.16 · Similarity of positions, on one colour scale.** The learned positions are distinct but show no
+# > neighbourhood: 1,433 small images are too few to learn it. With millions of images it appears (Figure 7 of the ViT
+# > paper).
+#
+# A sinusoidal encoding has this structure without training and exists for longer sequences, too:
 
 # %%
 if ready("Q1") and ready("Q1c"):
-    print("learned table:", tuple(reader.code.shape), "and row 16 is nowhere to be found")
-    print("sinusoidal, 8 x 8 grid:", tuple(side_by_side(8, 8, 32).shape), "without training")
+    print("learned:", tuple(reader.encoding.shape), "- it has no row 16")
+    print("sinusoidal for a grid of 8 x 8:", tuple(side_by_side(8, 8, 32).shape), "- without training")
 
 # %% [markdown]
+# **Answer.** An encoding with distinct positions matters a lot; which kind matters less. On this small task the learned
+# embedding is best.
+#
 # > ### What could go wrong
-# > - **A code with the right shape.** Sine and cosine swapped, unpaired frequencies, positions from 1: everything
-# >   trains. Look at row 0, and at the stripes of the similarity map.
-# > - **Added twice, or to the wrong axis.** `(n, d)` broadcasts over `(b, n, d)`. If it is `(d, n)` and `n = d`,
-# >   nobody complains.
-# > - **Drowned.** Codes are $\sqrt{d/2}$ long. If your tokens are much shorter, scale one of them.
-# > - **`n = 10000` out of habit.** It was chosen for sentences. Sixteen patches use few of its hands: see section 4.
-# > - **Twins.** Any 2-D code that adds equal parts is blind to the mirror. Test for distinct rows: it takes one line.
-# > - **Half precision.** At position 3000 the fast hand's angle has lost its decimals. Compute codes in float32, then
-# >   convert:
+# > - **An encoding with the right shape.** With sine and cosine exchanged, unpaired frequencies or positions from 1
+# >   every model trains. Check row 0 and the stripes of the similarity map.
+# > - **The wrong axis.** `(n, d)` broadcasts over `(b, n, d)`. An encoding of shape `(d, n)` raises no error if
+# >   `n = d`.
+# > - **Different scales.** Encodings have length $\sqrt{d/2}$. If your tokens are much shorter, scale one of the two.
+# > - **`n = 10000` without thinking.** It suits sentences. Sixteen patches use few of its frequencies (section 4).
+# > - **Equal encodings.** A 2-D encoding that adds two equal parts cannot distinguish mirrored positions. Testing for
+# >   distinct rows takes one line.
+# > - **Half precision.** At position 3000 the angle of the fastest pair has lost its decimals. Compute in float32 and
+# >   convert afterwards:
 
 # %%
-angle = torch.tensor([30.0, 300.0, 3000.0]) / 1.3  # positions / denominator
+angle = torch.tensor([30.0, 300.0, 3000.0]) / 1.3  # position / denominator
 error = (angle.sin() - angle.half().float().sin()).abs()
-print("the sine is off by", [f"{e:.3f}" for e in error.tolist()], "when its angle is kept in float16")
+print("error of the sine when its angle is stored in float16:", [f"{e:.3f}" for e in error.tolist()])
 
 # %% [markdown]
 # ## 11 · In words
 #
+# These answers are read by a person. You get the model answers with your feedback.
+#
 # **W2a** (2 points). A friend saves space: no cosines, but `d` sines with `d` different frequencies. Every position
-# still gets another code. Which of the four wishes is lost? Explain it with one formula or one picture from this
-# lesson.
+# still gets a different encoding. Which of the four properties is lost? Explain it with one formula or one figure of
+# this lesson.
 
 # %% [markdown] tags=["written"] question="W2a" points=2
-# The third: relative. A hand needs both coordinates to be turned: sin(ω(k+s)) = sin(ωk)cos(ωs) + cos(ωk)sin(ωs)
+# The third: relative. A rotation needs both coordinates of a pair: sin(ω(k+s)) = sin(ωk)cos(ωs) + cos(ωk)sin(ωs)
 # contains cos(ωk), which is no longer in the code, so no fixed matrix maps the code of k to that of k+s. In the same
 # way the product sin(a)sin(b) alone is ½(cos(a−b) − cos(a+b)): besides the difference it keeps the sum, so the
 # similarity of two neighbours depends on where they are. The map of similarities loses its stripes, and the length of
@@ -896,17 +794,20 @@ print("the sine is off by", [f"{e:.3f}" for e in error.tolist()], "when its angl
 
 # %% [markdown] tags=["rubric"]
 # **W2a, 2 points.**
-# - 1 point: names the relative wish (a shift is no fixed linear map any more, or similarity no longer depends on
-#   distance alone). Half a point for "near is similar" with a sound reason, for instance the wobbling similarity of
+# - 1 point: names the relative property (a shift is no fixed linear map any more, or similarity no longer depends on
+#   distance alone). Half a point for "near is similar" with a sound reason, for instance the varying similarity of
 #   neighbours.
 # - 1 point: a reason that uses the missing cosine: the addition formula, the identity sin·sin + cos·cos = cos(a−b),
 #   or the clock's hand of which only the height is left (rising and falling look alike). Half a point for pointing to
-#   the wobbling curve of section 6 without saying why.
+#   the varying curve of section 6 without saying why.
+#
+# *A half-right sample (1 of 2):* "The relative property, because in section 6 the curve was not flat." The property is
+# named; the reason only points to a figure.
 
 # %% [markdown]
-# **W2b** (2 points). A ViT was trained on grids of 4 x 4 patches and gets an image of 6 x 6. What happens to the
-# patch in row 1, column 0, if its code is (i) one sinusoidal line, (ii) sinusoidal, row and column side by side,
-# (iii) a learned table? What would you do in case (iii)?
+# **W2b** (2 points). A ViT was trained on grids of 4 x 4 patches and receives an image of 6 x 6. What happens to the
+# patch in row 1, column 0, if its encoding is (i) sinusoidal along one line, (ii) sinusoidal, row and column
+# concatenated, (iii) a learned embedding? What would you do in case (iii)?
 
 # %% [markdown] tags=["written"] question="W2b" points=2
 # (i) It was patch 4 and is now patch 6: it gets the code that meant "row 1, column 2" in training, so the meaning of
@@ -918,35 +819,37 @@ print("the sine is off by", [f"{e:.3f}" for e in error.tolist()], "when its angl
 
 # %% [markdown] tags=["rubric"]
 # **W2b, 2 points.**
-# - ½ point: (i) the running number of the place changes, from 4 to 6 (or: the code now means another place).
+# - ½ point: (i) the running number of the place changes, from 4 to 6 (or: the encoding now means another place).
 # - ½ point: (ii) unchanged for this patch.
 # - ½ point: (iii) there is no row for the new patches, or the shapes don't fit.
 # - ½ point: a sound remedy: interpolate on the 2-D grid; or train new rows; "repeat the table" or "pad with zeros"
 #   earns nothing without a word on retraining.
+#
+# *A half-right sample (1 of 2):* "(i) It becomes patch 6. (ii) Nothing changes. (iii) It does not work, so I would use
+# sinusoids." The first two halves are right; case (iii) gives neither the reason nor a remedy.
 
 # %% [markdown]
-# ## 12 · What you take along
+# ## 12 · Summary
 #
 # | | |
 # |---|---|
-# | attention alone | sees a bag: shuffle the tokens, and the mean of the results stays |
-# | the code | `d/2` clocks; hand `i` turns by $n^{-2i/d}$ per position |
-# | pairs | sine *and* cosine of one angle: only then does the difference alone count |
+# | attention alone | permutation equivariant: the mean of its outputs does not depend on the order |
+# | sinusoidal encoding | `d/2` pairs; pair `i` turns by $n^{-2i/d}$ per position |
+# | pairs | sine *and* cosine of one angle, so that only differences of positions count |
 # | a shift | one rotation for all positions: `P[k + s] = M @ P[k]` |
-# | cosine similarity | rows made one long, then all dot products |
-# | 2-D as a sum | near is similar in both directions, and mirrored patches are twins |
-# | 2-D side by side | the same without twins |
-# | learned | best on this small task; says nothing beyond the length it was trained for |
+# | cosine similarity | rows scaled to length 1, then all dot products |
+# | 2-D as a sum | near is similar in both directions, but mirrored patches share an encoding |
+# | 2-D concatenated | the same with distinct positions |
+# | learned position embedding | best on this small task; defined only for the length it was trained with |
 #
 # **Further reading**
 # - Vaswani et al., *Attention Is All You Need*, NeurIPS 2017. Section 3.5 is your Q1, with the reason of the fixed
-#   linear map; Table 3, row (E), replaces it by a learned table, with nearly the same result.
-# - Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021. Figure 7 (centre) draws the similarities of a
-#   learned code as little maps, in which rows and columns appear; Table 8 in appendix D.4 compares no code, 1-D, 2-D
-#   and relative codes: any code beats none, and the kind matters little.
-# - He et al., *Masked Autoencoders Are Scalable Vision Learners*, CVPR 2022: fixed sine-cosine codes; the released
-#   code puts rows and columns side by side. So does DETR (Carion et al., ECCV 2020).
-# - Su et al., *RoFormer*, 2021: takes the rotation of section 7 seriously, and turns queries and keys instead of
-#   adding a code.
+#   linear map; Table 3, row (E), replaces it by a learned embedding, with nearly the same result.
+# - Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021. Figure 7 (centre) shows the similarities of a
+#   learned embedding as small maps, in which rows and columns appear; Table 8 in appendix D.4 compares no encoding,
+#   1-D, 2-D and relative ones: any encoding is better than none, and the kind matters little.
+# - He et al., *Masked Autoencoders Are Scalable Vision Learners*, CVPR 2022: fixed sine-cosine encodings; the released
+#   code concatenates rows and columns. So does DETR (Carion et al., ECCV 2020).
+# - Su et al., *RoFormer*, 2021: rotates queries and keys by the rotation of section 7 instead of adding an encoding.
 #
-# Next: **03 · Patch embedding**, in which the patches themselves become tokens of width `d`.
+# Next: **03 · Patch embedding**, in which a patch becomes a token of a chosen width `d`.

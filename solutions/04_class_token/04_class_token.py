@@ -7,28 +7,30 @@
 # %% [markdown]
 # # 04 · The class token {{badge}}
 #
-# **In one sentence:** you will give every image one token that belongs to no patch, and every token its place, then
-# train the result, watch whom that extra token listens to, and find out whether it is worth having.
+# **Question of this lesson.** A transformer returns one vector per token. Which of them represents the image?
+#
+# **Why it matters.** The class token and the position embedding complete the input of a ViT. Both are easy to write
+# in a way that runs, looks right and is never trained or never moved to the GPU.
 #
 # | | |
 # |---|---|
-# | **You need** | `nn.Module`; patches as tokens (lesson 03), a code for places (lesson 02); attention as a black box |
+# | **You need** | `nn.Module`; patch embedding (lesson 03), position encoding (lesson 02) |
 # | **Time** | 60 minutes |
-# | **You write** | Q3 the class token (3 short blanks), Q4 its positions (5); W4a, W4b in words |
+# | **You write** | Q3 the class token, Q4 positions for all tokens; W4a and W4b in words |
 #
 # **Afterwards you can**
-# - say what a class token is, what it knows at the start, and how it comes to know more;
-# - choose between a parameter, a buffer and a plain tensor, and say what each choice costs;
-# - add positions of either kind, for the right number of tokens, along the right axis;
-# - answer "class token or mean?" with numbers instead of taste.
+# - say what a class token is, what it contains before the first layer, and how it becomes a summary of the image;
+# - choose between a parameter, a buffer and a plain tensor;
+# - add learned or sinusoidal positions, for the right number of tokens and along the right axis;
+# - answer "class token or mean?" with measurements.
 #
 # {{questions}}
 #
-# {{names: lectures L0, L1, L2}}
-# `cls_token` | `cls_token` | `cls_token` | $\mathbf{x}_{class}$
-# `learnable_positions`, `pos_embed` | `learnable_positions` | `pos_embed` | $\mathbf{E}_{pos}$
-# `sinusoids_positions` | `sinusoids_positions` | – | sinusoidal encoding
-# {{end}}
+# | in the lectures | here | in timm | in the papers |
+# |---|---|---|---|
+# | `cls_token` | `cls_token` | `cls_token` | $x_\text{class}$ |
+# | `pos_embed`, `learnable_positions` | `learnable_positions` | `pos_embed` | $E_\text{pos}$ |
+# | `sinusoids_positions` | `sinusoids_positions` | – (a learned one is the default) | – |
 
 # %% tags=["bootstrap"]
 
@@ -42,6 +44,16 @@ from helpers import check, ready
 from helpers.built import built
 from helpers.data import load
 from helpers.device import device
+from helpers.experiments.class_token import (
+    SmallViT,
+    accuracy_without,
+    class_token_attention,
+    draw_class_tokens,
+    flattened_patches,
+    linear_accuracy,
+    small_cnn,
+    train_all,
+)
 from helpers.explore import explore
 from helpers.pictures.class_token import show_listening
 from helpers.pictures.patches import show_numbers
@@ -49,76 +61,65 @@ from helpers.plots import bars, compare, curves, heatmap, show_grid, token_strip
 from helpers.training import evaluate, fit
 
 PatchProjection, getPositionEncoding = built("PatchProjection", "getPositionEncoding")
-torch.set_num_threads(1)  # for models this small, several threads mostly wait for each other
+torch.set_num_threads(1)  # these models are so small that further threads would only wait for each other
 
 # %% [markdown]
-# Two parts come from earlier lessons: `PatchProjection` makes a token of each patch (it is the class of lesson 03's
-# Q2), and `getPositionEncoding` is lesson 02's code.
+# Two parts come from earlier lessons: `PatchProjection` is the class `PatchEmbedding` of Q2 (lesson 03) under a name
+# of its own, because this lesson defines the next version of `PatchEmbedding`. `getPositionEncoding` is Q1 (lesson
+# 02).
 #
-# Letters: `b` batch, `n` tokens, `d` width (`emb_size` in code), `c h w` image.
+# The letters: `b` batch, `n` tokens, `d` width (`emb_size` in code), `c h w` image.
 
 # %% [markdown]
-# ## 1 · Sixteen tokens, one answer
+# ## 1 · Why does an image need a token of its own?
 #
-# A real digit, 8 x 8, in sixteen patches:
+# Here is a handwritten digit of 8 x 8 pixels in sixteen patches. The transformer returns sixteen vectors, but the
+# question "which digit?" needs *one*. What does a single patch reveal? We fit the best linear map from its four
+# pixels to the ten classes.
 
 # %%
 where = device()
 train, test = load("digits").to(where), load("digits", "test").to(where)
 show_grid(test.images[0], 2, title=f"a {test.labels[0]}")
-
-# %% [markdown]
-# Sixteen tokens go into a transformer, sixteen come out. The question was *one*: which digit? Which token shall
-# answer? Ask each patch alone, with the best linear map from its four pixels to ten classes:
+seen, unseen = flattened_patches(train.images), flattened_patches(test.images)  # b n 4
 
 
-# %%
-def rolled(images):
-    return F.unfold(images.cpu(), 2, stride=2).mT  # b n 4
+def percent(features, others):
+    return linear_accuracy(features, train.labels, others, test.labels)
 
 
-def linear_accuracy(seen, unseen):
-    """Fit (b, k) to the classes by least squares; the share of unseen images that it gets right."""
-    seen, unseen = (F.pad(x, (0, 1), value=1.0) for x in (seen, unseen))  # a constant
-    wanted = F.one_hot(train.labels.cpu(), 10).float()
-    weights = torch.linalg.lstsq(seen, wanted, driver="gelsd").solution
-    return ((unseen @ weights).argmax(1) == test.labels.cpu()).float().mean().item()
-
-
-# %%
-seen, unseen = rolled(train.images), rolled(test.images)
-alone = torch.tensor([linear_accuracy(seen[:, k], unseen[:, k]) for k in range(16)])
-compare([("right, %, from one patch alone", 100 * alone.reshape(4, 4))],
+alone = torch.tensor([percent(seen[:, k], unseen[:, k]) for k in range(16)])
+compare([("accuracy from one patch, %", 100 * alone.reshape(4, 4))],
         alt="A 4 by 4 map: corners about 20 %, the middle four patches almost half.")  # fmt: skip
-print(f"the worst {alone.min():.0%}, the best {alone.max():.0%}")
-
-# %% [markdown]
-# Guessing is 10 %. The middle knows most, and even there half of the answers are wrong. What about all together,
-# averaged or side by side?
-
-# %%
 ways = {
-    "the best patch alone": alone.max().item(),
-    "the mean of all patches": linear_accuracy(seen.mean(1), unseen.mean(1)),
-    "all patches side by side": linear_accuracy(seen.flatten(1), unseen.flatten(1)),
+    "the best single patch": alone.max().item(),
+    "the mean of all patches": percent(seen.mean(1), unseen.mean(1)),
+    "all patches in order": percent(seen.flatten(1), unseen.flatten(1)),
 }
-bars(ways, xlabel="accuracy on unseen digits", form="{:.0%}")
+bars(ways, xlabel="accuracy on test digits", form="{:.0%}")
 mean, best, together = sorted(ways.values())
 assert mean < 0.3 < best < 0.6 < 0.9 < together
 
 # %% [markdown]
-# The digit is in the whole, in no part of it, so somebody has to *gather*. Averaging raw patches forgets what stood
-# where. A transformer lets tokens talk first; then one vector is taken. Two ways to take it are in use:
+# > **Figure 4.1 · Accuracy of linear classifiers.** Top: from each patch alone (chance is 10 %). Bottom: from the best
+# > patch, from the mean of all raw patches, and from all patches in order.
 #
-# - the **mean** of all tokens that come out;
-# - one **extra token** that belongs to no patch, asks everybody, and is the only one to be read.
+# The class is determined by all patches together, so information must be gathered. In a transformer, attention
+# exchanges information between the tokens first. Then one vector is taken, which is called **pooling**. Two ways are
+# in use:
 #
-# The second is the *class token*. BERT brought it in 2018, ViT took it over. You build it now.
+# - **mean pooling**: the mean of all output tokens;
+# - the **class token**: one additional token that belongs to no patch. It attends to all tokens, and only its output
+#   is read.
+#
+# The class token comes from BERT (2018), and ViT adopted it.
+#
+# **Answer.** No single patch represents the image. A class token gives the image a vector of its own.
 
 # %% [markdown]
 # ## 2 · Three tools
 #
-# **A tensor that learns.** A module has two kinds of attributes, and to the eye they look alike:
+# **`nn.Parameter`: a tensor that is trained.** A module can hold two kinds of tensors as attributes:
 
 
 # %%
@@ -132,18 +133,19 @@ class TwoTensors(nn.Module):
 print([name for name, _ in TwoTensors().named_parameters()])
 
 # %% [markdown]
-# What an optimiser isn't told of, it can't train. Only `nn.Parameter` is announced.
+# Only an `nn.Parameter` is registered, so only it is returned by `parameters()` and trained by an optimiser that
+# receives `model.parameters()`.
 #
-# **Copies along a new axis.** In `einops.repeat` a letter that stands on the right alone is a new axis; you say how
-# long it is. An axis of length 1 is written `1` or `()`:
+# **`einops.repeat`: copies along a new axis.** A letter that occurs only on the right is a new axis whose length you
+# give. An axis of length 1 is written `1` or `()`:
 
 # %%
 row = torch.arange(3)[None]  # 1 x
 show_numbers([("1 x", row), ("() x -> y x, y=3", repeat(row, "() x -> y x", y=3))])
 
 # %% [markdown]
-# **Joining.** `torch.cat` puts tensors one behind the other along the axis that you name. All other axes must agree;
-# unlike `+`, it stretches nothing:
+# **`torch.cat`: concatenation.** It joins tensors along the axis `dim`. All other axes must agree; unlike `+`, it
+# does not broadcast:
 
 # %%
 one, many = torch.zeros(1, 2, 4), torch.ones(3, 2, 4)
@@ -154,13 +156,13 @@ except RuntimeError as error:
     print("cat: ", str(error)[:72], "…")
 
 # %% [markdown]
-# ## 3 · Q3: one token more
+# ## 3 · Q3: the class token
 #
-# Three blanks:
-# 1. `cls_token`: **one** vector for all images, shaped `(1, 1, emb_size)`, that can learn. How it begins is yours to
-#    choose; zeros or small random numbers are usual;
-# 2. `repeat` it, so that each image of the batch has a copy;
-# 3. join copies and patches. The class token comes **first**: everybody looks for it in place 0.
+# Extend the patch embedding by a class token:
+# 1. `cls_token`: **one** trainable vector for all images, of shape `(1, 1, emb_size)`. Zeros or small random numbers
+#    are usual at the start;
+# 2. one copy of it for each image of the batch;
+# 3. copies and patches joined, the class token **first**: later code reads token 0.
 
 
 # %% tags=["answer"] question="Q3"
@@ -171,13 +173,13 @@ class PatchEmbedding(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
         super().__init__()
         self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
-        # One vector for all images, and it can learn.
+        # One trainable vector for all images.
         self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, emb_size))  # BLANK
 
     def forward(self, x):
         x = self.projection(x)  # b patches d
         b = len(x)
-        # A copy for each image.
+        # One copy for each image.
         cls_tokens = repeat(self.cls_token, "() n e -> b n e", b=b)  # BLANK: "() n e -> b n e", b=b
         return torch.cat([cls_tokens, x], dim=1)  # BLANK: [cls_tokens, x], dim=1
 
@@ -186,164 +188,158 @@ class PatchEmbedding(nn.Module):
 check("Q3", PatchEmbedding)
 
 # %% [markdown]
-# <details><summary>Hint: “Sizes of tensors must match except in dimension …”</summary>
+# <details><summary>Hint: "Sizes of tensors must match except in dimension …"</summary>
 #
-# Write both shapes, one under the other, and compare them axis by axis. They may differ in one place only, the one
-# that you named as `dim`. Is the batch the same in both?
+# Write down both shapes, one below the other, and compare them axis by axis. They may differ only in the axis that
+# you gave as `dim`. Is the batch the same in both?
 # </details>
 # <details><summary>Hint: einops says that a letter appears on one side only</summary>
 #
-# New letters on the right are fine, if you say how long they are: `y=3` above. Letters of the left must all come
-# back, except for `()`.
+# New letters on the right are allowed if you give their length: `y=3` above. Letters of the left must all appear on the
+# right, except for `()`.
 # </details>
-# <details><summary>Hint: all is right, but it does not learn</summary>
+# <details><summary>Hint: the values are right, but the check says that it does not learn</summary>
 #
 # Print `[name for name, _ in PatchEmbedding().named_parameters()]`. Is `cls_token` among them?
 # </details>
 # <details><summary>Stronger hint</summary>
 #
-# Shapes, from line to line: `(1, 1, d)`, then `(b, 1, d)`, then `(b, 1 + n, d)`. Only the batch is new in the second
-# line, only the tokens grow in the third.
+# The shapes from line to line are `(1, 1, d)`, then `(b, 1, d)`, then `(b, 1 + n, d)`. Only the batch grows in the
+# second line, only the tokens in the third.
 # </details>
 
 # %% [markdown]
-# ### Your tokens
-#
-# Two digits through your embedding, small images, width 32:
+# ### What does the class token contain?
 
 # %%
 if ready("Q3"):
     torch.manual_seed(0)
     embed = PatchEmbedding(in_channels=1, patch_size=2, emb_size=32, img_size=8).to(where)
     tokens = embed(test.images).detach()  # b n+1 d
-    for k in (0, 1):
-        token_strip(tokens[k], title=f"a {test.labels[k]}, {len(tokens[k])} tokens", height=2.3)
-
-# %% [markdown]
-# Seventeen rows: one faint one on top, then sixteen patches. Row 0 is the same in both. How much does each token
-# change from image to image?
-
-# %%
-if ready("Q3"):
+    token_strip(tokens[0], title=f"a {test.labels[0]}: {len(tokens[0])} tokens, the class token is row 0", height=2.3)
     spread = tokens.std(0).mean(1)  # n+1
     some = {"class token": 0} | {f"patch {k}": k + 1 for k in (0, 1, 5, 6)}
-    widths = {name: spread[k] for name, k in some.items()}
-    bars(widths, xlabel=f"spread over {len(tokens)} images", form="{:.3f}")
+    bars({name: spread[k] for name, k in some.items()}, xlabel=f"standard deviation over {len(tokens)} images",
+         form="{:.3f}")  # fmt: skip
 
 # %% tags=["solution"]
 assert spread[0] < 1e-6 < 0.01 < spread[6]
 
 # %% [markdown]
-# Zero. At this point the class token knows *nothing*: for every image in the world it is the same. Read it now, and
-# you get one answer for all. It isn't a summary; it is a **question** that will be put to a summary's sources.
+# > **Figure 4.2 · Tokens of one digit (top), and how much a token varies between images (bottom).** The class token
+# > does not vary at all.
+#
+# **Answer.** Before the first layer the class token is the same for every image: it contains no information about the
+# image. It is only a learned query. It becomes a summary after attention has written into it.
 
 # %% [markdown]
-# ## 4 · How it comes to know
+# ## 4 · How does it receive information?
 #
-# Attention (lesson 05) lets each token take a weighted mean of all: a query from the one who asks, keys from those
-# who are asked, shares that add up to 1. Look at row 0 of the shares alone: whom does the class token ask?
+# In attention (lesson 05) each token has a **query**, which is compared with the **keys** of all tokens. The
+# comparison gives weights that add up to 1, and the token receives the weighted mean of all **values** (queries,
+# keys and values are linear maps of the tokens). We look at the weights of the class token, with an untrained
+# attention layer:
 
 # %%
 if ready("Q3"):
     torch.manual_seed(0)
     attention = nn.MultiheadAttention(32, 4, batch_first=True).to(where)
     with torch.no_grad():
-        heard, shares = attention(tokens, tokens, tokens)  # b n+1 d, b n+1 n+1
-    asked = 17 * shares[:, 0]  # b n+1; an even share is 1
-    print(f"no share of the class token is further from even than {(asked - 1).abs().max():.1%}")
-    before, after = tokens[:, 0].std(0).mean(), heard[:, 0].std(0).mean()
-    print(f"its spread over images: {before:.3f} before, {after:.3f} after")
+        received, weights = attention(tokens, tokens, tokens)  # b n+1 d, b n+1 n+1
+    relative = 17 * weights[:, 0]  # b n+1; 1 is a uniform weight
+    print(
+        f"largest difference between a weight of the class token and a uniform weight: {(relative - 1).abs().max():.1%}"
+    )
+    before, after = tokens[:, 0].std(0).mean(), received[:, 0].std(0).mean()
+    print(f"standard deviation of the class token over images: {before:.3f} before, {after:.3f} after attention")
 
 # %% tags=["solution"]
-assert 0.9 < asked.min() < asked.max() < 1.1
+assert 0.9 < relative.min() < relative.max() < 1.1
 assert after > 1e-3
 
 # %% [markdown]
-# Two things. It is no longer the same for all: it has heard of its image. And this one, faint and untrained, asks
-# everybody alike: what it has heard is **the mean**. A class token can begin as mean pooling; training may teach it to
-# be choosy.
+# After one layer the class token depends on its image. How it attends depends on its start: with small random
+# numbers or zeros, as is usual, its weights are nearly uniform, so it receives the **mean** of all values. (If you
+# started it with large random numbers, the first line prints a larger difference.)
 #
-# **Try it.** How choosy? The class token's query decides. Make it longer, in the same random direction:
+# **Try it.** The weights depend on the length of the query. We scale one random query:
 
 
 # %%
-def ask(loudness=1):
+def attend(length=1):
     torch.manual_seed(3)
-    question = loudness * torch.randn(32, device=where) / 32**0.5  # the class token's query
+    query = length * torch.randn(32, device=where) / 32**0.5  # the class token's query
     keys = (tokens[0, 1:] - tokens[0, 1:].mean(0)) @ torch.randn(32, 32).to(where)  # n d
-    chosen = (keys @ question).softmax(0)  # n
-    heatmap(chosen.reshape(4, 4), vmin=0, vmax=1, title=f"largest share {chosen.max():.2f}")
+    chosen = (keys @ query).softmax(0)  # n
+    heatmap(chosen.reshape(4, 4), vmin=0, vmax=0.25 if length < 2 else 1, title=f"largest weight {chosen.max():.2f}")
 
 
 if ready("Q3"):
-    explore(ask, loudness=[0, 1, 4, 16])
+    explore(attend, length=[0, 1, 4, 16])
 
 # %% [markdown]
-# At 0 it is the mean, exactly. The longer the query, the fewer it listens to; in the end, to one. All between can be
-# learned. A mean pool has no such choice.
-
-# %% [markdown]
-# ## 5 · Two kinds of position
+# > **Figure 4.3 · Attention weights over the 16 patches for queries of growing length.** (The first two maps use a
+# > scale up to 0.25, the others up to 1.) Length 0 gives uniform attention, a large length selects one patch.
 #
-# Attention doesn't care in which order tokens stand (lesson 02's puzzle), so each token must carry its place. ViT adds
-# a vector per place, and the class token counts as a place, number 0:
+# **Answer.** A class token can start as mean pooling, and training can make it select. Mean pooling has no such choice.
+
+# %% [markdown]
+# ## 5 · Learned or sinusoidal positions?
+#
+# Attention does not see the order of its tokens (lesson 02), so a position is added to each of them. The class token
+# counts as a position, number 0:
 #
 # $$ z_0 = [\,x_\text{class};\; x_1 E;\; \dots;\; x_n E\,] + E_\text{pos} \qquad E_\text{pos}: (n + 1, d) $$
 #
-# Where do the rows of $E_\text{pos}$ come from? Either they are **learned** with all the rest, or they are lesson 02's
-# **sinusoids**, fixed for ever. For the second kind a module needs something between plain tensor and parameter: a
-# *buffer*. All three on one shelf:
+# The rows of $E_\text{pos}$ are either trained with the other weights, a learned **position embedding**, or they are
+# the fixed sinusoids of lesson 02. (The introductory deck remarks that "every pixel of the original image has its
+# own positional embedding value". That is true only if `d` happens to equal the number of values in a patch, as in
+# its example, and even then the values belong to dimensions of the token, not to pixels.)
+#
+# For fixed positions a module needs a tensor that is neither plain nor a parameter: a **buffer**. The three kinds
+# side by side:
 
 
 # %%
-class Shelf(nn.Module):
+class ThreeTensors(nn.Module):
     def __init__(self):
         super().__init__()
         self.plain = torch.ones(2)
-        self.register_buffer("kept", torch.ones(2))
+        self.register_buffer("fixed", torch.ones(2))
         self.learned = nn.Parameter(torch.ones(2))
 
 
-# %%
-shelf = Shelf()
-trained, saved = dict(shelf.named_parameters()), shelf.state_dict()
-shelf.to("meta")  # a device that every machine has; it holds shapes only
+module = ThreeTensors()
+trained, saved = dict(module.named_parameters()), module.state_dict()
+module.to("meta")  # a device that every machine has: it stores shapes only
 print("          trained  saved  after .to(device)")
-for name in ("plain", "kept", "learned"):
-    print(f"{name:<9} {name in trained!s:<8} {name in saved!s:<6} {getattr(shelf, name).device}")
-assert (shelf.plain.device.type, shelf.kept.device.type) == ("cpu", "meta")
-assert list(trained) == ["learned"]
-assert sorted(saved) == ["kept", "learned"]
-
-# %% [markdown]
-# The plain tensor stayed behind. On your laptop nobody notices; on the first GPU:
-
-# %%
+for name in ("plain", "fixed", "learned"):
+    print(f"{name:<9} {name in trained!s:<8} {name in saved!s:<6} {getattr(module, name).device}")
+assert (module.plain.device.type, module.fixed.device.type) == ("cpu", "meta")
+assert (list(trained), sorted(saved)) == (["learned"], ["fixed", "learned"])
 try:
-    shelf.learned + shelf.plain
+    module.learned + module.plain
 except RuntimeError as error:
     print(error)
 
 # %% [markdown]
-# So: what learns is a **parameter**, what is fixed and belongs to the module is a **buffer**, and a plain tensor is
-# neither moved, nor saved, nor trained.
+# **Answer.** What is trained is a **parameter**. What is fixed and belongs to the module is a
+# **buffer**. A plain tensor is neither trained nor saved nor moved; on a GPU the last line of the output is the
+# error that you get.
 
 # %% [markdown]
-# ### Q4: a place for every token
+# ### Q4: a position for every token
 #
-# The whole class once more, now with `positions="learnable"` or `"sinusoidal"`. The rows are kept under the names
-# `learnable_positions` and `sinusoids_positions`. Five blanks:
-# 1. the class token, as in your Q3;
-# 2. how many tokens are there, all counted, for square images of `img_size`?
-# 3. the learned rows;
-# 4. the sinusoidal rows: one line that puts what `getPositionEncoding(…)` gives where it belongs;
-# 5. the way forward, about 2 lines: class token first as in Q3, then add the rows.
+# Write the whole class, now with `positions="learnable"` or `"sinusoidal"`. Store the rows as `learnable_positions` or
+# `sinusoids_positions`; later cells use these names. (The walk-through Q1-Q7 writes
+# `self.sinusoids_positions = torch.from_numpy(getPositionEncoding(…))`. That line makes a plain tensor, and here
+# `getPositionEncoding` returns a torch tensor already.)
 
 
 # %% tags=["answer"] question="Q4"
 # Q4: a position for every token
 class PatchEmbedding(nn.Module):
-    """(b, c, h, w) -> (b, patches + 1, emb_size): class token first, and to each token its position added."""
+    """(b, c, h, w) -> (b, patches + 1, emb_size): class token first; a position is added to each token."""
 
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
         super().__init__()
@@ -351,13 +347,13 @@ class PatchEmbedding(nn.Module):
         self.positions = positions
         # As in Q3.
         self.cls_token = nn.Parameter(0.02 * torch.randn(1, 1, emb_size))  # BLANK
-        # How many stand in line?
+        # The number of tokens, the class token included.
         num_tokens = (img_size // patch_size) ** 2 + 1  # BLANK
         if positions == "learnable":
-            # They begin small and random.
+            # Small random numbers at the start.
             self.learnable_positions = nn.Parameter(0.02 * torch.randn(num_tokens, emb_size))  # BLANK
         elif positions == "sinusoidal":
-            # Kept as sinusoids_positions; never trained, and they move with the module.
+            # Stored as sinusoids_positions: fixed, and moved and saved with the module.
             # BEGIN BLANK
             self.register_buffer("sinusoids_positions", getPositionEncoding(num_tokens, emb_size))
             # END BLANK
@@ -376,27 +372,27 @@ class PatchEmbedding(nn.Module):
 check("Q4", PatchEmbedding)
 
 # %% [markdown]
-# <details><summary>Hint: “The size of tensor a must match the size of tensor b”</summary>
+# <details><summary>Hint: "The size of tensor a must match the size of tensor b"</summary>
 #
-# The two numbers in the message are telling: do they differ by one? Then somebody has no place. Are they the square
-# root of each other, or is one of them your width? Count rows again, then columns.
+# Look at the two numbers. If they differ by one, a token has no position. If one is the square root of the other, or
+# one is your width, count rows and columns again.
 # </details>
 # <details><summary>Hint: right values, but the check speaks of moving or of training</summary>
 #
-# Look at the shelf in section 5. Which of its three places is neither trained nor left behind?
+# Look at the table of section 5. Which kind of tensor is moved and saved, but not trained?
 # </details>
-# <details><summary>Hint: “object has no attribute …”</summary>
+# <details><summary>Hint: "object has no attribute …"</summary>
 #
-# Only one of the two kinds exists in each module. `self.positions` remembers which.
+# Each module has only one of the two kinds. `self.positions` says which.
 # </details>
 # <details><summary>Stronger hint</summary>
 #
-# Positions are `(n + 1, d)` and tokens `(b, n + 1, d)`: a plus sign lines axes up from the right, so the batch needs no
-# line of its own.
+# Positions are `(n + 1, d)` and tokens `(b, n + 1, d)`. Broadcasting aligns axes from the right, so the batch needs
+# no code of its own.
 # </details>
 
 # %% [markdown]
-# ### Both kinds, side by side
+# ### Both kinds compared
 
 
 # %%
@@ -414,266 +410,192 @@ if ready("Q4"):
     both = {kind: small(kind) for kind in ("learnable", "sinusoidal")}
     compare([(kind, rows_of(one)) for kind, one in both.items()], shared=False,
             alt="Learnable: faint noise, 17 rows. Sinusoidal: waves of several lengths, 17 rows.")  # fmt: skip
-
-# %% [markdown]
-# One begins as noise, and mind the two scales: much fainter than the other. How much, and what else differs?
-
-# %%
-if ready("Q4"):
     for kind, one in both.items():
-        learns = sum(p.numel() for p in one.parameters() if p.requires_grad)
-        rows, moved = rows_of(one), rows_of(small(kind).to("meta"))
-        print(
-            f"{kind:<11} rows {tuple(rows.shape)} of {rows.dtype}, size {rows.square().mean().sqrt():.2f}"
-        )  # fmt: skip
-        print(f"{'':<11} {learns} numbers learn; after .to('meta') the rows are on {moved.device}")
+        count = sum(p.numel() for p in one.parameters() if p.requires_grad)
+        size = rows_of(one).square().mean().sqrt()
+        print(f"{kind:<11} rows {tuple(rows_of(one).shape)}, root mean square {size:.2f}; {count} trainable numbers")
 
 # %% tags=["solution"]
 learning = [sum(p.numel() for p in one.parameters()) for one in both.values()]
 assert learning[0] - learning[1] == 17 * 32 == 544
 
 # %% [markdown]
-# The difference in what learns is 17 · 32 = 544, one table. And the dtype matters more than it seems. Give one table
-# `float64`, as numpy would, and every token follows:
+# > **Figure 4.4 · The rows of both kinds before training, each on its own colour scale.** Learned rows start as
+# > small random numbers. They add 17 · 32 = 544 trainable numbers.
+#
+# The dtype matters, too. NumPy computes in float64, and a position in float64 turns every token into float64:
 
 # %%
 tokens64 = torch.rand(17, 32) + torch.rand(17, 32, dtype=torch.float64)
 try:
     nn.Linear(32, 10)(tokens64)
 except RuntimeError as error:
-    print(f"{tokens64.dtype}, and the next layer says: {error}")
-
-# %% [markdown]
-# What does adding do to the tokens? With the sinusoids, it is plain to see:
+    print(f"{tokens64.dtype}, and the next layer raises: {error}")
 
 # %%
 if ready("Q4"):
     one = both["sinusoidal"]
     after = one(test.images[:1].cpu())[0].detach()
-    before = after - rows_of(one)
-    compare([("tokens", before), ("positions", rows_of(one)), ("their sum", after)])
+    compare([("tokens", after - rows_of(one)), ("positions", rows_of(one)), ("their sum", after)])
 
 # %% [markdown]
-# The places are louder than the patches! Is that a handicap? The race in section 6 will tell.
+# > **Figure 4.5 · Adding sinusoidal positions, on one colour scale.** The positions are larger than the untrained patch
+# > embeddings. Section 6 measures whether that is a disadvantage.
 #
-# ### A row too many?
+# ### Is row 0 necessary?
 #
-# The class token and row 0 are only ever seen as a sum. Carry a vector from one to the other:
+# The class token and row 0 occur only as a sum. We move a vector from one to the other:
 
 # %%
 if ready("Q4"):
     one = both["learnable"]
     with torch.no_grad():
-        before, carried = one(test.images[:4].cpu()), torch.randn(32)
-        one.cls_token += carried
-        one.learnable_positions.view(-1, 32)[0] -= carried
-        print(f"largest change in any token: {(one(test.images[:4].cpu()) - before).abs().max():.0e}")
+        before, vector = one(test.images[:4].cpu()), torch.randn(32)
+        one.cls_token += vector
+        one.learnable_positions.view(-1, 32)[0] -= vector
+        print(f"largest change of any token: {(one(test.images[:4].cpu()) - before).abs().max():.0e}")
 
 # %% [markdown]
-# Nothing but rounding. With learned positions row 0 adds nothing that the class token couldn't hold; it is there
-# because one table for all is simpler than a table with an exception.
+# **Answer.** Only rounding changes. With learned positions row 0 adds nothing that the class token could not hold;
+# one table for all tokens is simpler than a table with an exception.
 
 # %% [markdown]
-# ## 6 · The race
+# ## 6 · Class token or mean?
 #
-# A small ViT around your embedding: two of PyTorch's encoder layers (lesson 06 builds them), and a head that reads the
-# class token, or the mean of the patches without any class token.
-
-
-# %%
-class SmallViT(nn.Module):
-    def __init__(self, embedding, pool="class token"):
-        super().__init__()
-        self.embedding, self.pool = embedding, pool
-        layer = nn.TransformerEncoderLayer(
-            32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )  # fmt: skip
-        self.body = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(32), enable_nested_tensor=False)
-        self.head = nn.Linear(32, 10)
-
-    def forward(self, images):
-        tokens = self.embedding(images - 0.5)  # b n+1 d
-        if self.pool == "mean":
-            return self.head(self.body(tokens[:, 1:]).mean(1))
-        return self.head(self.body(tokens)[:, 0])
-
-
-# %% [markdown]
-# One of them is the yardstick: class token, learned positions. In the other two one thing is changed. Three seeds each,
-# the same 1433 digits, the same eight epochs.
-
-# %%
-racers = [("class token", "learnable"), ("class token", "sinusoidal"), ("mean", "learnable")]
-runs, kept, seconds = {}, {}, []
-if ready("Q4"):
-    for pool, kind in racers:
-        for seed in range(3):
-            torch.manual_seed(seed)
-            model = SmallViT(small(kind), pool)
-            history = fit(model, train, test, epochs=8, lr=3e-3, seed=seed, progress=False)
-            runs.setdefault(f"{pool}, {kind}", []).append(history.test_accuracy)
-            kept.setdefault(f"{pool}, {kind}", model)  # of the first seed
-            seconds += torch.tensor(history.seconds).diff().tolist()
-    learns = sum(p.numel() for p in model.parameters())
-    print(f"{learns:,} numbers learn; fastest epoch {min(seconds):.2f} s")
-
-# %% [markdown]
-# And a small CNN, with as many epochs:
-
-# %%
-torch.manual_seed(0)
-cnn = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                    nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(512, 10))  # fmt: skip
-by_cnn = fit(cnn, train, test, epochs=8, lr=3e-3, progress=False)
-fastest, learns = torch.tensor(by_cnn.seconds).diff().min(), sum(p.numel() for p in cnn.parameters())
-print(f"{learns:,} numbers learn; fastest epoch {fastest:.2f} s")
+# We build a small ViT around your embedding: two of PyTorch's encoder layers (lesson 06) and a linear layer that
+# reads the class token, or the mean of the patches without a class token. Three versions and a small CNN are trained
+# with three seeds each on the same 1,433 digits for eight epochs.
 
 # %%
 if ready("Q4"):
-    final = {name: 100 * torch.tensor(curve)[:, -1] for name, curve in runs.items()}
-    means = {name: f.mean().item() for name, f in final.items()}
-    means["a small CNN"] = 100 * by_cnn.test_accuracy[-1]
-    bars(means, {name: f.std().item() for name, f in final.items()}, form="{:.1f}",
-         xlabel="test accuracy, % (mean and spread of three seeds; CNN: one)")  # fmt: skip
+    makers = {
+        "class token, learnable": lambda: SmallViT(small("learnable")),
+        "class token, sinusoidal": lambda: SmallViT(small("sinusoidal")),
+        "mean, learnable": lambda: SmallViT(small("learnable"), "mean"),
+        "a small CNN": small_cnn,
+    }
+    histories, models = train_all(makers, train, test)
+
+# %%
+if ready("Q4"):
+    final = {name: 100 * torch.tensor([h.test_accuracy[-1] for h in runs]) for name, runs in histories.items()}
+    bars({name: f.mean().item() for name, f in final.items()}, {name: f.std().item() for name, f in final.items()},
+         form="{:.1f}", xlabel="test accuracy, %: mean and standard deviation of 3 seeds")  # fmt: skip
+    paths = {name: torch.tensor([h.test_accuracy for h in runs]).mean(0) for name, runs in histories.items()}
+    curves(range(1, 9), paths, xlabel="epoch", ylabel="test accuracy, mean of 3 seeds")
 
 # %% tags=["solution"]
-assert max(f.mean() for f in final.values()) - min(f.mean() for f in final.values()) < 7
-assert means["a small CNN"] > max(f.mean() for f in final.values())
-
-# %%
-if ready("Q4"):
-    paths = {name: torch.tensor(curve).mean(0) for name, curve in runs.items()}
-    curves(range(1, 9), paths, xlabel="epoch", ylabel="test accuracy, mean of seeds")
+transformers = [f.mean() for name, f in final.items() if name != "a small CNN"]
+assert max(transformers) - min(transformers) < 7
+assert final["a small CNN"].mean() > max(transformers)
 
 # %% [markdown]
-# An honest reading:
+# > **Figure 4.6 · Accuracy after eight epochs (top) and its course (bottom).**
 #
-# - The three end within a few points of each other, and each moves by about as much from seed to seed. From three
-#   seeds one can't say that the class token is better than the mean, or worse; nor that learned positions are.
-# - The loud sinusoids were no handicap.
-# - The ViT paper found the same with far more data: class token and mean do equally well, each at its own learning
-#   rate (Figure 9 in its appendix), and which positions you take hardly matters, as long as you take some (Table 8).
-# - The CNN wins, in less time and with fewer numbers. It has locality built in; a ViT has to learn it, from 1433
-#   digits.
+# - The three transformers end within a few points of each other, and each varies by about as much between seeds.
+#   Three seeds are too few to call the class token better or worse than the mean, or learned positions better than
+#   sinusoids.
+# - The ViT paper found the same with far more data: class token and mean perform equally well, each at its own
+#   learning rate (Figure 9 in its appendix), and the kind of position hardly matters (Table 8).
+# - The CNN is best. It has locality built in, which a ViT has to learn, here from 1,433 digits.
 #
-# So why a class token? Not for accuracy. It costs one token of seventeen, and it gives the image a place of its own
-# *inside* the network: somebody who can be asked whom it listens to.
+# **Answer.** Accuracy does not decide between class token and mean. The class token costs one token of 17, and it
+# offers something else: a single row of attention weights that shows which patches contributed to the image's
+# vector.
 
 # %% [markdown]
-# ### Whom it listens to
+# ### Do class tokens of the same class become similar?
 #
-# The shares of the class token in the last layer, mean over heads, before and after training:
-
-
-# %%
-@torch.no_grad()
-def listening(model, images):
-    """Whom the class token asks, (layers, b, n+1)."""
-    x, seen = model.embedding(images - 0.5), []
-    for layer in model.body.layers:
-        normed = layer.norm1(x)
-        seen.append(layer.self_attn(normed, normed, normed)[1][:, 0])
-        x = layer(x)
-    return torch.stack(seen)
-
+# The introductory deck states that images of the same class have similar class tokens only after training. We draw
+# what the head reads for each test image, in two dimensions:
 
 # %%
 if ready("Q4"):
     torch.manual_seed(0)
-    fresh, taught = SmallViT(small()).to(where), kept["class token, learnable"].eval()
+    fresh, taught = SmallViT(small()).to(where).eval(), models["class token, learnable"].eval()
+    stages = {"untrained": fresh, "trained": taught}
+    share = draw_class_tokens(stages, test.images, test.labels)
+    for name, value in share.items():
+        print(f"{name}: {value:.0%} of the variance lies between the classes")
+
+# %% tags=["solution"]
+assert share["trained"] > share["untrained"] + 0.1
+
+# %% [markdown]
+# > **Figure 4.7 · Output class tokens of the test digits (first two principal components), coloured by class.**
+# > Before training the classes overlap; after training each class has its own region. The statement is right.
+
+# %% [markdown]
+# ### To which patches does the class token attend?
+
+# %%
+if ready("Q4"):
     shown = test.images[:8]
-    models = {"untrained": fresh, "trained": taught}
-    maps = {name: listening(model, shown)[-1][:, 1:] for name, model in models.items()}
+    maps = {name: class_token_attention(model, shown)[-1][:, 1:] for name, model in stages.items()}
     show_listening(shown, maps, (4, 4))
-
-# %%
-if ready("Q4"):
-    print(f"an even share would be {1 / 17:.2f}")
-    for name, model in models.items():
-        largest = listening(model, test.images).amax(-1).mean(1)  # layers
-        print(f"{name:<9} largest share, layer 1: {largest[0]:.2f}, layer 2: {largest[1]:.2f}")
+    for name, model in stages.items():
+        largest = class_token_attention(model, test.images).amax(-1).mean(1)  # layers
+        print(
+            f"{name:<9} largest weight in layer 1: {largest[0]:.2f}, layer 2: {largest[1]:.2f}; uniform: {1 / 17:.2f}"
+        )
 
 # %% [markdown]
-# Before, nearly even shares. After, it has become choosy, and differently for each image.
+# > **Figure 4.8 · Attention of the class token in the last layer, mean over heads.** Before training it is nearly
+# > uniform. After training it selects patches, others for each image.
 #
-# Is that where the knowledge is? Take patches out of the sequence, those it listens to most first, or least first,
-# and let the trained model read the rest:
-
-
-# %%
-@torch.no_grad()
-def accuracy_without(model, count, order):
-    """Accuracy when the first `count` patches in each image's order (b, n) are taken out."""
-    x = model.embedding(test.images - 0.5)  # b n+1 d
-    left = 1 + order[:, count:]  # b n
-    x = torch.cat([x[:, :1], x.gather(1, left[..., None].expand(-1, -1, 32))], dim=1)
-    return (model.head(model.body(x)[:, 0]).argmax(1) == test.labels).float().mean().item()
-
+# Do these patches matter for the answer? We remove patches from the sequence, those with the largest weights first,
+# those with the smallest first, or in random order, and let the trained model classify the rest:
 
 # %%
 if ready("Q4"):
-    looks = listening(taught, test.images).mean(0)[:, 1:]  # b n
+    looks = class_token_attention(taught, test.images).mean(0)[:, 1:]  # b n
     torch.manual_seed(0)
-    orders = {"most first": looks.argsort(1, descending=True), "least first": looks.argsort(1),
-              "at random": torch.rand_like(looks).argsort(1)}  # fmt: skip
+    orders = {"largest first": looks.argsort(1, descending=True), "smallest first": looks.argsort(1),
+              "random": torch.rand_like(looks).argsort(1)}  # fmt: skip
     counts = range(0, 17, 2)
-    falls = {name: [accuracy_without(taught, k, o) for k in counts] for name, o in orders.items()}
-    curves(counts, falls, xlabel="patches taken away, of 16", ylabel="accuracy")
+    falls = {name: [accuracy_without(taught, test, k, order) for k in counts] for name, order in orders.items()}
+    curves(counts, falls, xlabel="patches removed, of 16", ylabel="test accuracy")
 
 # %% tags=["solution"]
-assert falls["least first"][4] > falls["at random"][4] + 0.1 > falls["most first"][4] + 0.2
+assert falls["smallest first"][4] > falls["random"][4] + 0.1 > falls["largest first"][4] + 0.2
 
 # %% [markdown]
-# Half of the patches can go, if they are the ones it doesn't listen to: little is lost. Take the other half, and it
-# guesses. So here the shares do say which patches the answer rests on. They don't say *what* it sees in them, and in
-# deep models a token's place no longer tells what it holds; lesson 07 comes back to that.
+# > **Figure 4.9 · Accuracy without patches (one model).** Half of the patches can be removed with little loss if
+# > they have small weights. Without the other half the model is far worse.
 #
-# **Try it.** One layer's shares alone, or another model of `kept`: is the order as telling?
-
-# %%
-layer, which = 0, "class token, sinusoidal"  # change me
-
-if ready("Q4"):
-    other = kept[which].eval()
-    looks = listening(other, test.images)[layer][:, 1:]  # b n
-    for name, down in (("most first", True), ("least first", False)):
-        order = looks.argsort(1, descending=down)
-        print(f"{name:<11} 8 of 16 patches taken away: {accuracy_without(other, 8, order):.0%} right")
+# **Answer.** In this small model the attention weights show which patches the answer depends on. They do not show
+# *what* is read from them, and in deep models a token no longer stands for its patch alone; lesson 07 returns to
+# this.
 
 # %% [markdown]
-# ### What the learned rows became
-#
-# Nobody told the learned rows that patches lie on a grid. Do neighbours resemble each other after training? Patch 5
-# against all:
+# ### What did the learned positions learn?
 
 # %%
 if ready("Q4"):
-    owners = {"learnable, untrained": fresh.embedding, "learnable, trained": taught.embedding,
+    owners = {"learned, untrained": fresh.embedding, "learned, trained": taught.embedding,
               "sinusoidal": both["sinusoidal"]}  # fmt: skip
     tables = {name: rows_of(owner)[1:].cpu() for name, owner in owners.items()}
     units = {name: F.normalize(rows - rows.mean(0), dim=1) for name, rows in tables.items()}
     compare([(name, (unit @ unit[5]).reshape(4, 4)) for name, unit in units.items()],
             alt="Only the sinusoidal rows resemble their neighbours, and only to the left and right.")  # fmt: skip
-
-# %%
-places = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))  # n 2
-apart = torch.cdist(places, places)
-if ready("Q4"):
+    places = torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))  # n 2
+    apart = torch.cdist(places, places)
     for name, unit in units.items():
         alike = unit @ unit.T  # n n
-        near, far = alike[apart == 1].mean(), alike[apart > 1.5].mean()
-        print(f"{name:<21} neighbours {near:+.2f}, further apart {far:+.2f}")
+        print(f"{name:<19} neighbours {alike[apart == 1].mean():+.2f}, further apart {alike[apart > 1.5].mean():+.2f}")
 
 # %% [markdown]
-# Hardly: eight epochs moved the rows far enough to tell places apart, and no more. In the ViT paper, after far more
-# images, rows and columns stand out clearly (Figure 7, centre). The sinusoids know a line from the start, but not a
-# grid.
+# > **Figure 4.10 · Cosine similarity of the position of patch 5 to all others.** After eight epochs the learned rows
+# > are distinct but hardly show a neighbourhood. In the ViT paper, after far more images, rows and columns are
+# > visible (Figure 7, centre). The sinusoids have the neighbourhood of a line from the start, but not that of a
+# > grid.
 
 # %% [markdown]
-# ## 7 · A mistake that travels
+# ## 7 · A common mistake
 #
-# PyTorch's own tutorial on sequences has a `PositionalEncoding` that thousands of projects have copied. Its table has
-# shape `(max_len, 1, d)`, and it says `x + pe[:x.size(0)]`, for tokens shaped `(n, b, d)`. Ours are `(b, n, d)`:
+# PyTorch's tutorial on sequences contains a `PositionalEncoding` that many projects have copied. Its table has the
+# shape `(max_len, 1, d)`, and it computes `x + pe[:x.size(0)]` for tokens of shape `(n, b, d)`. Our tokens are `(b,
+# n, d)`:
 
 
 # %%
@@ -688,20 +610,19 @@ class CopiedPositions(nn.Module):
         return x + self.pe[: x.size(0)]
 
 
-# %%
 torch.manual_seed(0)
 plain = PatchProjection(1, 2, 32, 8)
 copied = CopiedPositions(plain)
 same = test.images[:1].cpu().repeat(6, 1, 1, 1)  # one image, six times
 added = (copied(same) - plain(same)).detach()  # b n d
-print("no complaint; what was added to image 0 and to image 5:")
-compare([(f"image {k}", added[k]) for k in (0, 5)],
+compare([(f"added to image {k}", added[k]) for k in (0, 5)],
         alt="In each image all rows are alike; the two images differ.")  # fmt: skip
 
 # %% [markdown]
-# No error: broadcasting found a way. Within an image all tokens get the *same* vector, so places are lost; and the
-# same image gets another one depending on where in the batch it lies. Train that, in place of your own rows, with all
-# the rest as before:
+# > **Figure 4.11 · What is added to the tokens of two copies of the same image.** Within an image all tokens receive
+# > the *same* vector, so positions are lost; and the vector depends on the place of the image in the batch.
+#
+# Broadcasting raises no error. What does it cost in training? We replace your positions by these:
 
 # %%
 if ready("Q4"):
@@ -709,49 +630,46 @@ if ready("Q4"):
     bare = small()
     for parameter in bare.parameters():
         if parameter.shape[-2:] == (17, 32):
-            parameter.data.zero_()  # your own rows, switched off
+            parameter.data.zero_()  # your own positions, switched off
             parameter.requires_grad_(False)
     lost = SmallViT(CopiedPositions(bare))
     fit(lost, train, test, epochs=8, lr=3e-3, progress=False)
-    right = runs["class token, sinusoidal"][0][-1]
-    found = {"along the tokens": right, "along the batch": evaluate(lost, test).accuracy}
+    right = histories["class token, sinusoidal"][0].test_accuracy[-1]
+    found = {"positions along the tokens": right, "positions along the batch": evaluate(lost, test).accuracy}
     bars(found, xlabel="test accuracy, seed 0", form="{:.0%}")
-
-# %% tags=["solution"]
-assert found["along the batch"] < found["along the tokens"] - 0.1
-
-# %% [markdown]
-# It trains, the loss falls, and the result is better than guessing: so such a mistake survives. One look gives it away.
-# Hand in the same images in the opposite order, and count the answers that change.
-
-# %%
-if ready("Q4"):
-    for name, model in {"along the tokens": kept["class token, sinusoidal"], "along the batch": lost}.items():
+    for name, model in {"along the tokens": models["class token, sinusoidal"], "along the batch": lost}.items():
         with torch.no_grad():
             there, back = model(test.images), model(test.images.flip(0)).flip(0)
         changed = (there.argmax(1) != back.argmax(1)).float().mean()
-        print(
-            f"{name:<17} {changed:.0%} of the answers change, a logit by up to {(there - back).abs().max():.0e}"
-        )  # fmt: skip
+        print(f"{name:<17} {changed:.0%} of the answers change when the batch is reversed")
+
+# %% tags=["solution"]
+assert found["positions along the batch"] < found["positions along the tokens"] - 0.1
 
 # %% [markdown]
-# An image's answer must not depend on its neighbours in the batch. Test that on every model you copy.
+# > **Figure 4.12 · Test accuracy with positions along the wrong axis (one seed).** The model trains and is better
+# > than chance, so the mistake can go unnoticed. The test below the figure reveals it at once.
+#
+# **Answer.** The output for an image must not depend on its neighbours in the batch. Test that on every model you copy.
 #
 # > ### What could go wrong
-# > - **n positions for n + 1 tokens.** The class token stands in line too.
-# > - **Positions before the class token.** It runs, and the class token has no place.
-# > - **A plain tensor.** Never trained, never saved, and left on the CPU by `.to(device)`.
-# > - **Sinusoids as a parameter.** They are right on the first day, and drift from then on.
-# > - **A token drawn in `forward`.** Another question for each batch; nothing to learn.
-# > - **The class token at the end.** Your own model won't mind; pretrained weights will, and so will everyone who
-# >   reads `out[:, 0]`.
-# > - **Larger images.** A learned table has a fixed number of rows. What then? Lesson 12.
+# > - **n positions for n + 1 tokens.** The class token needs one, too.
+# > - **Positions added before the class token.** It runs, and the class token has no position.
+# > - **A plain tensor.** It is not trained, not saved and not moved by `.to(device)`.
+# > - **Sinusoids as a parameter.** They are right at first, and training changes them.
+# > - **A token drawn in `forward`.** It is another vector for each batch, and nothing is learned.
+# > - **The class token at the end.** Your own model works; pretrained weights don't, nor does code that reads
+# >   `out[:, 0]`.
+# > - **Larger images.** A learned table has a fixed number of rows. Lesson 12 interpolates it.
 
 # %% [markdown]
 # ## 8 · In words
 #
-# **W4a** (3 points). What is a class token? Say what it holds before the first layer; how it comes to know of the
-# image; why one reads it, and not for instance the token of patch 5. And one thing that speaks for a mean instead.
+# These answers are read by a person. You get the model answers with your feedback.
+#
+# **W4a** (3 points). What is a class token? Say what it contains before the first layer; how it receives information
+# about the image; and why one reads it rather than, for instance, the token of patch 5. Name one argument for the
+# mean instead.
 
 # %% [markdown] tags=["written"] question="W4a" points=3
 # It is one learned vector that is put in front of the patch tokens of every image. Before the first layer it holds
@@ -764,16 +682,20 @@ if ready("Q4"):
 
 # %% [markdown] tags=["rubric"]
 # **W4a, 3 points.**
-# - 1 point: one learned vector for all images, which knows nothing of the image at the start (half a point without
+# - 1 point: one learned vector for all images, which contains nothing of the image at the start (half a point without
 #   the second part).
 # - 1 point: it gathers by attention, a weighted mean over tokens, layer by layer.
-# - ½ point: it belongs to no patch, so it is free for the whole image (or: patch 5 must carry its own patch).
-# - ½ point: a sound point for the mean: simpler, fewer tokens, measured equally good.
+# - ½ point: it belongs to no patch, so it is free for the whole image (or: patch 5 must represent its own patch).
+# - ½ point: a sound argument for the mean: simpler, fewer tokens, measured equally good.
+#
+# *A half-right sample (1½ of 3):* "The class token is a learned vector in front of the patches. It summarises the
+# image, and so one reads it. The mean would need no extra token." The vector without its empty start (½), no
+# mechanism (0), the argument for the mean (½), and half a point for a special token that belongs to the whole image.
 
 # %% [markdown]
 # **W4b** (2 points). A friend writes `self.pe = getPositionEncoding(17, 64)` in `__init__` and adds it in `forward`.
-# "Works on my laptop." Where does it fail, and which line mends it? The friend then says: "I could as well make it
-# an `nn.Parameter`." What changes? And which of the two kinds of position can be made for a larger image at once?
+# "Works on my laptop." Where does it fail, and which line corrects it? The friend then says: "I could as well make it
+# an `nn.Parameter`." What changes? And which of the two kinds of position exists for a larger image at once?
 
 # %% [markdown] tags=["written"] question="W4b" points=2
 # A plain tensor isn't moved by `.to(device)`, so on a GPU the sum of a CUDA tensor and a CPU tensor raises an error
@@ -790,26 +712,30 @@ if ready("Q4"):
 # - ½ point: `register_buffer`.
 # - ½ point: a parameter would be trained, so it doesn't stay sinusoidal.
 # - ½ point: sinusoids, because they are a formula; a learned table has a fixed number of rows.
+#
+# *A half-right sample (1 of 2):* "On a GPU there is an error because of the devices; he should write `self.pe =
+# getPositionEncoding(17, 64).cuda()`. As a parameter it would be trained." The place and the last sentence are
+# right; the line works on one device only, and the larger image is missing.
 
 # %% [markdown]
-# ## 9 · What you take along
+# ## 9 · Summary
 #
 # | | |
 # |---|---|
-# | class token | one learned vector, first in line; the same for all images until attention fills it |
-# | gathering | a weighted mean whose weights are learned; a mean pool has even weights |
-# | positions | `n + 1` rows, added along the tokens; row 0 is the class token's |
-# | learned or sinusoidal | a parameter or a buffer; on sixteen patches equally good |
+# | class token | one learned vector, first in the sequence; the same for all images until attention writes into it |
+# | pooling | class token: a weighted mean with learned weights; mean pooling: uniform weights |
+# | positions | `n + 1` rows, added along the tokens; row 0 belongs to the class token |
+# | learned or sinusoidal | a parameter or a buffer; equally good on sixteen patches |
 # | plain tensor | not trained, not saved, not moved |
-# | the test | turn the batch round: no answer may change |
+# | the test | reverse the batch: no answer may change |
 #
 # **Further reading**
 # - Dosovitskiy et al., *An Image is Worth 16x16 Words*, ICLR 2021. Equation 1 is your Q4; Figure 9 (appendix) compares
 #   class token and mean, Table 8 kinds of position; Figure 7, centre, shows learned ones.
-# - Devlin et al., *BERT*, NAACL 2019. Figure 2: `[CLS]` in place 0, and embeddings as a sum.
+# - Devlin et al., *BERT*, NAACL 2019. Figure 2: `[CLS]` at position 0, and embeddings as a sum.
 # - Touvron et al., *Training Data-Efficient Image Transformers & Distillation through Attention*, ICML 2021. Figure 2:
 #   a second extra token, which learns from a teacher (lesson 08).
-# - Darcet et al., *Vision Transformers Need Registers*, ICLR 2024. Figure 1: what happens to attention maps when a
-#   model has too few tokens that belong to no patch.
+# - Darcet et al., *Vision Transformers Need Registers*, ICLR 2024. Figure 1: attention maps of models with too few
+#   tokens that belong to no patch.
 #
-# Next: **05 · Attention**, the conversation itself.
+# Next: **05 · Attention**, the operation that connects all tokens.

@@ -592,8 +592,8 @@ if ready("Q5b"):
 
 # %% [markdown]
 # > **Figure 5.13 · The 8 largest of one query's 64 weights, sorted, on a logarithmic axis.** The curves “not scaled”
-# > and “after” are parallel: the same ratios, 16 times smaller. Only the two variants that scale before the softmax have
-# > other ratios.
+# > and “after” are parallel: the same ratios, 16 times smaller. Only the two variants that scale before the softmax
+# > have other ratios.
 #
 # The gradient shows what this costs in training. We compute its norm for each query, with random values and a random
 # upstream gradient.
@@ -1118,9 +1118,9 @@ if ready("Q5a"):
 
 # %% [markdown]
 # Twice the tokens need about four times the memory if all weights are stored: the cost is **quadratic** (lesson 01).
-# Time grows by about four, too, and by more once the matrix no longer fits into the processor's cache. PyTorch's **fused
-# kernel** computes the same result tile by tile and never stores the whole matrix. Its memory grows only linearly. Its
-# time remains quadratic, since every score is still computed.
+# Time grows by about four, too, and by more once the matrix no longer fits into the processor's cache. PyTorch's
+# **fused kernel** computes the same result tile by tile and never stores the whole matrix. Its memory grows only
+# linearly. Its time remains quadratic, since every score is still computed.
 #
 # The quadratic part is not the whole layer. The four linear layers need $4nd^2$ multiplications, the scores and the
 # averages $2n^2d$. The two are equal at $n = 2d$. For a ViT-B with patches of 16 x 16 pixels:

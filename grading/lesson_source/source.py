@@ -10,8 +10,8 @@ from typing import Any
 
 import jupytext
 
-from grading.lesson_builder.blanks import BlankError
-from grading.lesson_builder.levels import Levelled, make_blank_page, make_levels
+from grading.lesson_source.blanks import BlankError
+from grading.lesson_source.levels import Levelled, make_blank_page, make_levels
 
 CODE_ROLES = ("bootstrap", "setup", "answer", "check", "solution")
 TEXT_ROLES = ("written", "rubric", "solution")

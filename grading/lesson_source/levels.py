@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass
 
 from grading.course import Level
-from grading.lesson_builder.blanks import BEGIN_MARKER, END_MARKER, Blanked, BlankError, blank_text, make_blanks
+from grading.lesson_source.blanks import BEGIN_MARKER, END_MARKER, Blanked, BlankError, blank_text, make_blanks
 
 _KEEP = re.compile(r"[ \t]*#\s*KEEP\s*$", re.MULTILINE)
 _WRITE = re.compile(r"[ \t]*#\s*WRITE\s*$", re.MULTILINE)
