@@ -12,9 +12,10 @@ import nbformat
 from grading.course import Course, CourseError, Level
 from grading.environment import student_environment, student_project, student_readme, student_requirements
 from grading.lesson_builder.glossary import glossary_notebook, glossary_page, read_glossary
-from grading.lesson_builder.lesson import student_notebook_at
+from grading.lesson_builder.lesson import ordinary_release, student_notebook_at
 from grading.lesson_builder.notebook import without_outputs
 from grading.lesson_builder.start_page import start_page
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from helpers import course_folder
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
@@ -65,10 +66,15 @@ def bundle_files(course: Course, level: Level | None = None) -> dict[str, bytes]
     if read_glossary(course):
         page = nbformat.writes(glossary_notebook(course)) + "\n"
         files[glossary_page(course).relative_to(course.root).as_posix()] = page.encode()
+    built = [lesson for lesson in course.lessons if not is_ordinary(course, lesson.id)]
     for lesson in course.lessons:
+        if lesson not in built:
+            given = ordinary_release(course, lesson.id)
+            files |= {path.relative_to(course.root).as_posix(): data for path, data in given.items()}
+            continue
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()
         files[name] = _notebook(course, lesson.id, level).encode()
-    for lesson in course.lessons:
+    for lesson in built:
         path = course.expectations(lesson.id)
         if not path.is_file():
             raise CourseError(f"{path.relative_to(course.root)} is not built: run `vitlab build {lesson.id}` first")
@@ -88,8 +94,8 @@ def helper_files(course: Course) -> Iterator[tuple[str, Path]]:
     own = _files_of(course.helpers)
     if course.data_folder:
         own = (path for path in own if path.parent != engine and path.name != "lessons.toml")
-    listed = {course.expectations(lesson.id) for lesson in course.lessons}
-    listed |= {path for lesson in course.lessons if (path := course.sealed_answers(lesson.id)).is_file()}
+    listed = {course.expectations(one.id) for one in course.lessons if not is_ordinary(course, one.id)}
+    listed |= {path for one in course.lessons if (path := course.sealed_answers(one.id)).is_file()}
     for path in own:
         if path.parent != engine or path in listed:
             yield f"helpers/{path.relative_to(course.helpers).as_posix()}", path

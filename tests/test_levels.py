@@ -13,10 +13,10 @@ from grading.demo.lesson_kit import LessonKit, _imports
 from grading.intake.transplant import transplant
 from grading.judging.bank import load_bank
 from grading.judging.cells_to_run import role_of
-from grading.lesson_source.blanks import BlankError
 from grading.lesson_builder.lesson import student_notebook_at
-from grading.lesson_source.levels import make_blank_page, make_levels
 from grading.lesson_builder.line_counts import count_lines, lines_table
+from grading.lesson_source.blanks import BlankError
+from grading.lesson_source.levels import make_blank_page, make_levels
 from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 
