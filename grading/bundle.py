@@ -9,12 +9,12 @@ from pathlib import Path
 
 import nbformat
 
-from grading.course import Course, CourseError
+from grading.course import Course, CourseError, Level
 from grading.environment import student_environment, student_project, student_readme, student_requirements
-from grading.lesson_builder.lesson import ordinary_release, student_notebook
-from grading.lesson_builder.notebook import solution_notebook, without_outputs
+from grading.lesson_builder.glossary import glossary_notebook, glossary_page, read_glossary
+from grading.lesson_builder.lesson import ordinary_release, student_notebook_at
+from grading.lesson_builder.notebook import without_outputs
 from grading.lesson_builder.start_page import start_page
-from grading.lesson_source.source import read_source
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from helpers import course_folder
 
@@ -23,15 +23,18 @@ HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".js", ".html", ".j2"
 _DATE = (2026, 1, 1, 0, 0, 0)  # the same course always gives the same bytes
 
 
-def make_bundle(course: Course, target: Path) -> Path:
+def make_bundle(course: Course, target: Path, level: Level | None = None) -> Path:
     """Write the students' zip of a course to `target` and return it.
+
+    With a `level` every notebook in the zip is built at that level, whatever course.toml says; such notebooks are
+    graded as any other, since intake moves the answers into the notebook that lies in the course.
 
     Everything lies in one folder, named as the course's id, from which the notebooks run as they are.
 
     Raises:
         CourseError: a student notebook or its expectations are not built, or are not what the source builds.
     """
-    files = bundle_files(course)
+    files = bundle_files(course, level)
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -47,7 +50,7 @@ def make_bundle(course: Course, target: Path) -> Path:
     return target
 
 
-def bundle_files(course: Course) -> dict[str, bytes]:
+def bundle_files(course: Course, level: Level | None = None) -> dict[str, bytes]:
     """Name in the bundle, with forward slashes, to content.
 
     Raises:
@@ -60,6 +63,9 @@ def bundle_files(course: Course) -> dict[str, bytes]:
         "requirements.txt": student_requirements().encode(),
         course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),
     }
+    if read_glossary(course):
+        page = nbformat.writes(glossary_notebook(course)) + "\n"
+        files[glossary_page(course).relative_to(course.root).as_posix()] = page.encode()
     built = [lesson for lesson in course.lessons if not is_ordinary(course, lesson.id)]
     for lesson in course.lessons:
         if lesson not in built:
@@ -67,7 +73,7 @@ def bundle_files(course: Course) -> dict[str, bytes]:
             files |= {path.relative_to(course.root).as_posix(): data for path, data in given.items()}
             continue
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()
-        files[name] = _notebook(course, lesson.id).encode()
+        files[name] = _notebook(course, lesson.id, level).encode()
     for lesson in built:
         path = course.expectations(lesson.id)
         if not path.is_file():
@@ -89,6 +95,7 @@ def helper_files(course: Course) -> Iterator[tuple[str, Path]]:
     if course.data_folder:
         own = (path for path in own if path.parent != engine and path.name != "lessons.toml")
     listed = {course.expectations(one.id) for one in course.lessons if not is_ordinary(course, one.id)}
+    listed |= {path for one in course.lessons if (path := course.sealed_answers(one.id)).is_file()}
     for path in own:
         if path.parent != engine or path in listed:
             yield f"helpers/{path.relative_to(course.helpers).as_posix()}", path
@@ -104,13 +111,13 @@ def _files_of(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _notebook(course: Course, lesson_id: str) -> str:
+def _notebook(course: Course, lesson_id: str, level: Level | None) -> str:
     """The student notebook as its source builds it: somebody may have worked in the one that lies there."""
     path = course.student_notebook(lesson_id)
     name = path.relative_to(course.root)
     if not path.is_file():
         raise CourseError(f"{name} is not built: run `vitlab build {lesson_id}` first")
-    built = student_notebook(solution_notebook(read_source(course.source(lesson_id)), course.course), lesson_id)
+    built = student_notebook_at(course, lesson_id)
     try:
         same = without_outputs(nbformat.read(path, as_version=4)) == without_outputs(built)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError, UnicodeDecodeError):
@@ -120,4 +127,6 @@ def _notebook(course: Course, lesson_id: str) -> str:
             f"{name} is not what its source builds: the source changed, or somebody worked in it. "
             f"`vitlab build {lesson_id}` writes it anew"
         )
+    if level not in (None, course.level(lesson_id)):
+        built = student_notebook_at(course.at_level(level), lesson_id)
     return nbformat.writes(built) + "\n"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grading.course import Course, CourseError, load_course
-from grading.course_commands import CourseOption, Lessons, bundle, doctor, init, lab, site
+from grading.course_commands import CourseOption, Lessons, LevelOption, bundle, doctor, init, lab, site
 from grading.graders.commands import requests, shares
 from grading.lesson_source.source import LessonError
 from grading.lms.commands import backup, collect, export, forget, give_back
@@ -55,23 +55,28 @@ def build(
     stale: Annotated[
         bool, typer.Option("--stale", help="only lessons that are not as their source builds them")
     ] = False,
+    level: LevelOption = None,
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
     from grading.lesson_builder.author_errors import known_questions
     from grading.lesson_builder.course_map import course_map_drift, write_course_map
+    from grading.lesson_builder.glossary import glossary_drift, write_glossary
     from grading.lesson_builder.lesson import build_lesson, drift
     from grading.lesson_builder.readme_table import readme_table_drift, write_readme_table
     from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
-    loaded = load_course(course)
+    loaded = load_course(course).at_level(level)
     known_questions(loaded)  # what is broken there is told before anything is written
     differs = False
     if not check:
         write_course_map(loaded)
         write_start_page(loaded)
         write_readme_table(loaded)
-    elif problems := course_map_drift(loaded) + start_page_drift(loaded) + readme_table_drift(loaded):
+        write_glossary(loaded)
+    elif problems := [
+        *course_map_drift(loaded), *start_page_drift(loaded), *readme_table_drift(loaded), *glossary_drift(loaded),
+    ]:  # fmt: skip
         differs = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
@@ -89,6 +94,15 @@ def build(
     if differs:
         typer.echo("run `vitlab build` and commit what it writes", err=True)
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: vitlab lines 05_attention")
+def lines(lessons: Lessons = None, course: CourseOption = None) -> None:
+    """Count the lines that a student writes at each level, and the given code that is visible."""
+    from grading.lesson_builder.line_counts import lines_of_course, lines_table
+
+    loaded = load_course(course)
+    typer.echo(lines_table(lines_of_course(loaded, chosen(loaded, lessons))))
 
 
 @app.command(epilog="Example: vitlab new 16_my_lesson")

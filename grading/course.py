@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,22 @@ TEMPLATE = Path(__file__).resolve().parent / "course_template"  # filled when a 
 
 class CourseError(Exception):
     """A course that can't be read: says what was found, what was expected and what to do."""
+
+
+class Level(StrEnum):
+    """How much of an answer the student writes; see docs/writing-a-lesson.md."""
+
+    guided = "guided"
+    standard = "standard"
+    open = "open"
+
+
+class Worth(StrEnum):
+    """What the points of a question count for: the total, beside the total, or nothing."""
+
+    points = "points"
+    bonus = "bonus"
+    none = "none"
 
 
 class _Table(BaseModel):
@@ -42,6 +59,15 @@ class Settings(_Table):
         pattern=r"^[A-Za-z0-9_./-]+$", examples=["v0.1.0"],
         description="tag, branch or commit of that repository which Colab uses",
     )  # fmt: skip
+    level: Level = Field(default=Level.guided, examples=[Level.standard], description="how much of an answer is blank")
+    blank_pages: Worth = Field(
+        default=Worth.points, examples=[Worth.bonus], description="what questions on a blank page count for"
+    )
+    stretch: Worth = Field(default=Worth.none, examples=[Worth.bonus], description="what optional questions count for")
+
+    def worth(self, kind: str) -> Worth:
+        """What a question of this kind ("", "blank-page" or "stretch") counts for."""
+        return {"blank-page": self.blank_pages, "stretch": self.stretch}.get(kind, Worth.points)
 
 
 class LimitSettings(_Table):
@@ -85,6 +111,9 @@ class Lesson(_Table):
     late_penalty_per_day: float = Field(
         default=0.0, ge=0, le=1, examples=[0.1], description="share of the score taken off for each day begun after due"
     )
+    level: Level | None = Field(
+        default=None, examples=[Level.open], description="this lesson's own level; without it the course's"
+    )
 
     @field_validator("due")
     @classmethod
@@ -124,6 +153,17 @@ class Course(_Table):
         known = ", ".join(lesson.id for lesson in self.lessons)
         raise CourseError(f"no lesson {lesson_id!r} in {FILE}; it lists {known}")
 
+    def level(self, lesson_id: str) -> Level:
+        """The lesson's own level, or the course's."""
+        return self.lesson(lesson_id).level or self.course.level
+
+    def at_level(self, level: Level | None) -> Course:
+        """This course with every lesson at `level`; itself when that is None."""
+        if level is None:
+            return self
+        lessons = tuple(one.model_copy(update={"level": level}) for one in self.lessons)
+        return self.model_copy(update={"lessons": lessons})
+
     @property
     def holds_helpers(self) -> bool:
         """Whether this is the engine's repository, with the package `helpers` in it; a course of data has none."""
@@ -156,6 +196,10 @@ class Course(_Table):
     def expectations(self, lesson_id: str) -> Path:
         """The expected arrays of a lesson on the cases that students see."""
         return self.expected / f"{lesson_id}.safetensors"
+
+    def sealed_answers(self, lesson_id: str) -> Path:
+        """The lesson's encrypted reference answers, which ship beside the expected arrays."""
+        return self.expected / f"{lesson_id}.answers.json"
 
     @property
     def lessons_file(self) -> Path:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from grading.course import Course, CourseError, find_root, load_course
+from grading.course import Course, CourseError, Level, find_root, load_course
 
 CourseOption = Annotated[
     Path | None,
@@ -16,6 +16,11 @@ CourseOption = Annotated[
 ]
 Lessons = Annotated[
     list[str] | None, typer.Argument(help="lesson ids, for instance 02_positional_encoding; default: all")
+]
+
+
+LevelOption = Annotated[
+    Level | None, typer.Option("--level", help="how much of each answer is blank; default: what course.toml says")
 ]
 
 
@@ -74,12 +79,13 @@ def _inside_a_course() -> bool:
 
 def bundle(
     to: Annotated[Path, typer.Option(help="the zip to write")] = Path("vitlab-students.zip"),
+    level: LevelOption = None,
     course: CourseOption = None,
 ) -> None:
     """Make the students' zip: notebooks, helpers, environment, and nothing else."""
     from grading.bundle import make_bundle
 
-    typer.echo(make_bundle(load_course(course), to))
+    typer.echo(make_bundle(load_course(course), to, level))
 
 
 def site(

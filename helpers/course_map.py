@@ -20,17 +20,21 @@ if TYPE_CHECKING:
 
 _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
+_OPTIONAL, _BLANK_PAGE = "optional", "blank page"
+_LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
+_COLOURS = {_DONE: "#1a7f37", _BEGUN: "#9a6700", _OPEN: "#6e7781"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """One question: its state, and the best score so far."""
+    """One question: its state, the best score so far, and its kind: "", "blank page" or "optional"."""
 
     question: str
     title: str
     points: float
     score: float
     tries: int
+    kind: str = ""
 
     @property
     def state(self) -> str:
@@ -41,7 +45,13 @@ class Step:
     def label(self) -> str:
         """The question and its state in words, for readers who don't see the sign."""
         words = {_DONE: "done", _BEGUN: f"begun: {self.score:g} of {self.points:g} points", _OPEN: "not begun"}
-        return f"{self.question}, {self.title}: {words[self.state]}"
+        kind = f" ({self.kind})" if self.kind else ""
+        return f"{self.question}, {self.title}{kind}: {words[self.state]}"
+
+    @property
+    def mark(self) -> str:
+        """What stands behind the question's number: "", " (blank page)" or " (optional)"."""
+        return f" ({self.kind})" if self.kind else ""
 
 
 @dataclass(frozen=True)
@@ -56,13 +66,17 @@ class LessonProgress:
 
     @property
     def done(self) -> int:
-        """How many questions are done."""
-        return sum(step.state == _DONE for step in self.steps)
+        """Questions that are done; optional ones are shown, and not counted."""
+        return sum(step.state == _DONE for step in self.counted)
+
+    @property
+    def counted(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.kind != _OPTIONAL)
 
     @property
     def share(self) -> float:
         """The same as a share of all, between 0 and 1; 0 for a lesson without questions."""
-        return self.done / len(self.steps) if self.steps else 0.0
+        return self.done / len(self.counted) if self.counted else 0.0
 
 
 @dataclass(frozen=True)
@@ -78,17 +92,17 @@ class Progress:
 
     @property
     def questions(self) -> int:
-        return sum(len(lesson.steps) for lesson in self.lessons)
+        return sum(len(lesson.counted) for lesson in self.lessons)
 
     @property
     def next(self) -> tuple[LessonProgress, Step] | None:
         """The first question that is not done."""
-        return next(((one, s) for one in self.lessons for s in one.steps if s.state != _DONE), None)
+        return next(((one, s) for one in self.lessons for s in one.counted if s.state != _DONE), None)
 
     def __repr__(self) -> str:
         lines = [self._headline()]
         for lesson in self.lessons:
-            steps = "  ".join(f"{_SIGNS[s.state]} {s.question}" for s in lesson.steps) or "to read"
+            steps = "  ".join(f"{_SIGNS[s.state]} {s.question}{s.mark}" for s in lesson.steps) or "to read"
             lines.append(f"{lesson.id[:2]} {lesson.title:<28} {lesson.minutes:>3} min   {steps}")
         return "\n".join(lines)
 
@@ -130,11 +144,14 @@ def course_map(
     titles, points = every_question(), expectations.every_question()
     found = []
     for entry in entries:
+        kinds = dict.fromkeys(entry.get("stretch", ()), _OPTIONAL)
+        kinds |= dict.fromkeys(entry.get("blank_pages", ()), _BLANK_PAGE)
         steps = tuple(
             Step(
                 question, titles[question].title if question in titles else question,
                 points[question].points if question in points else 0.0,
                 seen[question].score if question in seen else 0.0, seen[question].tries if question in seen else 0,
+                kinds.get(question, ""),
             )
             for question in entry["questions"]
         )  # fmt: skip

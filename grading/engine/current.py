@@ -44,6 +44,8 @@ def as_it_counts(outcome: SubmissionOutcome, stored: StoredGrades | None) -> Sub
 
 
 def _question(found: QuestionOutcome, cell: CellGrade, comment: str) -> QuestionOutcome:
+    if found.worth != "points" and cell.manual is None:
+        return found  # nbgrader has no maximum for it, and its extra credit is what the judge gave
     by_hand = cell.manual is not None or cell.extra is not None
     status = found.status
     if cell.waits:

@@ -7,6 +7,7 @@ same questions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 import nbformat
@@ -87,6 +88,11 @@ class BuiltLesson:
         self.notebooks: tuple[str, ...] = (lesson,)
         self.assignment: Assignment | None = None
         self._lesson, self._rubrics = lesson, rubrics
+        self._worth = {
+            c.metadata["vitlab"]["question"]: c.metadata["vitlab"].get("worth", "points")
+            for c in template.cells
+            if role_of(c) == "check"
+        }
         self._written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
 
     def judged(self, notebook: NotebookNode, stopped: Mapping[int, str]) -> tuple[Questions, tuple[str, ...]]:
@@ -94,12 +100,15 @@ class BuiltLesson:
         verdicts, suspicious = self.judge.judge_notebook(notebook, stopped)
         cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
         written = [_written(name, *determine_grade(cells[name])) for name in self._written]
-        return (*map(_question, verdicts), *written), tuple(suspicious)
+        asked = (replace(_question(v), worth=self._worth.get(v.question, "points")) for v in verdicts)
+        return (*asked, *written), tuple(suspicious)
 
     def nothing(self, reason: str) -> Questions:
         reference = self.judge.reference
         asked = [
-            QuestionOutcome(qid, self.judge.title(qid), 0.0, points, "no answer", reason)
+            QuestionOutcome(
+                qid, self.judge.title(qid), 0.0, points, "no answer", reason, worth=self._worth.get(qid, "points")
+            )
             for qid, points in reference.points.items()
         ]
         written = reference.lesson.of("written")

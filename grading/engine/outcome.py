@@ -29,6 +29,7 @@ class QuestionOutcome:
         comment: what a person wrote about the answer; "" when nothing.
         measure: what entries to a leaderboard are compared by, between 0 and 1, as the judge found it on hidden cases;
             None where the question has no such number.
+        worth: what the points count for: "points" (the total), "bonus" (on top of it), "none".
     """
 
     question: str
@@ -45,6 +46,17 @@ class QuestionOutcome:
     given_at: str = ""
     read_again: bool = False
     comment: str = ""
+    worth: str = "points"
+
+    @property
+    def counted(self) -> float:
+        """What the score adds to the total."""
+        return 0.0 if self.worth == "none" else self.score or 0.0
+
+    @property
+    def counted_max(self) -> float:
+        """What the points add to the total's maximum."""
+        return self.max if self.worth == "points" else 0.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +101,7 @@ class SubmissionOutcome:
     @property
     def earned(self) -> float:
         """Points of all questions, before the late penalty."""
-        return sum(q.score or 0.0 for q in self.questions)
+        return sum(q.counted for q in self.questions)
 
     @property
     def score(self) -> float:
@@ -98,7 +110,7 @@ class SubmissionOutcome:
 
     @property
     def max(self) -> float:
-        return sum(q.max for q in self.questions)
+        return sum(q.counted_max for q in self.questions)
 
     @property
     def max_waiting(self) -> float:

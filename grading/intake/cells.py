@@ -138,7 +138,8 @@ def slots_of(template: NotebookNode) -> list[Slot]:
     for slot in slots:
         if slot.role == "answer":
             bound = look(slot.source).binds
-            slot = replace(slot, names=(bound & asked.get(slot.question, frozenset())) or bound)
+            wanted = asked.get(slot.question, frozenset()) - {"check"}  # of a blank page only the check knows the name
+            slot = replace(slot, names=(bound & wanted) or bound or wanted)
         found.append(slot)
     return found
 

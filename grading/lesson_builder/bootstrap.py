@@ -5,7 +5,7 @@ from __future__ import annotations
 from grading.course import Settings
 
 _CELL = """\
-# Run me first: finds the course's helpers, or installs them when this runs on Colab.
+# @title Setup: run this cell first (Shift+Enter); it finds the course, or installs it on Colab
 import importlib.util
 import os
 import subprocess

@@ -13,9 +13,11 @@ _HEAD = "# The course's lessons in order. Written by `vitlab build` from course.
 
 
 def course_map_entries(course: Course) -> list[dict[str, Any]]:
-    """The lessons in order: id, title, minutes, and the questions in the order in which they are asked."""
+    """The lessons in order: id, title, minutes, the questions in the order in which they are asked, and the kind of
+    those that are blank pages or stretch questions."""
     return [
         {"id": one.id, "title": one.title, "minutes": one.minutes, "questions": _questions(course, one.id)}
+        | _optional(course, one.id)
         for one in course.lessons
     ]
 
@@ -28,6 +30,15 @@ def course_map_text(course: Course) -> str:
 def _questions(course: Course, lesson_id: str) -> list[str]:
     source = course.source(lesson_id)
     return list(read_source(source).checks()) if source.is_file() else []
+
+
+def _optional(course: Course, lesson_id: str) -> dict[str, list[str]]:
+    """The lesson's blank pages and stretch questions, where there are some."""
+    source = course.source(lesson_id)
+    answers = read_source(source).of("answer") if source.is_file() else []
+    kinds = {"blank_pages": "blank-page", "stretch": "stretch"}
+    found = {name: [c.question for c in answers if c.kind_of_question == kind] for name, kind in kinds.items()}
+    return {name: questions for name, questions in found.items() if questions}
 
 
 def write_course_map(course: Course) -> None:

@@ -17,6 +17,7 @@ from grading.judging.reference import load_reference
 from grading.lesson_builder.author_errors import require_questions
 from grading.lesson_builder.expectations import differences, public_expectations
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook, without_outputs
+from grading.lesson_builder.sealed_answers import sealed_drift, write_sealed
 from grading.lesson_source.source import LessonError, LessonSource, read_source
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary, load_assignment, notebooks_of
 from grading.nbgrader_plugin.release import student_notebook
@@ -47,10 +48,12 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
     path = course.solution_notebook(lesson_id)
     source = read_source(course.source(lesson_id))
     require_questions(course, source)
-    solution = solution_notebook(source, course.course)
+    solution = _solution(course, source)
     expectations = course.expectations(lesson_id)
     expectations.parent.mkdir(parents=True, exist_ok=True)
     _write_if_changed(course, lesson_id, expectations)
+    sealed = course.sealed_answers(lesson_id)
+    write_sealed(load_reference(course.source(lesson_id), course.bank(lesson_id)), sealed)
     seconds = 0.0
     if execute:
         seconds = _execute(solution, path, source)
@@ -60,7 +63,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
     for target, notebook in ((path, solution), (course.student_notebook(lesson_id), student)):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(nbformat.writes(notebook) + "\n", "utf-8")
-    return Built(lesson_id, (path, course.student_notebook(lesson_id), expectations), seconds)
+    return Built(lesson_id, (path, course.student_notebook(lesson_id), expectations, sealed), seconds)
 
 
 def drift(course: Course, lesson_id: str) -> list[str]:
@@ -68,7 +71,7 @@ def drift(course: Course, lesson_id: str) -> list[str]:
     course.activate()
     if is_ordinary(course, lesson_id):
         return _drift_ordinary(course, lesson_id)
-    solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
+    solution = _solution(course, read_source(course.source(lesson_id)))
     wanted = {
         course.solution_notebook(lesson_id): solution,
         course.student_notebook(lesson_id): student_notebook(solution, lesson_id),
@@ -83,8 +86,19 @@ def drift(course: Course, lesson_id: str) -> list[str]:
     path = course.expectations(lesson_id)
     if not path.exists():
         return [*found, f"{path.relative_to(course.root)} is missing"]
-    new = public_expectations(load_reference(course.source(lesson_id), course.bank(lesson_id)))
+    reference = load_reference(course.source(lesson_id), course.bank(lesson_id))
+    new = public_expectations(reference)
+    found += sealed_drift(reference, course.sealed_answers(lesson_id))
     return found + [f"{path.relative_to(course.root)}: {d}" for d in differences(read_expectations(path), new)]
+
+
+def student_notebook_at(course: Course, lesson_id: str) -> NotebookNode:
+    """The student notebook as the source builds it at the lesson's level."""
+    return student_notebook(_solution(course, read_source(course.source(lesson_id))), lesson_id)
+
+
+def _solution(course: Course, source: LessonSource) -> NotebookNode:
+    return solution_notebook(source, course.course, course.level(source.id))
 
 
 def ordinary_release(course: Course, lesson_id: str) -> dict[Path, bytes]:

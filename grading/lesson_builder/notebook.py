@@ -9,10 +9,13 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grading.course import Settings
+from grading.course import Level, Settings, Worth
 from grading.intake.code_analysis import look
 from grading.lesson_builder.bootstrap import bootstrap_cell, with_colab_link
-from grading.lesson_source.source import Cell, LessonSource
+from grading.lesson_builder.folding import METADATA as FOLDED
+from grading.lesson_builder.folding import folded_source
+from grading.lesson_builder.prose import ProseError, prose_at
+from grading.lesson_source.source import Cell, LessonError, LessonSource
 
 
 def write_here(question: str) -> str:
@@ -20,8 +23,13 @@ def write_here(question: str) -> str:
     return f"*Your answer to {question}: write it here, in place of this line.*"
 
 
-def solution_notebook(lesson: LessonSource, settings: Settings) -> NotebookNode:
-    """The solution notebook without outputs."""
+def solution_notebook(lesson: LessonSource, settings: Settings, level: Level | None = None) -> NotebookNode:
+    """The solution notebook without outputs, which holds the student's texts at `level`; default: the course's.
+
+    Raises:
+        LessonError: a marker in the prose can't be understood.
+    """
+    level = level or settings.level
     numbers: Counter[str] = Counter()
     written = ""
     cells = []
@@ -29,12 +37,15 @@ def solution_notebook(lesson: LessonSource, settings: Settings) -> NotebookNode:
         if cell.role == "written":
             written = cell.question
         identity = _identity(cell, numbers, written)
-        cells.append(_node(cell, identity, lesson, settings))
+        try:
+            cells.append(_node(cell, identity, lesson, settings, level))
+        except ProseError as error:
+            raise LessonError(f"{lesson.path}:{cell.line + error.line}: {error}") from None
     notebook = new_notebook(cells=cells)
     notebook.metadata = NotebookNode(
         kernelspec={"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         language_info={"name": "python"},
-        vitlab={"lesson": lesson.id},
+        vitlab={"lesson": lesson.id} | ({} if level is Level.guided else {"level": level.value}),
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
@@ -55,8 +66,9 @@ def _identity(cell: Cell, numbers: Counter[str], written: str) -> str:
     return f"{name}-{numbers[name]:02d}"
 
 
-def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -> NotebookNode:
-    source = cell.source
+def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings, level: Level) -> NotebookNode:
+    text = prose_at(cell.source, level, lesson) if cell.kind == "markdown" else cell.source
+    source = folded_source(text, cell.fold) if cell.fold else text
     if cell.role == "bootstrap":
         source = bootstrap_cell(settings)
     source = with_colab_link(source, settings, f"solutions/{lesson.id}/{lesson.id}.ipynb")
@@ -66,16 +78,25 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -
     if cell.question:
         vitlab["question"] = cell.question
     if cell.blanked:
-        vitlab["student"] = cell.blanked.student
+        vitlab["student"] = cell.blanked.texts[level]
+    worth = settings.worth(cell.kind_of_question)
+    if cell.kind_of_question:
+        vitlab |= {"kind": cell.kind_of_question, "worth": worth.value}
+        if cell.role == "check":
+            vitlab["points"] = cell.points
+    if cell.fold:
+        vitlab["fold"] = cell.fold
     if cell.role == "written":
         vitlab["student"] = write_here(cell.question)
-    shown = with_colab_link(cell.source, settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb")
-    if cell.source != shown:
+    shown = with_colab_link(text, settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb")
+    if text != shown:
         vitlab["student"] = shown
     node.metadata["vitlab"] = vitlab
     if cell.role in ("rubric", "solution"):
         node.metadata["tags"] = [cell.role]
-    grader = _nbgrader(cell, identity)
+    if cell.fold or cell.role == "bootstrap":
+        node.metadata |= nbformat.from_dict(FOLDED)
+    grader = _nbgrader(cell, identity, worth)
     if grader:
         node.metadata["nbgrader"] = grader
     if cell.role in ("bootstrap", "setup", "check"):
@@ -84,12 +105,13 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings) -
     return node
 
 
-def _nbgrader(cell: Cell, identity: str) -> dict[str, Any] | None:
+def _nbgrader(cell: Cell, identity: str, worth: Worth) -> dict[str, Any] | None:
     base = {"grade_id": identity, "schema_version": 3, "task": False}
     if cell.role == "answer":
         return base | {"grade": False, "solution": True, "locked": False}
     if cell.role == "check":
-        return base | {"grade": True, "solution": False, "locked": True, "points": cell.points}
+        points = cell.points if worth is Worth.points else 0  # nbgrader's maximum: what is on top doesn't raise it
+        return base | {"grade": True, "solution": False, "locked": True, "points": points}
     if cell.role == "written":
         return base | {"grade": True, "solution": True, "locked": False, "points": cell.points}
     if cell.role in ("bootstrap", "setup"):

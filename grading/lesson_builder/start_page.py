@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from grading.course import Course
 from grading.lesson_builder.course_map import course_map_entries
+from grading.lesson_builder.glossary import read_glossary
 from grading.lesson_builder.notebook import without_outputs
 from helpers.course_map import Progress, course_map
 
@@ -21,7 +22,8 @@ _TEXT = """\
 
 - A blank is written `___`. Fill it, then run its cell and the check below it with Shift+Enter.
 - The card says what is right and what is not, and has a hint for the mistake you made.
-- To hand a lesson in: `submit("{first}")` in the last cell, or `python -m helpers submit {first}` in a terminal."""
+- To hand a lesson in: `submit("{first}")` in the last cell, or `python -m helpers submit {first}` in a terminal.
+- When a check is green, `show_answer("Q1")` shows the course's answer and other right ones."""
 
 _MAP = """\
 # Run me (Shift+Enter) to see what you have done so far.
@@ -42,10 +44,13 @@ def start_page(course: Course) -> NotebookNode:
     first = course.lessons[0].id.partition("_")[0]
     minutes = sum(lesson.minutes for lesson in course.lessons)
     count = len(course.lessons)
+    terms = len(read_glossary(course))
     text = _TEXT.format(
         title=course.course.title, lessons=f"{count} lessons" if count > 1 else "One lesson",
         hours=max(1, round(minutes / 60)), first=first,
     )  # fmt: skip
+    if terms:
+        text += f"\n- [Glossary](glossary.ipynb): {terms} terms, each with the lesson that defines it."
     untouched = Progress(course_map(entries, {}, course.root / "notebooks"), place="")
     shown = new_output(
         "execute_result", execution_count=None,

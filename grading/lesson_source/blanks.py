@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 _LINE = re.compile(r"#\s*BLANK\s*$")
 _PART = re.compile(r"#\s*BLANK:\s*(.+?)\s*(?=#\s*BLANK:|$)")
-_BEGIN = re.compile(r"#\s*BEGIN BLANK\s*$")
-_END = re.compile(r"#\s*END BLANK\s*$")
+BEGIN_MARKER = re.compile(r"#\s*BEGIN BLANK\s*$")
+END_MARKER = re.compile(r"#\s*END BLANK\s*$")
 _ANY = re.compile(r"#.*\bBLANKS?\b")
 
 
@@ -25,11 +25,12 @@ class BlankError(ValueError):
 
 @dataclass(frozen=True)
 class Blanked:
-    """Both texts of an answer cell, and every piece of text that was hidden."""
+    """Both texts of an answer cell, every piece of text that was hidden, and how many lines each region hid."""
 
     solution: str
     student: str
     hidden: tuple[str, ...]
+    regions: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,25 @@ def make_blanks(source: str) -> Blanked:
     hide: list[_Edit] = []
     strip: list[_Edit] = []
     hidden: list[str] = []
+    regions: list[int] = []
     opened = 0
     for comment in comments:
         row, text = comment.start[0], comment.string
         own_line = lines[row - 1].lstrip().startswith("#")
         at = offsets[row - 1] + comment.start[1]
-        if _BEGIN.fullmatch(text):
+        if BEGIN_MARKER.fullmatch(text):
             if opened:
                 raise BlankError(row, f"BEGIN BLANK inside the region begun on line {opened}")
             if not own_line:
                 raise BlankError(row, "BEGIN BLANK stands on a line of its own")
             opened = row
-        elif _END.fullmatch(text):
+        elif END_MARKER.fullmatch(text):
             if not opened:
                 raise BlankError(row, "END BLANK without a BEGIN BLANK")
             edit, pieces = _region(tree, lines, offsets, opened, row)
             hide.append(edit)
             hidden += pieces
+            regions.append(len(pieces))
             strip += [_whole_line(offsets, lines, opened), _whole_line(offsets, lines, row)]
             opened = 0
         elif _ANY.match(text):
@@ -103,7 +106,7 @@ def make_blanks(source: str) -> Blanked:
             ast.parse(text)
         except SyntaxError as error:
             raise BlankError(error.lineno or 1, f"the {name} text does not parse after blanking: {error}") from None
-    return Blanked(solution, student, tuple(hidden))
+    return Blanked(solution, student, tuple(hidden), tuple(regions))
 
 
 def _line_offsets(source: str) -> list[int]:
@@ -178,9 +181,14 @@ def _region(tree: ast.Module, lines: list[str], offsets: list[int], begin: int, 
         raise BlankError(begin, "an empty region: nothing stands between BEGIN BLANK and END BLANK")
     _inside_definition(tree, begin + 1)
     indent = lines[begin - 1][: len(lines[begin - 1]) - len(lines[begin - 1].lstrip())]
-    size = f"about {len(code)} lines" if len(code) > 1 else "1 line"
-    text = f"{indent}# Your code here ({size}).\n{indent}___\n"
-    return _Edit(offsets[begin - 1], offsets[end], text), [line.strip() for line in code]
+    edit = _Edit(offsets[begin - 1], offsets[end], blank_text(indent, len(code)))
+    return edit, [line.strip() for line in code]
+
+
+def blank_text(indent: str, size: int) -> str:
+    """What stands in the place of `size` lines of code."""
+    about = f"about {size} lines" if size > 1 else "1 line"
+    return f"{indent}# Your code here ({about}).\n{indent}___\n"
 
 
 def _inside_definition(tree: ast.Module, row: int) -> None:

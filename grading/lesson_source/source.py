@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import jupytext
 
-from grading.lesson_source.blanks import Blanked, BlankError, make_blanks
+from grading.lesson_source.blanks import BlankError
+from grading.lesson_source.levels import Levelled, make_blank_page, make_levels
 
 CODE_ROLES = ("bootstrap", "setup", "answer", "check", "solution")
 TEXT_ROLES = ("written", "rubric", "solution")
+KINDS = ("", "blank-page", "stretch")
+FOLDS = ("", "read", "skip")
 _FOR_TOOLS = re.compile(r"[ \t]*#\s*(?:fmt: (?:skip|on|off)|noqa\b.*|type: ignore\b.*)$", re.MULTILINE)
 _QUESTION = re.compile(r"[QW]\d+[a-z]?")
 
@@ -24,7 +27,15 @@ class LessonError(Exception):
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of the source. `line` is that of its ``# %%``; `role` is "" for prose and demonstrations."""
+    """One cell of the source.
+
+    Attributes:
+        line: that of its ``# %%``.
+        role: "" for prose and demonstrations.
+        blanked: an answer's text at each level.
+        kind_of_question: of an answer or a check: "", "blank-page" or "stretch".
+        fold: "read" or "skip" for code that is shown folded.
+    """
 
     line: int
     kind: str
@@ -32,8 +43,10 @@ class Cell:
     role: str = ""
     question: str = ""
     points: float = 0.0
-    blanked: Blanked | None = None
+    blanked: Levelled | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    kind_of_question: str = ""
+    fold: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,6 +63,10 @@ class LessonSource:
     @property
     def points(self) -> float:
         return sum(cell.points for cell in self.cells)
+
+    def kind_of(self, question: str) -> str:
+        """ "" for an ordinary question, "blank-page" or "stretch"."""
+        return next((c.kind_of_question for c in self.of("answer") if c.question == question), "")
 
     def checks(self) -> dict[str, tuple[Cell, ast.expr]]:
         """Question id to its check cell and the expression that is checked."""
@@ -73,7 +90,8 @@ def read_source(path: Path) -> LessonSource:
     cells = tuple(_cell(path, line, raw) for line, raw in zip(starts, notebook.cells, strict=True))
     lesson = LessonSource(path.stem, path, cells)
     _validate(lesson)
-    return lesson
+    kinds = {cell.question: cell.kind_of_question for cell in lesson.of("answer")}
+    return replace(lesson, cells=tuple(replace(c, kind_of_question=kinds.get(c.question, "")) for c in lesson.cells))
 
 
 def _cell(path: Path, line: int, raw: Any) -> Cell:
@@ -100,13 +118,18 @@ def _cell(path: Path, line: int, raw: Any) -> Cell:
             raise LessonError(f"{path}:{line}: {question}'s {role} cell needs points=… above 0, found {points!r}")
     elif points is not None:
         raise LessonError(f"{path}:{line}: points belong on a check or written cell")
+    kind, fold = str(options.pop("kind", "")), str(options.pop("fold", ""))
+    if kind not in KINDS or (kind and role != "answer"):
+        raise LessonError(f'{path}:{line}: kind={kind!r}: an answer cell may have kind="blank-page" or kind="stretch"')
+    if fold not in FOLDS or (fold and (raw.cell_type != "code" or role not in ("", "setup", "solution"))):
+        raise LessonError(f'{path}:{line}: fold={fold!r}: a demonstration or setup may have fold="read" or fold="skip"')
     blanked = None
     source = raw.source
     if raw.cell_type == "code":
         source = _FOR_TOOLS.sub("", source)  # what our formatter needs and no reader
     if role == "answer":
         try:
-            blanked = make_blanks(source)
+            blanked = make_blank_page(source) if kind == "blank-page" else make_levels(source)
         except BlankError as error:
             raise LessonError(f"{path}:{line + error.line}: {error}") from None
         if not re.match(rf"# {question}\b", raw.source):
@@ -115,7 +138,7 @@ def _cell(path: Path, line: int, raw: Any) -> Cell:
     elif raw.cell_type == "code" and re.search(r"#\s*(BEGIN |END )?BLANK\b", raw.source):
         where = next(n for n, text in enumerate(raw.source.splitlines(), 1) if "BLANK" in text)
         raise LessonError(f"{path}:{line + where}: a blank outside an answer cell")
-    return Cell(line, raw.cell_type, source, role, question, float(points or 0), blanked, options)
+    return Cell(line, raw.cell_type, source, role, question, float(points or 0), blanked, options, kind, fold)
 
 
 def _validate(lesson: LessonSource) -> None:

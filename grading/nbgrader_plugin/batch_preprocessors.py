@@ -8,8 +8,9 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.preprocessors import SaveAutoGrades, SaveCells
+from nbgrader.preprocessors import SaveCells
 
+from grading.nbgrader_plugin.extra_credit import SaveScores
 from grading.nbgrader_plugin.late_penalty import LatePenalties
 
 
@@ -36,7 +37,7 @@ class SubmissionCells:
         return cells[name]
 
 
-class BatchSaveAutoGrades(SaveAutoGrades):
+class BatchSaveAutoGrades(SaveScores):
     """nbgrader's, on a gradebook that is open already."""
 
     def save(self, gradebook: SubmissionCells, notebook: NotebookNode, lesson: str, student: str) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader import api
 from nbgrader.api import Gradebook
-from nbgrader.preprocessors import SaveAutoGrades
 
 from grading.nbgrader_plugin.answers import answers_of
+from grading.nbgrader_plugin.extra_credit import SaveScores
 from grading.nbgrader_plugin.grader_log import quietly
 from grading.nbgrader_plugin.hand_scores import (
     CellHistory,
@@ -32,10 +32,10 @@ def record_unseen(db: Any, lesson: str, students: Sequence[str]) -> None:
     known = histories(db, lesson, students)
     held: dict[tuple[str, str], HandScore] = {}
     grade, comment = api.Grade, api.Comment
-    for student, name, score, extra in db.execute(
-        joined(grade, lesson, students, grade.manual_score, grade.extra_credit)
+    for student, name, score, extra, most in db.execute(
+        joined(grade, lesson, students, grade.manual_score, grade.extra_credit, grade.max_score)
     ):
-        held[student, name] = HandScore("", score, extra)
+        held[student, name] = HandScore("", score, extra if most else None)  # of a bonus question it is the judge's
     for student, name, text in db.execute(joined(comment, lesson, students, comment.manual_comment)):
         held[student, name] = replace(held.get((student, name), HandScore("")), comment=text or None)
     for (student, name), found in held.items():
@@ -95,12 +95,14 @@ def _put(history: CellHistory, grade: api.Grade | None, comment: api.Comment | N
         comment.manual_comment = given.comment
     if grade is None:
         return
-    grade.manual_score, grade.extra_credit = given.score, given.extra
+    grade.manual_score = given.score
+    if grade.max_score:  # a bonus question has none: its extra credit is what the judge gave
+        grade.extra_credit = given.extra
     unscored = grade.auto_score is None and grade.manual_score is None
     grade.needs_manual_grade = unscored or history.read_again or (doubtful and given.score is not None)
 
 
-class SaveGrades(SaveAutoGrades):
+class SaveGrades(SaveScores):
     """In `nbgrader autograde`: nbgrader's own step, and then what persons gave for these answers."""
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:

@@ -14,6 +14,7 @@ from pygments.formatters import HtmlFormatter
 
 from grading.course import Course, CourseError, Lesson
 from grading.lesson_builder.bootstrap import badge
+from grading.lesson_builder.glossary import read_glossary
 from grading.lesson_source.source import read_source
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from grading.site.execute import executed, kept, released
@@ -81,7 +82,8 @@ def make_site(course: Course, out: Path, *, execute: bool = True, lessons: Seque
         rendered[lesson.id] = render(notebook, lesson.id)
     entries = [_entry(course, lesson, rendered[lesson.id]) for lesson in chosen]
     environment = _environment()
-    common: dict[str, Any] = {"course": course.course, "entries": entries}
+    terms = read_glossary(course)
+    common: dict[str, Any] = {"course": course.course, "entries": entries, "terms": terms}
     page = environment.get_template("lesson.html.j2")
     for before, entry, after in zip((None, *entries), entries, (*entries[1:], None), strict=False):
         one = rendered[entry.id]
@@ -95,6 +97,9 @@ def make_site(course: Course, out: Path, *, execute: bool = True, lessons: Seque
             _write(out / path, data)
     minutes = sum(entry.minutes for entry in entries)
     _write(out / "index.html", environment.get_template("index.html.j2").render(**common, minutes=minutes))
+    if terms:
+        pages = {entry.number: entry.href for entry in entries}
+        _write(out / "glossary.html", environment.get_template("glossary.html.j2").render(**common, pages=pages))
     _write(out / "assets" / "site.css", (_HERE / "site.css").read_text("utf-8") + _code_colours())
     _write(out / "assets" / "site.js", (_HERE / "site.js").read_text("utf-8"))
     _write(out / "assets" / "search-index.js", search_index([(e.href, rendered[e.id].sections) for e in entries]))

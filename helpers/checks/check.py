@@ -16,6 +16,7 @@ from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
 from helpers.checks.sealed import SealedQuestion, handed_in
+from helpers.checks.show_answer import remember_solved
 from helpers.checks.undefined_names import EXAM_SEED, LABEL, NotThere
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
 from helpers.checks.wire_format import MIME, Answer, Arrays, Failure, encode
@@ -61,6 +62,7 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     if absent and verdict.status != "not started":
         verdict = replace(verdict, notes=(*verdict.notes, in_words(absent)))
     _status[question.id] = verdict.status
+    remember_solved(question.id, answer, passed=verdict.passed)
     _remember(question.id, answer, verdict)
     picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))
     return Result(verdict, picture)

@@ -1,4 +1,4 @@
-"""Lesson 05's drawings: who looks at whom, on the image itself or as a matrix, beside the target."""
+"""Lesson 05's drawings: attention weights, on the image itself or as a matrix, beside the target."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def show_looks(
 ) -> None:  # fmt: skip
     """Draw an image (c, h, w), and beside it what each map (n,) says about its patches, brighter for more.
 
+    A map without negative values is drawn from 0 to its largest value, so that uniform weights are bright, not dark.
+
     Args:
         grid: rows and columns of patches, n of them.
-        token: the patch that asks; it is framed in every panel.
+        token: the patch that attends; it is framed in every panel.
         side: of one panel, in inches.
     """
     picture, fields = to_picture(image), {title: to_numpy(values).reshape(grid) for title, values in maps.items()}
@@ -31,9 +33,10 @@ def show_looks(
         fig, axes = figure(side + 0.3, width=side * (1 + len(fields)) + 0.1, columns=1 + len(fields), squeeze=False)
         left, *right = axes.flat
         left.imshow(picture, cmap="gray", vmin=0, vmax=1, extent=_extent(grid))
-        left.set_title("image" if token is None else f"patch {token} asks", fontsize=9)
+        left.set_title("image" if token is None else f"patch {token} attends", fontsize=9)
         for ax, (title, field) in zip(right, fields.items(), strict=True):
-            ax.imshow(field, cmap="viridis", extent=_extent(grid))
+            low = 0.0 if np.min(field) >= 0 else None
+            ax.imshow(field, cmap="viridis", extent=_extent(grid), vmin=low)
             ax.set_title(title, fontsize=9)
         for ax in axes.flat:
             _frame(ax, grid, token)
@@ -53,9 +56,9 @@ def _frame(ax: Axes, grid: tuple[int, int], token: int | None) -> None:
     ax.spines[:].set_visible(False)
 
 
-def show_matrices(panels: Sequence[tuple[str, object]], ylabel: str = "token that asks", xlabel: str = "token asked",
+def show_matrices(panels: Sequence[tuple[str, object]], ylabel: str = "query token", xlabel: str = "key token",
                   alt: str | None = None) -> None:  # fmt: skip
-    """Draw matrices (n, m) side by side, each on a scale of its own: rows ask, columns are asked."""
+    """Draw matrices (n, m) side by side, each on a scale of its own: rows are queries, columns are keys."""
     arrays = [(title, to_numpy(matrix).astype(float)) for title, matrix in panels]
     few = len(arrays) < 3
     side = 2.7 if few else (WIDTH - 0.2) / len(arrays)
@@ -73,7 +76,8 @@ def show_matrices(panels: Sequence[tuple[str, object]], ylabel: str = "token tha
             ax.set_title(title, fontsize=9.5)
             if few:
                 add_bar(image, ax)
-    show(fig, alt or f"Matrices side by side, rows ask and columns are asked: {', '.join(t for t, _ in arrays)}.")
+    names = ", ".join(title for title, _ in arrays)
+    show(fig, alt or f"Matrices side by side, rows are queries and columns are keys: {names}.")
 
 
 def show_powers(

@@ -24,6 +24,8 @@
 # - compare recurrence, convolution and attention by sequential operations, path length, memory and time;
 # - say when to choose a CNN.
 #
+# {{questions}}
+#
 # | in the lectures | here | in the papers |
 # |---|---|---|
 # | locality, translation invariance | locality, translation equivariance and invariance | inductive bias |

@@ -24,6 +24,8 @@
 # - find a scrambled cut that has the right shape;
 # - choose a patch size and state what it costs.
 #
+# {{questions}}
+#
 # | in the lectures | here | in timm | in the ViT paper |
 # |---|---|---|---|
 # | `patch_size` | `patch_size`, letter `p` | `patch_size` | $P$ |

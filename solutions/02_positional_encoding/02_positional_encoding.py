@@ -26,6 +26,8 @@
 # - explain why a shift of positions is a rotation, and why sine and cosine come in pairs;
 # - choose between one line, rows and columns, and a learned position embedding.
 #
+# {{questions}}
+#
 # | in the lectures | here | in timm | in the papers |
 # |---|---|---|---|
 # | `getPositionEncoding(seq_len, d, n)` | the same | `build_sincos2d_pos_embed` | $PE_{(pos, 2i)}$ |

@@ -24,6 +24,8 @@
 # - say how much of a patch a token keeps;
 # - explain why the order of pixels inside a patch is free and the order of patches is not.
 #
+# {{questions}}
+#
 # | in the lectures | here | in timm | in the ViT paper |
 # |---|---|---|---|
 # | `PatchEmbedding(in_channels, patch_size, emb_size, img_size)` | the same | `PatchEmbed` | $E$ |

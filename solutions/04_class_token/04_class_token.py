@@ -24,6 +24,8 @@
 # - add learned or sinusoidal positions, for the right number of tokens and along the right axis;
 # - answer "class token or mean?" with measurements.
 #
+# {{questions}}
+#
 # | in the lectures | here | in timm | in the papers |
 # |---|---|---|---|
 # | `cls_token` | `cls_token` | `cls_token` | $x_\text{class}$ |

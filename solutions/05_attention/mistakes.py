@@ -1,5 +1,6 @@
 """Lesson 05: what students really write, right in unusual ways and wrong in usual ones."""
 
+import itertools
 import math
 
 import numpy as np
@@ -9,7 +10,7 @@ from einops import einsum as einsum_by_name
 from einops import rearrange
 from torch import nn
 
-from grading.judging.bank import edited, mistake, right
+from grading.judging.bank import edited, mistake, reference, right
 
 # --- Q5a, right ------------------------------------------------------------------------------------------------------
 
@@ -1813,3 +1814,215 @@ class QuestionsAdded(nn.Module):
         q, k, v = (rearrange(t, "b n (h d) -> b h n d", h=self.num_heads) for t in (q, k, v))
         out = F.scaled_dot_product_attention(q, k, v)
         return x + self.projection(rearrange(out, "b h n d -> b n (h d)"))
+
+
+# --- Q5d, the blank page ---------------------------------------------------------------------------------------------
+
+
+@reference("Q5d")
+def every_layout(case):
+    """Output and input gradient for every order in which rows may act as queries, keys, values and projection."""
+    d, h = case["emb_size"], case["num_heads"]
+    blocks = torch.from_numpy(case["rows"]).double().reshape(4, d, d)
+    fused = blocks[:3].reshape(3 * d, d)
+    by_head = rearrange(fused, "(h three k) d -> three (h k) d", h=h, three=3)
+    by_number = rearrange(fused, "(h k three) d -> three (h k) d", h=h, three=3)
+    late = rearrange(blocks[1:].reshape(3 * d, d), "(h three k) d -> three (h k) d", h=h, three=3)
+    layouts = [blocks[list(order)] for order in itertools.permutations(range(4))]
+    layouts += [layout.mT for layout in layouts]
+    for three, last in ((by_head, blocks[3]), (by_number, blocks[3]), (late, blocks[0])):
+        layouts += [torch.stack([*three[list(o)], last]) for o in itertools.permutations(range(3))]
+    mask = torch.from_numpy(case["mask"]) if "mask" in case else None
+    outs, slopes = [], []
+    for q, k, v, o in layouts:
+        x = torch.from_numpy(case["x"]).double().requires_grad_()
+        parts = [rearrange(x @ w.T, "b n (h k) -> b h n k", h=h) for w in (q, k, v)]
+        out = rearrange(F.scaled_dot_product_attention(*parts, mask), "b h n k -> b n (h k)") @ o.T
+        outs.append(out.detach())
+        slopes.append(torch.autograd.grad((out * torch.from_numpy(case["aim"]).double()).sum(), x)[0])
+    return {"ways": torch.stack(outs).float().numpy(), "slopes": torch.stack(slopes).float().numpy()}
+
+
+@right("Q5d")
+class OneFusedLayer(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "b n (three h d) -> three b h n d", three=3, h=self.heads)
+        return self.proj(F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2).flatten(2))
+
+
+@right("Q5d")
+class OneModulePerHead(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        d = emb_size // num_heads
+        self.heads = nn.ModuleList(
+            nn.ModuleList(nn.Linear(emb_size, d, bias=False) for _ in range(3)) for _ in range(num_heads)
+        )
+        self.out = nn.Linear(emb_size, emb_size, bias=False)
+
+    def forward(self, x, mask=None):
+        parts = []
+        for query, key, value in self.heads:
+            scores = query(x) @ key(x).mT / math.sqrt(query.out_features)
+            if mask is not None:
+                scores = scores.masked_fill(~mask, -math.inf)
+            parts.append(scores.softmax(-1) @ value(x))
+        return self.out(torch.cat(parts, -1))
+
+
+@right("Q5d")
+class PlainParameters(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        for name in ("wo", "wv", "wk", "wq"):
+            setattr(self, name, nn.Parameter(torch.randn(emb_size, emb_size) / emb_size**0.5))
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(x @ w, "b n (h d) -> b h n d", h=self.h) for w in (self.wq, self.wk, self.wv))
+        scores = torch.einsum("bhqd, bhkd -> bhqk", q, k) * q.shape[-1] ** -0.5
+        scores = scores if mask is None else torch.where(mask, scores, torch.finfo(scores.dtype).min)
+        return rearrange(scores.softmax(-1) @ v, "b h n d -> b n (h d)") @ self.wo
+
+
+@right("Q5d")
+class InterleavedInEachHead(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.c_attn = nn.Linear(emb_size, 3 * emb_size)
+        self.c_proj = nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.c_attn(x), "b n (h three d) -> three b h n d", three=3, h=self.h)
+        return self.c_proj(rearrange(F.scaled_dot_product_attention(q, k, v, mask), "b h n d -> b n (h d)"))
+
+
+@mistake(
+    "Q5d",
+    hint="Your scores are divided by the square root of the whole width. A score sums over the width of one head only.",
+)
+class memory_scaled_by_whole_width(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        scores = q @ k.mT / x.shape[-1] ** 0.5
+        scores = scores if mask is None else scores.masked_fill(~mask, -1e9)
+        return self.o(rearrange(scores.softmax(-1) @ v, "b h n d -> b n (h d)"))
+
+
+@mistake("Q5d", hint="Your scores are not scaled. Dot products of vectors of width d have a spread of √d.")
+class memory_without_scale(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        scores = q @ k.mT
+        scores = scores if mask is None else scores.masked_fill(~mask, -1e9)
+        return self.o(rearrange(scores.softmax(-1) @ v, "b h n d -> b n (h d)"))
+
+
+@mistake(
+    "Q5d",
+    hint="Your weights add up to 1 over the queries. Each query has one unit of weight to divide among the keys: over "
+    "which axis must the softmax run?",
+)
+class memory_softmax_over_queries(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        scores = scores if mask is None else scores.masked_fill(~mask, -1e9)
+        return self.o(rearrange(scores.softmax(-2) @ v, "b h n d -> b n (h d)"))
+
+
+@mistake(
+    "Q5d",
+    hint="The heads are joined by a reshape alone, so a token receives numbers of other tokens. Which two axes must "
+    "change places before the reshape?",
+)
+class memory_joined_without_move(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        scores = scores if mask is None else scores.masked_fill(~mask, -1e9)
+        return self.o((scores.softmax(-1) @ v).reshape(x.shape))
+
+
+@mistake("Q5d", hint="Your mask is read the other way round: here True means that a key may be attended to.")
+class memory_mask_inverted(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        scores = scores if mask is None else scores.masked_fill(mask, -1e9)
+        return self.o(rearrange(scores.softmax(-1) @ v, "b h n d -> b n (h d)"))
+
+
+@mistake(
+    "Q5d",
+    hint="Your mask acts after the softmax: the remaining weights no longer add up to 1. Forbid a key before the "
+    "softmax, by its score.",
+)
+class memory_mask_after_softmax(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        q, k, v = (rearrange(f(x), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+        weights = weights if mask is None else weights * mask
+        return self.o(rearrange(weights @ v, "b h n d -> b n (h d)"))
+
+
+@mistake(
+    "Q5d",
+    hint="The layers are right and the heads are cut out of the tokens, not out of the width: a reshape to "
+    "(b, h, n, d) has the right shape and the wrong content.",
+)
+class memory_heads_of_tokens(nn.Module):
+    def __init__(self, emb_size, num_heads):
+        super().__init__()
+        self.h = num_heads
+        self.q, self.k = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.v, self.o = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, mask=None):
+        b, n, e = x.shape
+        q, k, v = (f(x).reshape(b, self.h, n, e // self.h) for f in (self.q, self.k, self.v))
+        scores = q @ k.mT / q.shape[-1] ** 0.5
+        scores = scores if mask is None else scores.masked_fill(~mask, -1e9)
+        return self.o(rearrange(scores.softmax(-1) @ v, "b h n d -> b n (h d)"))

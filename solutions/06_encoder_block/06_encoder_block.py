@@ -21,6 +21,15 @@
 # - write layer norm by hand, to the last digit of PyTorch's;
 # - count the parameters of any ViT on the back of an envelope;
 # - tell pre-norm from post-norm in a drawing, in code, and in a training curve.
+#
+# {{questions}}
+#
+# {{names: lecture L2}}
+# `ResidualAdd(fn)` | `ResidualAdd(fn)` | `x + …` in `Block.forward` | $x + \mathrm{Sublayer}(x)$
+# `FeedForwardBlock(expansion)` | `FeedForwardBlock(expansion)` | `Mlp`, `mlp_ratio` | FFN, MLP
+# `TransformerEncoderBlock` | `TransformerEncoderBlock` | `Block` | encoder layer
+# `drop_p`, `forward_drop_p` | the same | `proj_drop` | $P_{drop}$
+# {{end}}
 
 # %% tags=["bootstrap"]
 
@@ -912,6 +921,50 @@ if ready("Q7b"):
     noisy, x = TransformerEncoderBlock(drop_p=0.1), torch.randn(1, 4, 64)
     print("training, twice the same:", torch.equal(noisy(x), noisy(x)))
     print("eval,     twice the same:", torch.equal(noisy.eval()(x), noisy(x)))
+
+# %% [markdown]
+# ## Stretch: RMSNorm
+#
+# **RMSNorm** (root-mean-square normalisation; Zhang and Sennrich, NeurIPS 2019) is layer normalisation without the
+# mean and without the bias. Each token is divided by its root mean square, and each dimension has a learned factor:
+#
+# $$\mathrm{RMSNorm}(x) = w \odot \frac{x}{\sqrt{\frac{1}{d}\sum_i x_i^2 + \epsilon}}$$
+#
+# Most language models since 2023 and several newer ViTs use it: it is cheaper, and in the paper's experiments the
+# mean made no difference. This question is optional.
+
+
+# %% tags=["answer"] question="Q7c" kind="stretch"
+# Q7c: RMSNorm
+class RMSNorm(nn.Module):
+    """(b, n, emb_size) -> (b, n, emb_size); one learned factor for each dimension, 1 at the start."""
+
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        # BEGIN BLANK
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(emb_size))
+        # END BLANK
+
+    def forward(self, x):
+        # BEGIN BLANK
+        mean_square = (x * x).mean(dim=-1, keepdim=True)
+        return self.weight * x / torch.sqrt(mean_square + self.eps)
+        # END BLANK
+
+
+# %% tags=["check"] question="Q7c" points=3
+check("Q7c", RMSNorm)
+
+# %% [markdown]
+# <details><summary>Hint: the output has mean 0</summary>
+#
+# Then the mean was subtracted, as in layer normalisation. RMSNorm keeps it.
+# </details>
+# <details><summary>Hint: the numbers are too small by a constant factor</summary>
+#
+# Compare the sum of the squares with their mean. By which factor do they differ, for tokens of width `d`?
+# </details>
 
 # %% [markdown]
 # ## 9 · In words

@@ -1867,3 +1867,96 @@ edited(
     hint="The norm of the attention half has no weights: `elementwise_affine=False` leaves out its factor and its "
     "summand.",
 )  # fmt: skip
+# --- Q7c, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q7c")
+class LibraryFunction(nn.Module):
+    def __init__(self, dim, eps=1e-6):
+        super().__init__()
+        self.scale, self.eps = nn.Parameter(torch.ones(dim)), eps
+
+    def forward(self, x):
+        return F.rms_norm(x, self.scale.shape, self.scale, self.eps)
+
+
+@right("Q7c")
+class ByTheReciprocalRoot(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.g, self.eps = nn.Parameter(torch.ones(1, 1, emb_size)), eps
+
+    def forward(self, x):
+        return self.g * x * torch.rsqrt(x.pow(2).mean(dim=-1, keepdim=True) + self.eps)
+
+
+@right("Q7c")
+class ByTheLength(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(emb_size)), eps
+
+    def forward(self, x):
+        mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True) ** 2 / x.shape[-1]
+        return x / (mean_square + self.eps) ** 0.5 * self.weight
+
+
+@mistake("Q7c", hint="Your norm subtracts the mean first: that is LayerNorm. RMSNorm leaves the mean in place.")
+class mean_subtracted(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(emb_size)), eps
+
+    def forward(self, x):
+        x = x - x.mean(-1, keepdim=True)
+        return self.weight * x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
+@mistake("Q7c", hint="You divide by the length of a token, the root of the sum of its squares; a mean was asked for.")
+class sum_of_squares(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(emb_size)), eps
+
+    def forward(self, x):
+        return self.weight * x / torch.sqrt(x.pow(2).sum(-1, keepdim=True) + self.eps)
+
+
+@mistake("Q7c", hint="You divide by the mean square itself. Its square root is missing.")
+class without_the_root(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(emb_size)), eps
+
+    def forward(self, x):
+        return self.weight * x / (x.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
+@mistake("Q7c", hint="Your eps is added after the square root. For tokens near zero that makes a large difference.")
+class eps_outside_the_root(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(emb_size)), eps
+
+    def forward(self, x):
+        return self.weight * x / (x.pow(2).mean(-1, keepdim=True).sqrt() + self.eps)
+
+
+@mistake("Q7c", hint="All tokens share one root mean square in your norm. Each token is normalised by its own.")
+class over_all_tokens(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.weight, self.eps = nn.Parameter(torch.ones(emb_size)), eps
+
+    def forward(self, x):
+        return self.weight * x / torch.sqrt(x.pow(2).mean((-2, -1), keepdim=True) + self.eps)
+
+
+@mistake("Q7c", hint="The values are right, and nothing is learned: the factor of each dimension is missing.")
+class without_a_factor(nn.Module):
+    def __init__(self, emb_size, eps=1e-6):
+        super().__init__()
+        self.eps = eps
+
+    def forward(self, x):
+        return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)

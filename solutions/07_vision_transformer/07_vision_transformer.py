@@ -21,6 +21,17 @@
 # - write the training loop that all of deep learning uses, and name five ways to get it wrong;
 # - tell a model that learns from one that only remembers, in one figure;
 # - draw what a model attends to, and say what such a picture is worth.
+#
+# {{questions}}
+#
+# {{names: lectures L0 and L4}}
+# `embed_dim`, `embedding_dim` | `emb_size` | `embed_dim` | $D$
+# `num_layers`, `nb_blocks` | `depth` | `depth` | $L$
+# `mlp_dim` | `expansion * emb_size` | `mlp_ratio * embed_dim` | MLP size
+# `mlp_head` | `head` | `head` | classification head
+# `VisionTransformerProcessor.process_images` | `PatchEmbedding`, a part of the model | `patch_embed` | Eq. 1
+# `train_model`, `evaluate_model` | `train_step`, `evaluate` | – | –
+# {{end}}
 
 # %% tags=["bootstrap"]
 

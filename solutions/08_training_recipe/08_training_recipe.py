@@ -21,6 +21,15 @@
 # - give a transformer the learning rate it needs at each step;
 # - mix images and labels, drop whole blocks, and learn from a teacher, in a few lines each;
 # - keep a log of experiments, and read a ladder of recipes without fooling yourself.
+#
+# {{questions}}
+#
+# {{names: lecture L3}}
+# mixup | `mixup` | `Mixup(mixup_alpha)` | $\lambda$, $\alpha$
+# stochastic depth | `drop_path(x, drop_prob, training)` | `DropPath`, `drop_path_rate` | stochastic depth
+# distillation | `distillation_loss` | `--distillation-type` (DeiT) | $\tau$, $\lambda$
+# schedule | `warmup_cosine` | `CosineLRScheduler` | –
+# {{end}}
 
 # %% tags=["bootstrap"]
 

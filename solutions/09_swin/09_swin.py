@@ -21,6 +21,15 @@
 # - shift windows and mask what must not meet, and draw why;
 # - give attention a sense of direction with a small table;
 # - build the hierarchy of any Swin, and load somebody else's weights into it.
+#
+# {{questions}}
+#
+# {{names: lectures L0 and L3}}
+# window size M | `window_size` | `window_size` | $M$
+# shift | `shift` | `shift_size` | $\lfloor M/2 \rfloor$
+# relative position bias | `relative_position_bias_table` | the same | $\hat{B}$, $B$
+# patch merging | `PatchMerging.reduction` | the same | patch merging
+# {{end}}
 
 # %% tags=["bootstrap"]
 

@@ -26,6 +26,8 @@
 # - insert a new block into a trained network without changing its outputs;
 # - compare models fairly: equal numbers of weights, equal time, several seeds.
 #
+# {{questions}}
+#
 # | in the lectures | here | in the papers |
 # |---|---|---|
 # | `ConvAttentionLayer`, `query_conv`, `key_conv`, `value_conv` | the same | convolutional projection (CvT) |

@@ -21,6 +21,14 @@
 # - compare a *set* of predictions with a set of truths, and train on the result;
 # - tell a transformer something (a time, a class) at every layer, without waking it with a start;
 # - recognise the same block in captioning, video and handwriting.
+#
+# {{questions}}
+#
+# {{names: lecture L3}}
+# token mixing, channel mixing | `mix_tokens`, `mix_channels` | `mlp_tokens`, `mlp_channels` | token and channel MLP
+# bipartite matching | `match` | – | $\hat\sigma$
+# adaptive layer norm | `modulation` | – | adaLN-Zero
+# {{end}}
 
 # %% tags=["bootstrap"]
 

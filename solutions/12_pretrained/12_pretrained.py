@@ -21,6 +21,14 @@
 # - resize a position table and fold three colours into one, to the last digit as timm does;
 # - freeze, unfreeze, and give each layer a learning rate of its own;
 # - tell a transfer that helps from one that doesn't, with seeds.
+#
+# {{questions}}
+#
+# {{names: lecture L4}}
+# position embedding | `pos_embed` | `resample_abs_pos_embed` | 2-D interpolation, Section 3.2
+# input channels | `adapt_first_layer` | `adapt_input_conv`, `in_chans` | –
+# `img_size`, `patch_size` | `new_grid` | `img_size`, `patch_size` | –
+# {{end}}
 
 # %% tags=["bootstrap"]
 
