@@ -17,20 +17,19 @@ TORCH     ?= $(shell grep -E '^torch(vision)?==' constraints.txt)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+INSTALL := .ci/pip-install $(BIN)/python
 SAY := @echo '·'
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lab build lint check pytest bubblewrap chromium constraints clean
+.PHONY: help demo test lab build lint check pytest bubblewrap chromium constraints docs wheel clean
 
 help:  ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-13s %s\n", $$1, $$2}'
 	@echo 'With PYTHON=python3.12, VENV=dir, PORT=8889, ARGS="…", SANDBOX=none (student code unprotected), BROWSER=none (no browser tests), TORCH="…" (see Makefile).'
 
 demo: $(VENV)/.instructor bubblewrap  ## make a class of many kinds of students, grade it, write the report
-	$(SAY) 'building the notebooks'
-	@$(BIN)/vitlab build
-	$(SAY) 'grading a class'
+	$(SAY) 'grading a class of made-up students'
 	@$(BIN)/vitlab demo --out demo_out --sandbox $(SANDBOX) $(ARGS)
 
 test: $(VENV)/.dev bubblewrap chromium lint check pytest  ## everything CI runs
@@ -59,6 +58,17 @@ pytest: $(VENV)/.dev
 	$(SAY) 'pytest'
 	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup \
 	  $(if $(filter none,$(BROWSER)),-m 'not browser') $(ARGS)
+
+docs: $(VENV)/.dev  ## the documentation as a site, in build/docs
+	$(SAY) 'the documentation'
+	@OMP_NUM_THREADS=1 $(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+	@echo build/docs/index.html
+
+wheel: $(BIN)/python  ## the package with its lessons, in dist
+	$(SAY) 'a wheel'
+	@rm -rf build/lib build/bdist.*
+	@$(PIP) wheel --no-deps --wheel-dir dist .
+	@ls -l dist/*.whl | awk '{printf "%s, %.1f MB\n", $$NF, $$5 / 1e6}'
 
 bubblewrap:  ## the sandbox in which student code is graded (Linux)
 	@[ '$(SANDBOX)' = none ] || sh .ci/install-bubblewrap
@@ -94,13 +104,13 @@ ifeq ($(origin TORCH),file)
 	@if [ -z "$$CI" ] && [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && $(BIN)/python -c \
 	  'import urllib.request as u; u.urlopen("$(CPU_INDEX)/torch/", timeout=5)' 2>/dev/null; \
 	then index='--extra-index-url $(CPU_INDEX)'; fi; \
-	$(PIP) install $$index -c $(VENV)/constraints.txt $(TORCH)
+	$(INSTALL) $$index -c $(VENV)/constraints.txt $(TORCH)
 else
-	@[ -z '$(strip $(TORCH))' ] || $(PIP) install -c $(VENV)/constraints.txt $(TORCH)
+	@[ -z '$(strip $(TORCH))' ] || $(INSTALL) -c $(VENV)/constraints.txt $(TORCH)
 endif
 	@touch $@
 
 $(VENV)/.instructor $(VENV)/.dev: $(VENV)/.%: pyproject.toml $(VENV)/.torch
 	$(SAY) 'the packages for "$*"'
-	@$(PIP) install -c $(VENV)/constraints.txt -e '.[$*]'
+	@$(INSTALL) -c $(VENV)/constraints.txt -e '.[$*]'
 	@touch $@

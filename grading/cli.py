@@ -52,34 +52,60 @@ def build(
     lessons: Lessons = None,
     check: Annotated[bool, typer.Option("--check", help="change nothing; fail if a committed product differs")] = False,
     execute: Annotated[bool, typer.Option("--execute", help="run the solution and keep its outputs")] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="only lessons that are not as their source builds them")
+    ] = False,
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
+    from grading.lesson_builder.author_errors import known_questions
     from grading.lesson_builder.course_map import course_map_drift, write_course_map
     from grading.lesson_builder.lesson import build_lesson, drift
+    from grading.lesson_builder.readme_table import readme_table_drift, write_readme_table
     from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
     loaded = load_course(course)
-    stale = False
+    known_questions(loaded)  # what is broken there is told before anything is written
+    differs = False
     if not check:
         write_course_map(loaded)
         write_start_page(loaded)
-    elif problems := course_map_drift(loaded) + start_page_drift(loaded):
-        stale = True
+        write_readme_table(loaded)
+    elif problems := course_map_drift(loaded) + start_page_drift(loaded) + readme_table_drift(loaded):
+        differs = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
         if check:
             problems = drift(loaded, lesson)
-            stale |= bool(problems)
+            differs |= bool(problems)
             typer.echo(f"{lesson}: " + ("; ".join(problems) if problems else "as its source builds it"))
+        elif stale and not drift(loaded, lesson):
+            typer.echo(f"{lesson}: as its source builds it")
         else:
             built = build_lesson(loaded, lesson, execute=execute)
             ran = f", solution ran in {built.seconds:.1f} s" if execute else ""
             sizes = ", ".join(f"{p.relative_to(loaded.root)} {p.stat().st_size / 1024:.0f} kB" for p in built.paths)
             typer.echo(f"{lesson}: {sizes}{ran}")
-    if stale:
+    if differs:
         typer.echo("run `vitlab build` and commit what it writes", err=True)
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: vitlab new 16_my_lesson")
+def new(
+    lesson: Annotated[str, typer.Argument(help="its id: two digits and a name in lower case, such as 16_my_lesson")],
+    title: Annotated[str | None, typer.Option(help="as students see it; default: from the id")] = None,
+    minutes: Annotated[int, typer.Option(min=1, help="how long it takes to work through")] = 45,
+    course: CourseOption = None,
+) -> None:
+    """Start a lesson that works: its source, its mistakes, a question with a check, its entry in course.toml."""
+    from grading.new_lesson import make_lesson
+
+    loaded = load_course(course)
+    made = make_lesson(loaded, lesson, title=title, minutes=minutes)
+    for path in made:
+        typer.echo(path.relative_to(loaded.root))
+    typer.echo(f"Edit these, then: vitlab build {lesson} --execute. docs/writing-a-lesson.md says what goes where.")
 
 
 @app.command(

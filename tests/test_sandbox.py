@@ -5,7 +5,6 @@ Bombs are bounded, the only listener is our own, and a machine without bubblewra
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import secrets
@@ -13,7 +12,6 @@ import socket
 import subprocess
 import sys
 import sysconfig
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,8 @@ from grading.sandbox import bubblewrap
 from grading.sandbox.limits import Limits
 from grading.sandbox.run import KernelStartError, SandboxUnavailable, run_notebook
 from tests import hostile_kernel_cases as cases
-from tests.sandbox_driver import COURSE, DRIVER, SMALL, notebook, ordinary_user_command
+from tests.ordinary_user import UID, ordinary_user_command
+from tests.sandbox_driver import COURSE, DRIVER, SMALL, notebook
 
 # --- what is seen and can be done from inside, as root and as an ordinary user --------------------
 
@@ -54,12 +53,11 @@ def probes(request, tmp_path_factory) -> dict:
         }  # fmt: skip
         command = [sys.executable, "-c", DRIVER]
         home = tmp_path_factory.mktemp("home")
-        between = itertools.takewhile(lambda folder: folder != Path(tempfile.gettempdir()), data.parents)
-        for folder in (data, canary, home, *between):
+        for folder in (data, canary, home):
             folder.chmod(0o755)  # what hides them must be the sandbox
         if os.geteuid() == 0 and user == "ordinary user":
-            os.chown(home, 65000, 65000)
-            command = ordinary_user_command(command)
+            os.chown(home, UID, UID)
+            command = ordinary_user_command(command, also=(data, canary, home))
         environment = {
             **os.environ,
             "PYTHONPATH": str(COURSE),

@@ -16,6 +16,7 @@ from grading.demo.classroom import Member, came_out, make_class
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Bar
+from grading.lesson_builder.lesson import build_if_stale
 from grading.lesson_source.source import read_source
 from grading.report import report_of, tally
 
@@ -43,13 +44,17 @@ def run_demo(
         lessons: by default the lesson on positional encoding.
 
     Raises:
-        CourseError: a lesson hasn't been built, or `out` holds something else.
+        CourseError: `out` holds something else.
+        LessonError: a lesson has to be built anew, and its source is refused.
         Unexpected: after everything is written, when a submission came out otherwise than its kind deserves.
         SandboxUnavailable: no working bubblewrap, and `sandbox` is not "none".
     """
     lessons = list(lessons or [LESSON if any(x.id == LESSON for x in course.lessons) else course.lessons[0].id])
     out = _fresh(Path(out))
     console = Console()
+    for lesson in lessons:
+        if built := build_if_stale(course, lesson):
+            console.print(f"Built {lesson} anew: {'; '.join(built)}.")
     members = make_class(course, out / "submitted", lessons)
     kinds = len({member.kind for member in members})
     console.print(f"A class of {len(members)} with {kinds} kinds of submission, under {out / 'submitted'}.")

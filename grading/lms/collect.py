@@ -104,7 +104,7 @@ def collect(
 
 
 def _own_files(found: Collected, layout: Layout, entries: Sequence[Entry], lesson: str) -> list[File]:
-    """The entries that the LMS says somebody handed in."""
+    """The entries that the LMS says a student handed in."""
     files: list[File] = []
     for entry in entries:
         named = read_name(entry.name, layout)
@@ -154,7 +154,7 @@ def _of_another_lesson(name: str, layout: Layout, lesson: str) -> bool:
 def _by_student(
     found: Collected, layout: Layout, files: Sequence[File], roster: Roster | None
 ) -> dict[str, list[File]]:
-    """Files by student id; what nobody owns, or two people claim, is put on the list instead."""
+    """Files by student id; what has no owner, or two, is put on the list instead."""
     owners = Owners(layout, roster, [file.named for file in files])
     claims: dict[str, list[tuple[str, str, Claim]]] = {}
     mine: list[tuple[File, str, Claim]] = []

@@ -215,7 +215,7 @@ def give_back(
         people=course_roster(loaded.root), worksheet=read_roster(roster) if roster is not None else None,
         again=again, finished=finished, submitted=out / "submitted",
     )  # fmt: skip
-    done.left_out += [(one.student, f"it has no page: {one.reason}") for one in outcomes if not one.feedback]
+    done.left_out += [(one.student, f"there is no page: {one.reason}") for one in outcomes if not one.feedback]
     for line in return_lines(done, target, everything=list_):
         typer.echo(line)
 

@@ -110,6 +110,10 @@ class ShowGrades(NbGraderPreprocessor):
         if stored is None:
             raise CourseError(f"the gradebook holds nothing of {student} in {lesson}: grade it first")
         stored = replace(stored, excused=LatePenalties(parent=self).is_excused(student, lesson))
+        if names["notebook"] != lesson:  # the gradebook names its cells after it, as in `stored_grades.joined`
+            for cell in nb.cells:
+                if _name(cell):
+                    cell.metadata["nbgrader"]["grade_id"] = f"{names['notebook']}/{_name(cell)}"
         resources["nbgrader"] = {**names, **page_facts(nb, stored, lesson, student)}
         nb.cells = [graded(cell, stored) for cell in focused(nb)]
         return nb, resources
