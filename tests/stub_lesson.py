@@ -19,7 +19,7 @@ from nbgrader.utils import compute_checksum
 from grading.course import Course, load_course
 from grading.engine.execute import Executed, Job
 from grading.engine.executors import Threads
-from grading.engine.recorder import LessonContext
+from grading.engine.lesson_context import BuiltLesson, LessonContext
 from grading.judging.cells_to_run import role_of
 from grading.nbgrader_plugin.gradebook import GradebookWriter
 from helpers.checks.verdict import Verdict
@@ -112,12 +112,14 @@ class StubJudge:
         return verdicts, []
 
 
-def stub_prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) -> LessonContext:
-    """In the place of `grading.engine.recorder.prepare`."""
+def stub_prepare(
+    course: Course, lesson: str, seed: int, gradebook: GradebookWriter, device: str = "cpu"
+) -> LessonContext:
+    """In the place of `grading.engine.lesson_context.prepare`."""
     released = course.student_notebook(lesson)
     template = nbformat.read(released, as_version=4)
     gradebook.register_lesson(course.lesson(lesson), released)
-    return LessonContext(StubJudge(template), WRITTEN, {}, template)  # type: ignore[arg-type]
+    return BuiltLesson(lesson, StubJudge(template), {}, template)  # type: ignore[arg-type]
 
 
 class StubExecutor(Threads):

@@ -10,17 +10,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 from sqlalchemy.engine import make_url
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
 from grading.engine.feedback import FeedbackWriter
 from grading.engine.journal import Journal, only_run, write_whole
+from grading.engine.lesson_context import kept_notebook
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
-from grading.nbgrader_plugin.rubrics import without_rubrics
 from grading.nbgrader_plugin.stored_grades import CellGrade, StoredGrades
 from grading.submission_id import SubmissionId
 
@@ -132,23 +131,24 @@ def bring_up_to_date(course: Course, out: Path, db_url: str | None = None) -> li
         journal = Journal(out)
         held = set(gradebook.lessons())
         grades = read_grades(gradebook, sorted({lesson for _, lesson in journal.latest} & held))
-        _write_pages(journal, grades, config, out)
+        _write_pages(course, journal, grades, config, out)
         return all_as_they_count((journal.latest[key] for key in sorted(journal.latest)), grades)
 
 
-def _write_pages(journal: Journal, grades: Grades, config: Config, out: Path) -> None:
+def _write_pages(course: Course, journal: Journal, grades: Grades, config: Config, out: Path) -> None:
     saved: dict[SubmissionId, tuple[str, dict[str, float]]] = {}
     pages: dict[SubmissionId, str] = {}
     writer: FeedbackWriter | None = None
     for key, mark in journal.marks.items():
         outcome, stored = journal.latest[key], grades.get(key.lesson, {}).get(key.student)
-        path = out / "autograded" / key.student / key.lesson / f"{key.lesson}.ipynb"
-        if stored is None or not outcome.feedback or not path.is_file():
+        if stored is None or not outcome.feedback:
             continue
         page, shown = out / outcome.feedback, stored.fingerprint()
         if page.is_file() and journal.pages.get(key) == shown:
             continue
-        notebook = without_rubrics(nbformat.read(path, as_version=4))
+        notebook = kept_notebook(course, key.lesson, out / "autograded" / key.student / key.lesson)
+        if notebook is None:
+            continue
         writer = writer or FeedbackWriter(config)
         writer.write(key.student, key.lesson, notebook, page, stored)
         saved[key], pages[key] = (mark, {}), shown

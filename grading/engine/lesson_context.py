@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 import nbformat
@@ -72,6 +73,28 @@ def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter, 
     template = nbformat.read(released, as_version=4)
     gradebook.register_lesson(course.lesson(lesson), released)
     return BuiltLesson(lesson, judge_of(course, lesson, seed, device), rubrics_of(course.source(lesson)), template)
+
+
+def register(course: Course, lesson: str, gradebook: GradebookWriter) -> None:
+    """Make a lesson known to a gradebook, without what judging needs."""
+    if is_ordinary(course, lesson):
+        parts = load_assignment(course, lesson).parts
+        gradebook.register_notebooks(course.lesson(lesson), {part.name: part.graded for part in parts})
+    else:
+        gradebook.register_lesson(course.lesson(lesson), course.student_notebook(lesson))
+
+
+def kept_notebook(course: Course, lesson: str, folder: Path) -> NotebookNode | None:
+    """A student's autograded notebook, read back from its folder; None when a part of it is gone or broken."""
+    ordinary = is_ordinary(course, lesson)
+    names = [part.name for part in load_assignment(course, lesson).parts] if ordinary else [lesson]
+    try:
+        kept = {name: nbformat.read(folder / f"{name}.ipynb", as_version=4) for name in names}
+    except (OSError, ValueError, AttributeError):
+        return None
+    if ordinary:
+        return OrdinaryLesson(load_assignment(course, lesson)).read_back(kept)
+    return without_rubrics(kept[lesson])
 
 
 class BuiltLesson:

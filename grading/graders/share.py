@@ -17,17 +17,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import nbformat
 from sqlalchemy import func, select
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
 from grading.engine.current import open_gradebook
+from grading.engine.lesson_context import kept_notebook, register
 from grading.nbgrader_plugin.carry_over import put_in_place, record_unseen
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import Entry, GradebookWriter
 from grading.nbgrader_plugin.hand_scores import HAND_SCORES, CellHistory, HandScore, add_hand_score, histories
-from grading.nbgrader_plugin.rubrics import without_rubrics
 
 ABOUT = "share.json"
 _README = """\
@@ -107,20 +106,20 @@ def _share(
         for name in ("course.toml", "nbgrader_config.py"):
             if (course.root / name).is_file():
                 shutil.copy(course.root / name, folder / name)
-        released = course.student_notebook(lesson)
-        (folder / released.relative_to(course.root)).parent.mkdir(parents=True)
-        shutil.copy(released, folder / released.relative_to(course.root))
+        released = course.student_notebook(lesson).parent
+        shutil.copytree(released, folder / released.relative_to(course.root))
         entries = []
         for student in students:
-            autograded = Path("autograded", student, lesson, f"{lesson}.ipynb")
-            (data / autograded).parent.mkdir(parents=True)
-            shutil.copy(out / autograded, data / autograded)
-            notebook = without_rubrics(nbformat.read(out / autograded, as_version=4))
+            autograded = Path("autograded", student, lesson)
+            shutil.copytree(out / autograded, data / autograded, ignore=shutil.ignore_patterns(".*"))
+            notebook = kept_notebook(course, lesson, data / autograded)
+            if notebook is None:
+                raise CourseError(f"the autograded notebook of {student} is gone: run `vitlab grade {lesson}` first")
             unread = notebook.metadata.get("vitlab", {}).get("status") == "unreadable"
             entries.append(Entry(student, lesson, None if unread else notebook))
         config = configure(Config(), folder, data, course=course)
         with GradebookWriter(config.CourseDirectory.db_url, config) as own:
-            own.register_lesson(course.lesson(lesson), released)
+            register(course, lesson, own)
             known = histories(gradebook.session(), lesson, students)
             gradebook.session().remove()
             for (student, cell), history in known.items():

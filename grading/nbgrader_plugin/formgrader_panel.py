@@ -39,9 +39,14 @@ class PanelHandler(BaseApiHandler):
         except MissingEntry:
             raise web.HTTPError(404) from None
         lesson, student = submission.assignment.assignment.name, submission.student.id
-        make_tables(self.gradebook.db.connection())
-        folder = self.coursedir.format_path(self.coursedir.autograded_directory, student, lesson)
-        self.write(json.dumps(at_hand(self.gradebook.db, lesson, student, Path(folder) / f"{lesson}.ipynb")))
+        folder = Path(self.coursedir.format_path(self.coursedir.autograded_directory, student, lesson))
+        db = self.gradebook.db
+        try:
+            make_tables(db.connection())
+            db.commit()
+            self.write(json.dumps(at_hand(db, lesson, student, folder / f"{lesson}.ipynb")))
+        finally:
+            db.rollback()  # formgrader keeps one session; it must not stay in a transaction of ours
 
 
 def at_hand(db: Any, lesson: str, student: str, notebook: Path) -> dict[str, dict[str, Any]]:

@@ -30,7 +30,7 @@ def who_grades() -> str:
 
 @contextmanager
 def quietly(db: Any) -> Iterator[None]:
-    """What is written meanwhile is nobody's doing."""
+    """What is written meanwhile is recorded under no person."""
     session = db() if callable(db) else db  # a scoped session
     session.info[QUIET] = True
     try:
@@ -42,7 +42,7 @@ def quietly(db: Any) -> Iterator[None]:
 def watch_persons() -> None:
     """From now on, in this process, whoever changes a score or a comment by hand is put on record.
 
-    nbgrader's formgrader changes them; so does everybody who uses nbgrader's Gradebook.
+    nbgrader's formgrader changes them; so does any script that uses nbgrader's Gradebook.
     """
     for kind in (api.Grade, api.Comment):
         if not event.contains(kind, "after_update", _on_change):

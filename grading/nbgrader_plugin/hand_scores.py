@@ -99,7 +99,7 @@ class CellHistory:
 
     @property
     def read_again(self) -> bool:
-        """A person had scored an earlier answer, and nobody has looked at this one."""
+        """A person had scored an earlier answer, and no person has looked at this one."""
         scored = any(one.score is not None or one.extra is not None for one in self.earlier)
         return scored and self.current is None and self.answer not in ABSENT
 
@@ -117,7 +117,7 @@ def make_tables(connection: Connection) -> None:
 
 
 def histories(db: Any, lesson: str, students: Sequence[str]) -> Histories:
-    """Of all cells of these students' hand-ins; a cell that nobody has saved yet is left out."""
+    """Of all cells of these students' hand-ins; a cell that has not been saved yet is left out."""
     found: Histories = {}
     for chunk in chunks(students):
         mine = ANSWERS.c.lesson == lesson, ANSWERS.c.student.in_(chunk)

@@ -22,7 +22,7 @@ class CellGrade:
         score: what counts, extra credit included; 0 while `waits`.
         points: what it is worth.
         auto, manual, extra: the automatic score, the score by hand in its place, and the extra credit.
-        waits: nobody has scored it, and nothing scored it automatically.
+        waits: it has no score, neither by hand nor automatic.
         read_again: it has a score, and a person is to look at it: an earlier answer was scored by hand.
         by, at: who gave what counts now, and when (ISO, UTC); "" when it is not by hand or not known.
     """
@@ -85,7 +85,7 @@ class StoredGrades:
 
     @property
     def points_waiting(self) -> float:
-        """Points of what nobody has scored yet."""
+        """Points of the cells that have no score yet."""
         return sum(cell.points for cell in self.cells.values() if cell.waits)
 
     def cell_of(self, question: str) -> str | None:

@@ -76,10 +76,11 @@ document.addEventListener("DOMContentLoaded", () => {
 
   const found = /^(.*\/formgrader)\/submissions\/([^/?]+)/.exec(location.pathname);
   if (!found) return;
-  $.getJSON(`${found[1]}/api/vitlab/${found[2]}`).done((cells) => {
+  // after formgrader has its scores and comments, so that it never waits for this
+  $(document).one("ajaxStop", () => $.getJSON(`${found[1]}/api/vitlab/${found[2]}`).done((cells) => {
     for (const [name, cell] of Object.entries(cells)) {
       const box = document.getElementById(`${name}-comment`) || document.getElementById(`${name.replace(/-check$/, "")}-comment`);
       if (box) panel(box, cell);
     }
-  });
+  }));
 });
