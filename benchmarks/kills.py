@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from nbgrader.api import Gradebook
 
 from benchmarks.grading import make_class
 from grading.course import Course, load_course
-from grading.engine.execute import Job, execute_safely
+from grading.engine.execute import Job
 from grading.engine.executors import Threads
 from grading.engine.grade import grade
 from grading.engine.journal import Journal
@@ -44,13 +45,13 @@ class Counted(Threads):
         super().__init__(2)
         self._log, self._known = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), known
 
-    def _work(self, job: Job) -> Executed:
+    def _work(self, fn: Callable[..., Executed], job: Job) -> Executed:
         os.write(self._log, f"start {job.student}\n".encode())
         if self._known:
             time.sleep(random.uniform(0.005, 0.03))
             executed = deepcopy(self._known[job.path.read_bytes()])  # type: ignore[union-attr]
         else:
-            executed = super()._work(job)
+            executed = super()._work(fn, job)
         os.write(self._log, f"end {job.student}\n".encode())
         return executed
 
@@ -60,8 +61,8 @@ class _Recorder(Threads):
         super().__init__(2)
         self.known: dict[bytes, Executed] = {}
 
-    def _work(self, job: Job) -> Executed:
-        executed = execute_safely(job, self._released)
+    def _work(self, fn: Callable[..., Executed], job: Job) -> Executed:
+        executed = super()._work(fn, job)
         self.known[job.path.read_bytes()] = deepcopy(executed)  # type: ignore[union-attr]
         return executed
 

@@ -11,10 +11,11 @@ import nbformat
 
 from grading.course import Course, CourseError
 from grading.environment import student_environment, student_project, student_readme, student_requirements
-from grading.lesson_builder.lesson import student_notebook
+from grading.lesson_builder.lesson import ordinary_release, student_notebook
 from grading.lesson_builder.notebook import solution_notebook, without_outputs
 from grading.lesson_builder.start_page import start_page
 from grading.lesson_source.source import read_source
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from helpers import course_folder
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
@@ -59,10 +60,15 @@ def bundle_files(course: Course) -> dict[str, bytes]:
         "requirements.txt": student_requirements().encode(),
         course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),
     }
+    built = [lesson for lesson in course.lessons if not is_ordinary(course, lesson.id)]
     for lesson in course.lessons:
+        if lesson not in built:
+            given = ordinary_release(course, lesson.id)
+            files |= {path.relative_to(course.root).as_posix(): data for path, data in given.items()}
+            continue
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()
         files[name] = _notebook(course, lesson.id).encode()
-    for lesson in course.lessons:
+    for lesson in built:
         path = course.expectations(lesson.id)
         if not path.is_file():
             raise CourseError(f"{path.relative_to(course.root)} is not built: run `vitlab build {lesson.id}` first")
@@ -82,7 +88,7 @@ def helper_files(course: Course) -> Iterator[tuple[str, Path]]:
     own = _files_of(course.helpers)
     if course.data_folder:
         own = (path for path in own if path.parent != engine and path.name != "lessons.toml")
-    listed = {course.expectations(lesson.id) for lesson in course.lessons}
+    listed = {course.expectations(one.id) for one in course.lessons if not is_ordinary(course, one.id)}
     for path in own:
         if path.parent != engine or path in listed:
             yield f"helpers/{path.relative_to(course.helpers).as_posix()}", path

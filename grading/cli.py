@@ -13,6 +13,7 @@ import typer
 
 from grading.course import Course, CourseError, load_course
 from grading.course_commands import CourseOption, Lessons, bundle, doctor, init, lab, site
+from grading.graders.commands import requests, shares
 from grading.lesson_source.source import LessonError
 from grading.lms.commands import backup, collect, export, forget, give_back
 
@@ -57,16 +58,20 @@ def build(
     course: CourseOption = None,
 ) -> None:
     """Build solution notebooks, student notebooks and public expectations from the lesson sources."""
+    from grading.lesson_builder.author_errors import known_questions
     from grading.lesson_builder.course_map import course_map_drift, write_course_map
     from grading.lesson_builder.lesson import build_lesson, drift
+    from grading.lesson_builder.readme_table import readme_table_drift, write_readme_table
     from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
     loaded = load_course(course)
+    known_questions(loaded)  # what is broken there is told before anything is written
     differs = False
     if not check:
         write_course_map(loaded)
         write_start_page(loaded)
-    elif problems := course_map_drift(loaded) + start_page_drift(loaded):
+        write_readme_table(loaded)
+    elif problems := course_map_drift(loaded) + start_page_drift(loaded) + readme_table_drift(loaded):
         differs = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
@@ -84,6 +89,23 @@ def build(
     if differs:
         typer.echo("run `vitlab build` and commit what it writes", err=True)
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: vitlab new 16_my_lesson")
+def new(
+    lesson: Annotated[str, typer.Argument(help="its id: two digits and a name in lower case, such as 16_my_lesson")],
+    title: Annotated[str | None, typer.Option(help="as students see it; default: from the id")] = None,
+    minutes: Annotated[int, typer.Option(min=1, help="how long it takes to work through")] = 45,
+    course: CourseOption = None,
+) -> None:
+    """Start a lesson that works: its source, its mistakes, a question with a check, its entry in course.toml."""
+    from grading.new_lesson import make_lesson
+
+    loaded = load_course(course)
+    made = make_lesson(loaded, lesson, title=title, minutes=minutes)
+    for path in made:
+        typer.echo(path.relative_to(loaded.root))
+    typer.echo(f"Edit these, then: vitlab build {lesson} --execute. docs/writing-a-lesson.md says what goes where.")
 
 
 @app.command(
@@ -230,6 +252,8 @@ app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(ex
 app.command("return", epilog="Example: vitlab return 05_attention --for moodle")(give_back)
 app.command(epilog="Example: vitlab forget jdoe")(forget)
 app.command(epilog="Example: vitlab backup")(backup)
+app.add_typer(requests, name="regrade-request")
+app.add_typer(shares, name="share")
 
 
 def main() -> None:

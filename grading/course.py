@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from grading.sandbox.limits import Limits
 from helpers import course_folder
 
 FILE = "course.toml"
@@ -44,16 +45,27 @@ class Settings(_Table):
 
 
 class LimitSettings(_Table):
-    """The [limits] table: of one submission in the sandbox; seconds, MiB, counts."""
+    """The [limits] table: of one submission in the sandbox; seconds, MiB, counts.
 
-    cell_seconds: float = Field(default=30, gt=0, description="seconds that one cell may run")
-    total_seconds: float = Field(default=180, gt=0, description="seconds that all cells of a submission may run")
-    memory_mb: int = Field(default=4096, ge=512, description="memory in MiB of all processes of a submission")
-    processes: int = Field(default=128, ge=16, description="processes and threads at one time")
-    open_files: int = Field(default=512, ge=64, description="open files of one process")
-    disk_mb: int = Field(default=256, ge=1, description="MiB that a submission may write to files")
-    output_mb: int = Field(default=16, ge=1, description="MiB of output of one submission")
+    What each limit means and its default stand in `grading.sandbox.limits.Limits`, which the sandbox is given.
+    """
+
+    cell_seconds: float = Field(default=Limits.cell_seconds, gt=0, description="seconds that one cell may run")
+    total_seconds: float = Field(
+        default=Limits.total_seconds, gt=0, description="seconds that all cells of a submission may run"
+    )
+    memory_mb: int = Field(
+        default=Limits.memory_mb, ge=512, description="memory in MiB of all processes of a submission"
+    )
+    processes: int = Field(default=Limits.processes, ge=16, description="processes and threads at one time")
+    open_files: int = Field(default=Limits.open_files, ge=64, description="open files of one process")
+    disk_mb: int = Field(default=Limits.disk_mb, ge=1, description="MiB that a submission may write to files")
+    output_mb: int = Field(default=Limits.output_mb, ge=1, description="MiB of output of one submission")
     answer_mb: int = Field(default=8, ge=1, description="MiB of the recorded answer to one question")
+
+    def of_sandbox(self, gpu_share: float | None = None) -> Limits:
+        """The limits of one run; `gpu_share` is the share of each GPU's memory that it may use."""
+        return Limits(**self.model_dump(exclude={"answer_mb"}), gpu_share=gpu_share)
 
 
 class Lesson(_Table):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
+import tomlkit
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -58,13 +57,13 @@ def _lesson(lesson: Lesson) -> str:
 
 
 def _toml(value: Any) -> str:
-    """A TOML value: strings, numbers, booleans, times, and lists of them."""
-    if isinstance(value, datetime):
-        return value.isoformat()
+    """A TOML value: strings, numbers, booleans, times, and lists and mappings of them."""
     if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False)
+        value = int(value)
+    if isinstance(value, BaseModel):
+        value = value.model_dump(exclude_none=True)
+    if isinstance(value, Mapping):
+        table = tomlkit.inline_table()
+        table.update(value)
+        return table.as_string()
+    return tomlkit.item(list(value) if isinstance(value, tuple) else value).as_string()

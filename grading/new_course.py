@@ -14,6 +14,7 @@ from grading.course_file import course_text
 from grading.environment import PACKAGE, engine_release
 from grading.lesson_builder.course_map import write_course_map
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook
+from grading.lesson_builder.readme_table import BEGIN, END, readme_table
 from grading.lesson_builder.start_page import write_start_page
 from grading.lesson_source.source import read_source
 from grading.nbgrader_plugin.release import student_notebook
@@ -54,9 +55,7 @@ _README = """\
 
 A course made with [ViT Lab](https://github.com/{engine}).
 
-| lesson | minutes |
-|---|---|
-{rows}
+{lessons}
 
 ## Files
 
@@ -149,12 +148,8 @@ def make_course(
 
 def course_readme(course: Course) -> str:
     """The README of a course folder: its lessons, its files, its commands."""
-    rows = "\n".join(
-        f"| [{one.id[:2]} {one.title}]({course.student_notebook(one.id).relative_to(course.root).as_posix()}) "
-        f"| {one.minutes} |"
-        for one in course.lessons
-    )
-    return _README.format(title=course.course.title, rows=rows, engine=PLACEHOLDER, package=PACKAGE)
+    lessons = f"{BEGIN}\n\n{readme_table(course)}\n\n{END}"
+    return _README.format(title=course.course.title, lessons=lessons, engine=PLACEHOLDER, package=PACKAGE)
 
 
 def _write_files(course: Course) -> None:

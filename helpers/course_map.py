@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from helpers.checks import expectations
 from helpers.portfolio import progress_store as record
 from helpers.portfolio.folder import folder
 from helpers.portfolio.lessons import lessons
 from helpers.questions import every_question
-from helpers.theme import readable
+from helpers.theme import RIM, STATES, readable
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
-_LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
-_COLOURS = {_DONE: "#1a7f37", _BEGUN: "#9a6700", _OPEN: "#6e7781"}
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,20 @@ class Step:
 
     @property
     def state(self) -> str:
+        """Done with full points, begun once a check has seen an answer, else open."""
         return _OPEN if not self.tries else _DONE if self.score >= self.points else _BEGUN
+
+    @property
+    def label(self) -> str:
+        """The question and its state in words, for readers who don't see the sign."""
+        words = {_DONE: "done", _BEGUN: f"begun: {self.score:g} of {self.points:g} points", _OPEN: "not begun"}
+        return f"{self.question}, {self.title}: {words[self.state]}"
 
 
 @dataclass(frozen=True)
 class LessonProgress:
+    """One lesson: its questions in order, and a link to its notebook from where the map is shown."""
+
     id: str
     title: str
     minutes: int
@@ -46,7 +56,13 @@ class LessonProgress:
 
     @property
     def done(self) -> int:
+        """How many questions are done."""
         return sum(step.state == _DONE for step in self.steps)
+
+    @property
+    def share(self) -> float:
+        """The same as a share of all, between 0 and 1; 0 for a lesson without questions."""
+        return self.done / len(self.steps) if self.steps else 0.0
 
 
 @dataclass(frozen=True)
@@ -77,13 +93,8 @@ class Progress:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        rows = "".join(self._row(lesson) for lesson in self.lessons)
-        kept = f'<p style="margin:8px 0 0;opacity:.75">Kept in {escape(self.place)}.</p>' if self.place else ""
-        head = "".join(f'<th scope="col" style="{_LEFT}">{name}</th>' for name in ("Lesson", "Time", "Done", "Checks"))
-        return (
-            f'<div style="font-size:13px"><p style="margin:0 0 8px">{escape(self._headline())}</p>'
-            f'<table style="border-collapse:collapse"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-            f"{kept}</div>"
+        return _template().render(
+            headline=self._headline(), lessons=self.lessons, place=self.place, signs=_SIGNS, colours=STATES, rim=RIM
         )
 
     def _headline(self) -> str:
@@ -93,23 +104,15 @@ class Progress:
         where = f"{step.question}, {step.title} (lesson {lesson.id[:2]})"
         return f"{self.done} of {self.questions} questions done. Next: {where}."
 
-    def _row(self, lesson: LessonProgress) -> str:
-        share = lesson.done / len(lesson.steps) if lesson.steps else 0.0
-        bar = (
-            '<span style="display:inline-block;width:80px;height:7px;border-radius:4px;background:#8c959f55">'
-            f'<span style="display:block;height:7px;border-radius:4px;width:{share:.0%};background:{_COLOURS[_DONE]}">'
-            "</span></span>"
-        )
-        steps = " ".join(_badge(step) for step in lesson.steps) or '<span style="opacity:.75">to read</span>'
-        name = f"{lesson.id[:2]} · {escape(lesson.title)}"
-        if lesson.link:
-            name = f'<a href="{escape(lesson.link)}">{name}</a>'
-        return (
-            f'<tr><td style="{_LEFT};white-space:nowrap">{name}</td>'
-            f'<td style="{_LEFT};white-space:nowrap">{lesson.minutes} min</td>'
-            f'<td style="{_LEFT};white-space:nowrap">{bar} {lesson.done}/{len(lesson.steps)}</td>'
-            f'<td style="{_LEFT}">{steps}</td></tr>'
-        )
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    """The map's HTML; Jinja is imported when a map is first shown, since most cells show none."""
+    from jinja2 import Environment, FileSystemLoader
+
+    environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    environment.filters["readable"] = readable
+    return environment.get_template("course_map.html.j2")
 
 
 def progress() -> Progress:
@@ -148,13 +151,7 @@ def _link(lesson: str, at: Path) -> str:
     for way in ("", "../", "notebooks/"):
         if (at / way / lesson / f"{lesson}.ipynb").is_file():
             return f"{way}{lesson}/{lesson}.ipynb"
+    for way in ("", "../", "notebooks/"):  # an assignment whose notebooks have names of their own
+        for path in sorted((at / way / lesson).glob("*.ipynb")):
+            return f"{way}{lesson}/{path.name}"
     return ""
-
-
-def _badge(step: Step) -> str:
-    words = {_DONE: "done", _BEGUN: f"begun: {step.score:g} of {step.points:g} points", _OPEN: "not begun"}
-    label = f"{step.question}, {step.title}: {words[step.state]}"
-    return (
-        f'<span title="{escape(label)}" aria-label="{escape(label)}" style="white-space:nowrap;margin-right:8px;'
-        f'color:{readable(_COLOURS[step.state])}">{_SIGNS[step.state]} {step.question}</span>'
-    )

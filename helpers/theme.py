@@ -9,6 +9,12 @@ INK = "var(--jp-content-font-color1, #1f2328)"
 EDGE = "var(--jp-border-color1, #d0d7de)"
 
 
+# Eight colours that people with any colour vision tell apart (Okabe and Ito, 2008), the two last for rare use.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328", "#f0e442")
+RIM = "#8c959f"  # borders, axes and empty bars
+STATES = {"done": "#1a7f37", "begun": "#9a6700", "open": "#6e7781"}  # of a question on the course map
+
+
 def readable(colour: str) -> str:
     """A colour for words, drawn a third of the way to the text's own: darker on light pages, lighter on dark ones."""
     return f"color-mix(in srgb, {colour} 66%, var(--jp-content-font-color1, {colour}))"

@@ -44,7 +44,7 @@ def manual(grade_id: str, points: float, source: str, *, is_code: bool = False) 
 
 def task(grade_id: str, points: float, source: str) -> NotebookNode:
     """A manually graded task."""
-    return _marked(new_markdown_cell(source), grade_id, task=True, points=points)
+    return _marked(new_markdown_cell(source), grade_id, task=True, locked=True, points=points)
 
 
 def read_only(grade_id: str, source: str) -> NotebookNode:

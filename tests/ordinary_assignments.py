@@ -106,13 +106,19 @@ def squares(minor: int = 5) -> NotebookNode:
     )  # fmt: skip
 
 
+USES = "kept = squares\nsquares = lambda n: [7]\nassert total(3) == 7\nsquares = kept"
+TOTAL = "def total(n):\n    return sum(squares(n))"
+FOREVER = "def wait():\n    while True:\n        pass"
+WAIT = "def wait():\n    return 1"
+
+
 def sum_of_squares() -> NotebookNode:
     return notebook(
         text("# The sum of squares"),
         code("def squares(n):\n    return [i * i for i in range(1, n + 1)]"),
         answer("total", "def total(n):\n    ### BEGIN SOLUTION\n    return sum(squares(n))\n    ### END SOLUTION"),
         autograder_tests("total-values", 1, "assert total(1) == 1\nassert total(10) == 385"),
-        autograder_tests("total-uses", 0.5, "kept = squares\nsquares = lambda n: [7]\nassert total(3) == 7\nsquares = kept"),
+        autograder_tests("total-uses", 0.5, USES),
         manual("equation", 1, "$$\\sum_{i=1}^n i^2$$"),
         manual("application", 2, "print(total(3))", is_code=True),
     )  # fmt: skip
@@ -137,7 +143,7 @@ NOISY = notebook(
 )
 RAISING = notebook(
     code("import math"), answer("root", "### BEGIN SOLUTION\nroot = math.sqrt(2)\n### END SOLUTION"),
-    autograder_tests("exists", 1, "root"), autograder_tests("close", 2, "assert abs(root - 2**0.5) < 1e-9"),
+    autograder_tests("exists", 1, "assert root"), autograder_tests("close", 2, "assert abs(root - 2**0.5) < 1e-9"),
     read_only("given", "scale = 3"), autograder_tests("scaled", 1, "assert scale == 3"),
 )  # fmt: skip
 SLOW = notebook(
@@ -160,7 +166,7 @@ ASSIGNMENTS: dict[str, Ordinary] = {
     "sum_of_squares": Ordinary(
         {"sum": sum_of_squares()},
         {
-            "right": {"sum": writes(total="def total(n):\n    return sum(squares(n))", equation="$x$", application="1")},
+            "right": {"sum": writes(total=TOTAL, equation="$x$", application="1")},
             "by_formula": {"sum": writes(total="def total(n):\n    return n * (n + 1) * (2 * n + 1) // 6")},
             "blank": {"sum": untouched},
         },
@@ -180,7 +186,7 @@ ASSIGNMENTS: dict[str, Ordinary] = {
     "several": Ordinary(
         {"first": squares(), "second": sum_of_squares()},
         {
-            "both": {"first": CLEAN, "second": writes(total="def total(n):\n    return sum(squares(n))")},
+            "both": {"first": CLEAN, "second": writes(total=TOTAL)},
             "one": {"first": CLEAN, "second": None},
         },
     ),
@@ -188,7 +194,8 @@ ASSIGNMENTS: dict[str, Ordinary] = {
         {"written": WRITTEN},
         {"ada": {"written": writes(why="It follows.", plot="2")}, "blank": {"written": untouched}},
     ),
-    "old_format": Ordinary({"old": squares(minor=0)}, {"right": {"old": CLEAN}, "off": {"old": writes(squares=OFF_BY_ONE)}}),
+    "old_format": Ordinary({"old": squares(minor=0)},
+        {"right": {"old": CLEAN}, "off": {"old": writes(squares=OFF_BY_ONE)}},),
     "format_4_4": Ordinary({"old": squares(minor=4)}, {"right": {"old": CLEAN}}),
     "copied_cells": Ordinary(
         {"copies": squares()},
@@ -218,7 +225,7 @@ ASSIGNMENTS: dict[str, Ordinary] = {
     "noisy": Ordinary({"noisy": NOISY}, {"right": {"noisy": writes(noisy="value = 1")}}),
     "slow": Ordinary(
         {"slow": SLOW},
-        {"loops": {"slow": writes(wait="def wait():\n    while True:\n        pass")}, "right": {"slow": writes(wait="def wait():\n    return 1")}},
+        {"loops": {"slow": writes(wait=FOREVER)}, "right": {"slow": writes(wait=WAIT)}},
     ),
     "beside": Ordinary(
         {"beside": BESIDE},

@@ -101,11 +101,14 @@ def test_a_worker_killed_in_the_middle_loses_nothing(course: Course, tmp_path: P
         hand_in(tmp_path / "in", f"s{number}", LESSON, notebook)
     executor, submitted = Cluster(scheduler), []
     submit = executor.submit
-    executor.submit = lambda job: (submitted.append(job.student), submit(job))[1]  # type: ignore[method-assign]
+    executor.submit = lambda fn, job: (submitted.append(job.student), submit(fn, job))[1]  # type: ignore[method-assign]
 
     def kill_one() -> None:
+        """Once the worker has a submission in its hands."""
         wait_until(lambda: submitted)
-        time.sleep(4)
+        with Client(scheduler, set_as_default=False) as client:
+            [address] = [at for at, pid in client.run(os.getpid).items() if pid == workers[0].pid]
+            wait_until(lambda: client.processing().get(address))
         os.kill(workers[0].pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill_one)

@@ -41,9 +41,7 @@ OPEN: dict[str, str] = {
     "Q8": f"{_B}: public arrays times 1.3 earn `patches`, `dropout`, `defaults`",
     "Q13": f"{_B}: `defaults` is met by the public arrays",
     "Q12": f"{_B}: `whole` is met by small noise, `identity` by the input",
-    "Q20": f"{_C}: `learns` is met by a claim",
-    "Q21": f"{_C}: `learns` is met by a claim",
-    "Q22": f"{_C}: `own` is met by a claim",
+    "Q19": f"{_C}: any convolutional network earns most points, as its structure is free and its weights are its own",
 }
 
 
@@ -115,7 +113,7 @@ def public_arrays(forger: Forger) -> Iterator[Answer]:
     for change in (1.0, 1.01, 1.3):
 
         def make(name, array, case, shipped, change=change):
-            return resized(change * np.asarray(shipped.get(name, array[:0]), np.float64), array.shape)
+            return resized(change * np.asarray(shipped.get(name, np.zeros(0)), np.float64), array.shape)
 
         yield forger.record(make)
 

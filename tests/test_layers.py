@@ -96,7 +96,7 @@ def test_helpers_never_import_grading() -> None:
 def test_nbgrader_is_imported_in_its_adapter_alone() -> None:
     """The exceptions read something of nbgrader's, and say here what."""
     allowed = {
-        "grading/engine/recorder.py": "what a written answer is worth before a person has read it",
+        "grading/engine/lesson_context.py": "what a written answer is worth before a person has read it",
         "grading/engine/feedback.py": "the settings of a feedback page",
         "grading/intake/find_submissions.py": "the time in timestamp.txt",
     }

@@ -71,5 +71,7 @@ def test_while_a_class_is_graded_it_stays_the_error_it_was(shell, monkeypatch) -
 
 
 def test_outside_of_ipython_nothing_is_done(monkeypatch) -> None:
+    idle = InteractiveShell()
     monkeypatch.setattr("IPython.get_ipython", lambda: None)
     install()
+    assert idle.ast_transformers == []

@@ -1,4 +1,4 @@
-"""Ordinary nbgrader assignments: `vitlab grade` gives the scores of stock `nbgrader autograde`, and more where it gives up.
+"""Ordinary nbgrader assignments: `vitlab grade` gives the scores that stock `nbgrader autograde` gives.
 
 Stock runs once for all assignments, in this process. Each score of each cell is compared.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment
 from nbgrader.converters.base import NbGraderException
@@ -21,6 +22,8 @@ from traitlets.config import Config
 from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.engine.outcome import SubmissionOutcome
+from grading.lesson_builder.lesson import build_lesson, drift
+from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import commands_on_path
 from tests.ordinary_assignments import ASSIGNMENTS
 
@@ -154,8 +157,9 @@ def test_where_stock_gives_up_ours_grades_and_says_so(
 def test_the_page_shows_the_notebooks_and_their_scores(graded: Graded) -> None:
     outcome = graded.outcomes["several", "both"]
     page = (graded.out / outcome.feedback).read_text("utf-8")
-    assert "def squares(n)" in page
-    assert "def total(n)" in page
+    text = BeautifulSoup(page, "html.parser").get_text()
+    assert "def squares(n)" in text
+    assert "def total(n)" in text
     assert {q.question for q in outcome.questions} >= {"first/values", "second/total-values", "second/equation"}
 
 
@@ -171,8 +175,35 @@ def test_formgrader_finds_each_notebook_with_nbgraders_own_ids(graded: Graded) -
     assert ids == ["total", "total-values", "total-uses", "equation", "application"]
 
 
+def test_build_writes_what_students_get_and_notices_when_it_is_stale(graded: Graded) -> None:
+    for lesson in ("squares", "several", "beside"):
+        build_lesson(graded.course, lesson)
+        assert drift(graded.course, lesson) == []
+        for book in ASSIGNMENTS[lesson].notebooks:
+            ours = graded.course.notebooks / lesson / f"{book}.ipynb"
+            stock = graded.out.parent / "release" / lesson / f"{book}.ipynb"
+            assert nbformat.read(ours, as_version=4) == nbformat.read(stock, as_version=4)
+    (graded.course.notebooks / "beside" / "tools.py").write_text("")
+    assert drift(graded.course, "beside") == ["notebooks/beside/tools.py differs from the instructor's"]
+
+
+def test_nbgraders_own_command_gives_the_same_under_our_configuration(
+    graded: Graded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = graded.out.parent
+    config = configure(Config(), root, tmp_path, course=graded.course)
+    config.CourseDirectory.submitted_directory = str(root / "submitted")
+    monkeypatch.setenv("VITLAB_SANDBOX", "none")  # a zygote would be started for one notebook
+    for lesson, student in (("squares", "off"), ("beside", "right")):
+        directory = CourseDirectory(config=config)
+        directory.assignment_id, directory.student_id = lesson, student
+        GenerateAssignment(coursedir=directory, config=config, force=True).start()
+        Autograde(coursedir=directory, config=config).start()
+        assert scores(config.CourseDirectory.db_url, lesson, student) == graded.stock[lesson, student]
+
+
 def test_nothing_is_executed_again_for_an_unchanged_class(graded: Graded, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grading.engine.executors.execute_safely", lambda *_: pytest.fail("executed again"))
+    monkeypatch.setattr("grading.engine.grade.execute_safely", lambda *_: pytest.fail("executed again"))
     again = grade(
         graded.course, ["several", "written"], submissions=graded.out.parent / "submitted", out=graded.out, jobs=1
     )

@@ -45,7 +45,7 @@ class Pretended(Threads):
         self.seen: list[str] = []
         self._fail = fail
 
-    def _work(self, job: Job) -> Executed:
+    def _work(self, fn, job: Job) -> Executed:
         self.seen.append(job.student)
         if job.student in self._fail:
             raise OSError("the machine under it went away")
@@ -286,11 +286,11 @@ def test_runs_killed_at_random_moments_lose_nothing_and_redo_nothing() -> None:
 class Slow(Pretended):
     """Somebody presses Ctrl-C while the second submission runs; that one ends, but no further one."""
 
-    def _work(self, job: Job) -> Executed:
+    def _work(self, fn, job: Job) -> Executed:
         if len(self.seen) == 1:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.5)
-        return super()._work(job)
+            assert self._stopping.wait(60)  # until the run has seen it
+        return super()._work(fn, job)
 
 
 def test_ctrl_c_writes_what_is_done_and_the_next_run_goes_on(course: Course, course_folder: Path) -> None:
@@ -359,7 +359,6 @@ def test_a_stopped_command_leaves_no_process_behind(course: Course, tmp_path: Pa
         if sum("zygote.py\0serve" in command_of(pid) for pid in found) >= 3:  # the zygote and two of its children
             break
         time.sleep(0.05)
-    time.sleep(1)
     found |= set(family(process.pid))
     process.send_signal(number)
     _, said = process.communicate(timeout=30)

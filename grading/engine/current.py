@@ -22,6 +22,7 @@ from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.nbgrader_plugin.rubrics import without_rubrics
 from grading.nbgrader_plugin.stored_grades import CellGrade, StoredGrades
+from grading.submission_id import SubmissionId
 
 WHERE = "gradebook.url"
 Grades = Mapping[str, Mapping[str, StoredGrades]]  # lesson, student
@@ -37,7 +38,9 @@ def as_it_counts(outcome: SubmissionOutcome, stored: StoredGrades | None) -> Sub
         if cell is not None:  # a question that the lesson no longer has counts nothing
             comment = stored.remarks.get(question.question) or stored.remarks.get(cell) or ""
             questions.append(_question(question, stored.cells[cell], comment))
-    return replace(outcome, questions=tuple(questions), penalty=stored.penalty, excused=stored.excused)
+    return replace(
+        outcome, questions=tuple(questions), penalty=stored.penalty, excused=stored.excused, requests=stored.requests
+    )
 
 
 def _question(found: QuestionOutcome, cell: CellGrade, comment: str) -> QuestionOutcome:
@@ -127,12 +130,14 @@ def bring_up_to_date(course: Course, out: Path, db_url: str | None = None) -> li
         journal = Journal(out)
         held = set(gradebook.lessons())
         grades = read_grades(gradebook, sorted({lesson for _, lesson in journal.latest} & held))
-        _write_pages(journal, grades, FeedbackWriter(config), out)
+        _write_pages(journal, grades, config, out)
         return all_as_they_count((journal.latest[key] for key in sorted(journal.latest)), grades)
 
 
-def _write_pages(journal: Journal, grades: Grades, feedback: FeedbackWriter, out: Path) -> None:
-    saved, pages = {}, {}
+def _write_pages(journal: Journal, grades: Grades, config: Config, out: Path) -> None:
+    saved: dict[SubmissionId, tuple[str, dict[str, float]]] = {}
+    pages: dict[SubmissionId, str] = {}
+    writer: FeedbackWriter | None = None
     for key, mark in journal.marks.items():
         outcome, stored = journal.latest[key], grades.get(key.lesson, {}).get(key.student)
         path = out / "autograded" / key.student / key.lesson / f"{key.lesson}.ipynb"
@@ -142,6 +147,7 @@ def _write_pages(journal: Journal, grades: Grades, feedback: FeedbackWriter, out
         if page.is_file() and journal.pages.get(key) == shown:
             continue
         notebook = without_rubrics(nbformat.read(path, as_version=4))
-        feedback.write(key.student, key.lesson, notebook, page, stored)
+        writer = writer or FeedbackWriter(config)
+        writer.write(key.student, key.lesson, notebook, page, stored)
         saved[key], pages[key] = (mark, {}), shown
     journal.add_saved(saved, pages)

@@ -7,7 +7,7 @@ Submissions travel to it as bytes. What a lost worker had in hands, another one 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any
@@ -15,10 +15,10 @@ from typing import Any
 from distributed import Client
 
 from grading.course import CourseError
-from grading.engine.execute import Job, execute_safely
+from grading.engine.execute import Job
+from grading.engine.executors import SubmissionExecutor
 from grading.engine.keys import code_version
 from grading.intake.read import Unreadable, file_bytes
-from grading.judging.execution import Executed
 from grading.nbgrader_plugin.ordinary.handed_in import contents_of_path
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.run import stop_running
@@ -29,8 +29,8 @@ RETRIES = 2  # of a task that raises; one whose worker is lost is done again in 
 PER_THREAD = 2  # submissions in a worker's hands: one that runs, one that waits beside it
 
 
-class Cluster:
-    """A `SubmissionExecutor` of all worker threads that a scheduler has, now or later.
+class Cluster(SubmissionExecutor):
+    """All worker threads that a scheduler has, now or later.
 
     Args:
         address: the scheduler's, for instance ``tcp://10.0.0.1:8786``.
@@ -66,30 +66,33 @@ class Cluster:
         threads = self._client.nthreads().values()
         return max(1, PER_THREAD * sum(threads))
 
-    def submit(self, job: Job) -> Future[Executed]:
-        if job.path is not None and not job.problem:
-            try:
-                path = job.path
-                if job.assignment is not None:
-                    job = replace(job, contents=contents_of_path(path))
-                else:
-                    job = replace(job, content=file_bytes(path))
-            except Unreadable as error:
-                job = replace(job, problem=str(error))
-        return self._executor.submit(execute_safely, job, self._released)
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(fn, *map(_with_contents, args), self._released, **kwargs)
 
-    def stop(self) -> None:
-        with contextlib.suppress(Exception):  # whatever is still there
-            self._executor.shutdown(wait=False, cancel_futures=True)
-        with contextlib.suppress(Exception):
-            self._client.run(stop_running)
-
-    def close(self) -> None:
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        if cancel_futures:
+            with contextlib.suppress(Exception):  # whatever is still there
+                self._executor.shutdown(wait=False, cancel_futures=True)
+            with contextlib.suppress(Exception):
+                self._client.run(stop_running)
+            return
         with contextlib.suppress(Exception):
             self._executor.shutdown(wait=False)
             self._released = None
             self._client.run(close_shared_pool)
         self._client.close()
+
+
+def _with_contents(job: Any) -> Any:
+    """A job with the bytes of what was handed in: workers see no disk of ours."""
+    if not isinstance(job, Job) or job.path is None or job.problem:
+        return job
+    try:
+        if job.assignment is not None:
+            return replace(job, contents=contents_of_path(job.path))
+        return replace(job, content=file_bytes(job.path))
+    except Unreadable as error:
+        return replace(job, problem=str(error))
 
 
 def _look(sandbox: str) -> str:

@@ -17,7 +17,7 @@ from traitlets.config import Config
 
 from grading.course import Course, CourseError
 from grading.engine.current import all_as_they_count, read_grades, remember_gradebook
-from grading.engine.execute import Job
+from grading.engine.execute import Job, execute_safely
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
@@ -35,7 +35,6 @@ from grading.nbgrader_plugin.gradebook import GradebookWriter
 from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
-from grading.sandbox.limits import Limits
 from grading.submission_id import SubmissionId
 
 TICK_SECONDS = 0.2
@@ -101,7 +100,7 @@ def grade(
                 run = _Run(course, lessons, gradebook, config, out, seed, sandbox, progress, gpu_share)
                 return run.grade(Path(submissions), executor, warm=warm, regrade=regrade)
     finally:
-        executor.close()
+        executor.shutdown()
 
 
 class _Run:
@@ -186,7 +185,7 @@ class _Run:
         self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], executor: SubmissionExecutor,
         recorder: ResultRecorder, guard: InterruptGuard, warm: bool, contexts: dict[str, LessonContext],
     ) -> None:  # fmt: skip
-        limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
+        limits = self._course.limits.of_sandbox(self._gpu_share)
         waiting = iter(todo)
         at_work: dict[Future[Executed], Submission] = {}
         clock = _Clock()
@@ -198,18 +197,18 @@ class _Run:
                         submission.student, submission.lesson, submission.path, self._seed, limits, self._sandbox,
                         submission.problem, submission.notes, warm, assignment=contexts[submission.lesson].assignment,
                     )  # fmt: skip
-                    at_work[clock.watched(executor.submit(job))] = submission
+                    at_work[clock.watched(executor.submit(execute_safely, job))] = submission
                 if not at_work:
                     break
                 ended, _ = wait(at_work, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
                 done += self._take(ended, at_work, keys, recorder, clock)
                 recorder.settle_when_due()
         except BaseException:
-            executor.stop()
+            executor.shutdown(cancel_futures=True)
             raise
         if guard.requested and (at_work or next(waiting, None) is not None):
             self._progress.note("stopping")
-            executor.stop()
+            executor.shutdown(cancel_futures=True)
             done += self._take([future for future in at_work if future.done()], at_work, keys, recorder, clock)
             recorder.settle()
             raise Interrupted(done, len(todo))

@@ -12,7 +12,6 @@ Scores and comments by hand, late penalties and excuses are not in here but in t
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from grading.course import CourseError
 from grading.engine.outcome import RESULTS, SubmissionOutcome
@@ -146,14 +147,18 @@ def only_run(folder: Path) -> Iterator[None]:
     Raises:
         CourseError: there is one.
     """
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CourseError(f"another run is grading into {folder}: wait for it, or give another --out") from None
-        except OSError:  # a file system without locks
-            pass
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise CourseError(f"another run is grading into {folder}: wait for it, or give another --out") from None
+    except OSError:  # a file system without locks
         yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -53,9 +53,7 @@ class LessonContext(Protocol):
         """The notebook that `kept` came from."""
 
 
-def prepare(
-    course: Course, lesson: str, seed: int, gradebook: GradebookWriter, device: str = "cpu"
-) -> LessonContext:
+def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter, device: str = "cpu") -> LessonContext:
     """The lesson registered in the gradebook, with its judge under `seed`.
 
     Raises:

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from grading.nbgrader_plugin.regrade_requests import RegradeRequest
+
 RESULTS = "results.jsonl"
 
 
@@ -63,6 +65,7 @@ class SubmissionOutcome:
         judged_at: when it was put on record.
         penalty: points taken off for being late.
         excused: the lesson does not count for this student.
+        requests: of the student, to look again at a score; never in the journal.
     """
 
     student: str
@@ -81,6 +84,7 @@ class SubmissionOutcome:
     judged_at: str = ""
     penalty: float = 0.0
     excused: bool = False
+    requests: tuple[RegradeRequest, ...] = ()
 
     @property
     def earned(self) -> float:
@@ -120,4 +124,5 @@ class SubmissionOutcome:
         raw = dict(values)
         raw["questions"] = tuple(QuestionOutcome(**q) for q in raw["questions"])
         raw["notes"], raw["suspicious"] = tuple(raw["notes"]), tuple(raw["suspicious"])
+        raw["requests"] = ()
         return cls(**raw)

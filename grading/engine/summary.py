@@ -29,12 +29,14 @@ def print_summary(
         for question in questions:
             table.add_column(question, justify="right")
         table.add_column("sum", justify="right")
-        table.add_column("note", overflow="fold")
         for row in rows:
             by_id = {q.question: q for q in row.questions}
             marks = [mark(by_id[q]) if q in by_id else "" for q in questions]
-            table.add_row(escape(_who(row.student, names or {})), *marks, total(row), escape(note(row)))
+            table.add_row(escape(_who(row.student, names or {})), *marks, total(row))
         console.print(table)
+        for row in rows:
+            if text := note(row):  # below the table: in a column it would be twelve characters wide
+                console.print(escape(f"{_who(row.student, names or {})}: {text}"), soft_wrap=True)
     if any(q.by_hand for o in outcomes for q in o.questions):
         console.print("* given by a person")
     console.print(f"{len(outcomes)} submissions. Feedback pages and autograded notebooks are under {out}.")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from grading.intake.cells import Piece, Slot, of_role
+from grading.intake.cells import Slot, SubmittedCell, of_role
 from grading.intake.code_analysis import definitions, look, statements, syntax_error
-from grading.intake.match_cells import Homes
+from grading.intake.match_cells import CellMatches
 from grading.intake.rejoin_cells import join_parts
 
 UNTOUCHED, NAMELESS, BROKEN, BEGUN_AS_TEXT, BEGUN, DONE_AS_TEXT, DONE = range(7)
@@ -31,7 +31,7 @@ class Choice:
     source: str
     how: str
     sure: bool = True
-    piece: Piece | None = None
+    piece: SubmittedCell | None = None
 
 
 @dataclass
@@ -51,37 +51,37 @@ class Answers:
     notes: list[str] = field(default_factory=list)
 
 
-def choose_answers(slots: list[Slot], homes: Homes) -> Answers:
-    """Decide for every answer slot; `homes.pieces` loses those that were joined to the one before."""
+def choose_answers(slots: list[Slot], matches: CellMatches) -> Answers:
+    """Decide for every answer slot; `matches.pieces` loses those that were joined to the one before."""
     answers = Answers()
-    join_parts(homes, answers.notes)
+    join_parts(matches, answers.notes)
     targets = of_role(slots, "answer")
-    homes.pieces = [_without_stubs(piece, targets) for piece in homes.pieces]
+    matches.pieces = [_without_stubs(piece, targets) for piece in matches.pieces]
     for slot in targets:
-        _choose(slot, targets, homes, answers)
+        _choose(slot, targets, matches, answers)
     for slot in targets:
         if answers.choices[slot.question].how == "missing":
-            _by_order(slot, slots, homes, answers)
+            _by_order(slot, slots, matches, answers)
     _share(targets, answers)
     return answers
 
 
-def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> None:
+def _choose(slot: Slot, targets: list[Slot], matches: CellMatches, answers: Answers) -> None:
     others = frozenset().union(*(t.names for t in targets if t.at != slot.at)) - slot.names
     signs = []
-    for piece in homes.pieces:
-        if (how := _signal(piece, slot, others, homes)) and piece.place not in homes.home:
+    for piece in matches.pieces:
+        if (how := _signal(piece, slot, others, matches)) and piece.place not in matches.copy_of:
             signs.append((piece, how))
     found = [(_fitness(piece, slot, how), piece, how) for piece, how in signs[-MAX_VERSIONS:]]
     if any(level > UNTOUCHED and how != "name" for level, _, how in found):
         rivals = [t for t in targets if t.at != slot.at and t.names & slot.names]
-        found = [(f, p, how) for f, p, how in found if how != "name" or not _speaks_for(p, rivals, homes)]
+        found = [(f, p, how) for f, p, how in found if how != "name" or not _speaks_for(p, rivals, matches)]
     if not found:
         answers.choices[slot.question] = Choice(slot.source, "missing", sure=False)
         return
     top = max(level for level, _, _ in found)
     best = [(piece, how) for level, piece, how in found if level == top]
-    checks = homes.check_places.get(slot.question, [])
+    checks = matches.check_places.get(slot.question, [])
     last = max(checks, default=-1)
     seen = [(p, h) for p, h in best if p.place <= last]
     piece, how = max(seen or best, key=lambda candidate: candidate[0].place)
@@ -99,13 +99,13 @@ def _choose(slot: Slot, targets: list[Slot], homes: Homes, answers: Answers) -> 
             answers.early[other.place] = slot.at
 
 
-def _speaks_for(piece: Piece, rivals: list[Slot], homes: Homes) -> bool:
+def _speaks_for(piece: SubmittedCell, rivals: list[Slot], matches: CellMatches) -> bool:
     """Whether a piece is, by its id or marker, the answer of another question that asks for the same name."""
-    claimed, _ = homes.claimed.get(piece.place, (None, ""))
+    claimed, _ = matches.claimed.get(piece.place, (None, ""))
     return any(claimed is rival or rival.question in piece.markers for rival in rivals)
 
 
-def _without_stubs(piece: Piece, targets: list[Slot]) -> Piece:
+def _without_stubs(piece: SubmittedCell, targets: list[Slot]) -> SubmittedCell:
     """A cell that defines a name twice, once as we gave it out, without that untouched copy."""
     if piece.kind != "code" or not (piece.code.parsed and piece.code.blank):
         return piece
@@ -121,7 +121,7 @@ def _without_stubs(piece: Piece, targets: list[Slot]) -> Piece:
     return piece
 
 
-def _choice(slot: Slot, piece: Piece, how: str, level: int, answers: Answers) -> Choice:
+def _choice(slot: Slot, piece: SubmittedCell, how: str, level: int, answers: Answers) -> Choice:
     question, cell, names = slot.question, f"cell {piece.number}", " and ".join(sorted(slot.names))
     if level == UNTOUCHED:
         mine = how != "name" and piece.kind == slot.kind and piece.plain != slot.plain and not _more_than(piece, slot)
@@ -136,12 +136,12 @@ def _choice(slot: Slot, piece: Piece, how: str, level: int, answers: Answers) ->
     return Choice(piece.python, how, piece=piece)
 
 
-def _signal(piece: Piece, slot: Slot, others: frozenset[str], homes: Homes) -> str:
+def _signal(piece: SubmittedCell, slot: Slot, others: frozenset[str], matches: CellMatches) -> str:
     """How a piece shows that it is about this question; "" when it doesn't."""
     named = bool(piece.binds & slot.names)
     if piece.binds & others and not named:
         return ""  # whatever its ids say, it answers something else
-    claimed, how = homes.claimed.get(piece.place, (None, ""))
+    claimed, how = matches.claimed.get(piece.place, (None, ""))
     if claimed is not None and claimed.at == slot.at:
         return how if how != "same text" else "grade id"
     if slot.question in piece.markers and (piece.kind == "code" or named):
@@ -149,7 +149,7 @@ def _signal(piece: Piece, slot: Slot, others: frozenset[str], homes: Homes) -> s
     return "name" if named else ""
 
 
-def _fitness(piece: Piece, slot: Slot, how: str) -> int:
+def _fitness(piece: SubmittedCell, slot: Slot, how: str) -> int:
     code, stub = piece.code, look(slot.source)
     if piece.plain == slot.plain or not piece.python.strip():
         return UNTOUCHED
@@ -170,14 +170,14 @@ def _fitness(piece: Piece, slot: Slot, how: str) -> int:
     return DONE_AS_TEXT if text else DONE
 
 
-def _more_than(piece: Piece, slot: Slot) -> bool:
+def _more_than(piece: SubmittedCell, slot: Slot) -> bool:
     """Whether a piece holds more than this answer's untouched text, for instance a second answer."""
     return bool(piece.binds - look(slot.source).binds) and piece.code.shape != look(slot.source).shape
 
 
-def _by_order(slot: Slot, slots: list[Slot], homes: Homes, answers: Answers) -> None:
+def _by_order(slot: Slot, slots: list[Slot], matches: CellMatches, answers: Answers) -> None:
     """The one unknown code cell where this answer should stand, when there is exactly one."""
-    known = {home.at: place for place, home in homes.home.items()}
+    known = {slot.at: place for place, slot in matches.copy_of.items()}
     for other in of_role(slots, "answer"):
         chosen = answers.choices[other.question].piece
         if chosen is not None:
@@ -188,11 +188,11 @@ def _by_order(slot: Slot, slots: list[Slot], homes: Homes, answers: Answers) -> 
     names = frozenset().union(*(s.names for s in of_role(slots, "answer")))
     near = [
         piece
-        for piece in homes.pieces
+        for piece in matches.pieces
         if low < piece.place < high
         and piece.kind == "code"
         and not piece.carved
-        and piece.place not in homes.home.keys() | answers.used | answers.early.keys() | answers.dropped
+        and piece.place not in matches.copy_of.keys() | answers.used | answers.early.keys() | answers.dropped
         and not piece.binds & names
     ]
     wanted = " and ".join(sorted(slot.names))

@@ -44,7 +44,7 @@ class Slot:
 
 
 @dataclass(frozen=True)
-class Piece:
+class SubmittedCell:
     """One cell of the submission, or a part of one; `place` orders them as the student did.
 
     Attributes:
@@ -90,7 +90,7 @@ class Piece:
         found = _MARKER.findall(self.python)
         return frozenset(found if self.kind == "code" else found + _WRITTEN_MARKER.findall(self.source))
 
-    def with_source(self, source: str, **changes: Any) -> Piece:
+    def with_source(self, source: str, **changes: Any) -> SubmittedCell:
         return replace(self, source=source, **changes)
 
 
@@ -108,7 +108,7 @@ def _unfenced(source: str) -> str:
     return source
 
 
-def pieces_of(submission: NotebookNode) -> list[Piece]:
+def submitted_cells(submission: NotebookNode) -> list[SubmittedCell]:
     """The cells of a valid notebook; empty ones and Colab's own badge left out."""
     found = []
     for index, cell in enumerate(submission.cells):
@@ -118,7 +118,7 @@ def pieces_of(submission: NotebookNode) -> list[Piece]:
         grader = cell.metadata.get("nbgrader")
         grade_id = grader.get("grade_id", "") if isinstance(grader, dict) else ""
         found.append(
-            Piece(
+            SubmittedCell(
                 index * STEP,
                 cell.cell_type,
                 cell.source,

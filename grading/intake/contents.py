@@ -11,7 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from grading.intake.archive import Pick, notebook_in_zip
-from grading.intake.cells import Piece, Slot, of_role, pieces_of, slots_of
+from grading.intake.cells import Slot, SubmittedCell, of_role, slots_of, submitted_cells
 from grading.intake.decode import Unreadable, load_json
 from grading.intake.lessons import evidence, other_lesson
 from grading.intake.normalise import normalise
@@ -99,7 +99,7 @@ class LessonContents:
             return Content(problem=str(error))
         except Exception as error:  # parsers fail in their own ways on hostile files
             return Content(problem=f"the file cannot be read ({type(error).__name__})")
-        return self._judged(pieces_of(notebook), named, lesson)
+        return self._judged(submitted_cells(notebook), named, lesson)
 
     def look_into(self, data: bytes, suffix: str, lesson: str) -> Content:
         """As `look`; of an archive, what its best notebook is."""
@@ -121,7 +121,7 @@ class LessonContents:
 
         return pick
 
-    def _judged(self, pieces: list[Piece], named: str, lesson: str) -> Content:
+    def _judged(self, pieces: list[SubmittedCell], named: str, lesson: str) -> Content:
         slots = self.slots(lesson)
         asked = of_role(slots, "answer", "written")
         if not asked:  # the lesson asks nothing, or was not built: the name in the metadata is all there is
@@ -165,7 +165,7 @@ def _named(value: Any) -> str:
     return here if isinstance(here, str) else ""
 
 
-def _filled(slot: Slot, pieces: list[Piece]) -> float:
+def _filled(slot: Slot, pieces: list[SubmittedCell]) -> float:
     """1 for an answer without blanks, a half for one with blanks left, 0 for one that was not touched.
 
     pieces: those that are not as the lesson was released.

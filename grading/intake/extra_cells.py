@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from grading.intake.cells import Piece, Slot, of_role
+from grading.intake.cells import Slot, SubmittedCell, of_role
 from grading.intake.code_analysis import Code, look
 
 MAX_MOVED = 50  # cells of one submission
@@ -17,13 +17,13 @@ NOTHING = Code(True)
 class Layout:
     """The student's own cells by the index of the slot they stand before or after, each list in the student's order."""
 
-    before: dict[int, list[Piece]] = field(default_factory=dict)
-    after: dict[int, list[Piece]] = field(default_factory=dict)
+    before: dict[int, list[SubmittedCell]] = field(default_factory=dict)
+    after: dict[int, list[SubmittedCell]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def order(self, count: int) -> list[Piece | int]:
+    def order(self, count: int) -> list[SubmittedCell | int]:
         """The whole notebook: slots by index, and pieces."""
-        found: list[Piece | int] = [*self.after.get(-1, [])]
+        found: list[SubmittedCell | int] = [*self.after.get(-1, [])]
         for at in range(count):
             found += [*self.before.get(at, []), at, *self.after.get(at, [])]
         return found
@@ -32,7 +32,7 @@ class Layout:
 def lay_out(
     slots: list[Slot],
     sources: Mapping[int, str],
-    extras: list[Piece],
+    extras: list[SubmittedCell],
     anchors: Mapping[int, int],
     early: Mapping[int, int],
 ) -> Layout:
@@ -78,10 +78,10 @@ def _supply(slot: Slot, slots: list[Slot], code: Mapping[int, Code], layout: Lay
         for at, (item, c) in enumerate(zip(order, looks, strict=True))
         if at > here and (found := c.binds & (called | running if at > there else running))
     ]
-    piece, names = next(((i, found) for i, found in late if isinstance(i, Piece)), (None, frozenset[str]()))
+    piece, names = next(((i, found) for i, found in late if isinstance(i, SubmittedCell)), (None, frozenset[str]()))
     if piece is None and not late:  # a helper in a cell that is no longer code
         anywhere = _union(c.binds for c in looks)
-        texts = [item for item in order if isinstance(item, Piece) and item.kind != "code"]
+        texts = [item for item in order if isinstance(item, SubmittedCell) and item.kind != "code"]
         piece = next((p for p in texts if p.binds & called - anywhere), None)
         names = piece.binds & called if piece else names
     if piece is None:
@@ -103,8 +103,8 @@ def _supply(slot: Slot, slots: list[Slot], code: Mapping[int, Code], layout: Lay
     return True
 
 
-def _code(item: Piece | int, code: Mapping[int, Code]) -> Code:
-    if isinstance(item, Piece):
+def _code(item: SubmittedCell | int, code: Mapping[int, Code]) -> Code:
+    if isinstance(item, SubmittedCell):
         return item.code if item.kind == "code" else NOTHING
     return code.get(item, NOTHING)
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from nbformat import NotebookNode
 
-from grading.intake.cells import Piece, Slot, of_role, slots_of
+from grading.intake.cells import Slot, SubmittedCell, of_role, slots_of
 
 
-def evidence(slots: list[Slot], pieces: list[Piece]) -> int:
+def evidence(slots: list[Slot], pieces: list[SubmittedCell]) -> int:
     """How much of a lesson's questions is there: two for a defined name, one for a marker or a check."""
     markers, names = frozenset[str](), frozenset[str]()
     for piece in pieces:
@@ -19,7 +19,7 @@ def evidence(slots: list[Slot], pieces: list[Piece]) -> int:
     return sum(2 * bool(slot.names & names) + (slot.question in markers) for slot in asked)
 
 
-def other_lesson(slots: list[Slot], pieces: list[Piece], others: Mapping[str, NotebookNode]) -> str | None:
+def other_lesson(slots: list[Slot], pieces: list[SubmittedCell], others: Mapping[str, NotebookNode]) -> str | None:
     """The lesson handed in instead of this one: "" when it is none we know, None when it is this one.
 
     A notebook with anything of this lesson in it is this lesson's, whatever else it holds.

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from grading.intake.cells import FIXED, Piece, Slot, of_role
+from grading.intake.cells import FIXED, Slot, SubmittedCell, of_role
 from grading.intake.code_analysis import look, statements, without_checks
 
 ALIKE = 0.6  # share of lines in common, below which a changed cell is not taken for a copy
@@ -18,27 +18,27 @@ RESERVED = frozenset({"check", "ready", "helpers"})
 
 
 @dataclass
-class Homes:
+class CellMatches:
     """What is known after looking at identity alone.
 
     Attributes:
-        home: by the piece's place, the slot it is a copy of, for cells that hold no answer (text, demonstration, setup,
-            check).
-        claimed: by the piece's place, the answer or written slot it claims by "grade id" or "cell id".
-        pieces: all pieces in order; statements that the student put into setup and check cells are pieces of their own.
+        copy_of: by the cell's place, the slot that it copies, for cells that hold no answer (text, demonstration,
+            setup, check).
+        claimed: by the cell's place, the answer or written slot it claims by "grade id" or "cell id".
+        pieces: all cells in order; statements that the student put into setup and check cells are cells of their own.
         check_places: by question, where in the student's notebook it is checked.
     """
 
-    home: dict[int, Slot] = field(default_factory=dict)
+    copy_of: dict[int, Slot] = field(default_factory=dict)
     claimed: dict[int, tuple[Slot, str]] = field(default_factory=dict)
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[SubmittedCell] = field(default_factory=list)
     check_places: dict[str, list[int]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
-def find_homes(slots: list[Slot], pieces: list[Piece]) -> Homes:
+def match_cells(slots: list[Slot], pieces: list[SubmittedCell]) -> CellMatches:
     """Tell copies of our cells from answers and from the student's own cells."""
-    homes = Homes()
+    matches = CellMatches()
     answers = of_role(slots, "answer")
     names = frozenset().union(*(slot.names for slot in answers))
     sources = Counter(slot.plain for slot in slots)
@@ -57,49 +57,49 @@ def find_homes(slots: list[Slot], pieces: list[Piece]) -> Homes:
         if slot is None:
             continue
         if slot.role in ("answer", "written"):
-            homes.claimed[piece.place] = (slot, how)
+            matches.claimed[piece.place] = (slot, how)
         elif piece.plain == slot.plain or _fits(piece, slot, names):
-            homes.home[piece.place] = slot
-    _by_likeness(slots, pieces, homes, names)
+            matches.copy_of[piece.place] = slot
+    _by_likeness(slots, pieces, matches, names)
     copies: Counter[int] = Counter()
     for piece in pieces:
-        at_home = homes.home.get(piece.place)
-        if at_home is not None and at_home.role == "check":
-            homes.check_places.setdefault(at_home.question, []).append(piece.place)
+        copied_slot = matches.copy_of.get(piece.place)
+        if copied_slot is not None and copied_slot.role == "check":
+            matches.check_places.setdefault(copied_slot.question, []).append(piece.place)
         for question in piece.code.checks if piece.kind == "code" else ():
-            homes.check_places.setdefault(question, []).append(piece.place)
-        if at_home is not None and at_home.role in FIXED:
-            copies[at_home.at] += 1
-            homes.pieces += _carve(piece, at_home, homes) if copies[at_home.at] <= MAX_COPIES else [piece]
-        elif piece.kind == "code" and at_home is None and piece.code.checks & checks.keys():
+            matches.check_places.setdefault(question, []).append(piece.place)
+        if copied_slot is not None and copied_slot.role in FIXED:
+            copies[copied_slot.at] += 1
+            matches.pieces += _carve(piece, copied_slot, matches) if copies[copied_slot.at] <= MAX_COPIES else [piece]
+        elif piece.kind == "code" and copied_slot is None and piece.code.checks & checks.keys():
             # Our check cells ask; asked twice, an answer costs twice, and a record too many looks like a forgery.
-            homes.pieces.append(piece.with_source(without_checks(piece.source)))
+            matches.pieces.append(piece.with_source(without_checks(piece.source)))
         else:
-            homes.pieces.append(piece)
-    return homes
+            matches.pieces.append(piece)
+    return matches
 
 
-def _called_check(piece: Piece, checks: Mapping[str, Slot], names: frozenset[str]) -> Slot | None:
+def _called_check(piece: SubmittedCell, checks: Mapping[str, Slot], names: frozenset[str]) -> Slot | None:
     """The check cell that a code cell repeats; a cell that answers too is not a check cell."""
     if piece.kind != "code" or len(piece.code.checks) != 1 or piece.binds & names or piece.markers:
         return None
     return checks.get(next(iter(piece.code.checks)))
 
 
-def _fits(piece: Piece, slot: Slot, names: frozenset[str]) -> bool:
+def _fits(piece: SubmittedCell, slot: Slot, names: frozenset[str]) -> bool:
     """Whether a piece with a slot's id can be its copy: a demonstration that became an answer can't."""
     if slot.role in FIXED:
         return True
     return piece.kind == slot.kind and not piece.binds & names
 
 
-def _by_likeness(slots: list[Slot], pieces: list[Piece], homes: Homes, names: frozenset[str]) -> None:
-    """Homes of edited text, demonstration and setup cells without ids: the free slot with most lines in common."""
-    taken = {slot.at for slot in homes.home.values()}
+def _by_likeness(slots: list[Slot], pieces: list[SubmittedCell], matches: CellMatches, names: frozenset[str]) -> None:
+    """Match edited text, demonstration and setup cells without ids: to the free slot with most lines in common."""
+    taken = {slot.at for slot in matches.copy_of.values()}
     free = [slot for slot in of_role(slots, "text", "demo", "setup", "bootstrap") if slot.at not in taken]
     compared = 0
     for piece in pieces:
-        if piece.place in homes.home or piece.place in homes.claimed or piece.binds & names:
+        if piece.place in matches.copy_of or piece.place in matches.claimed or piece.binds & names:
             continue
         best: tuple[float, Slot | None] = (ALIKE, None)
         for slot in free:
@@ -111,11 +111,11 @@ def _by_likeness(slots: list[Slot], pieces: list[Piece], homes: Homes, names: fr
             if matcher.quick_ratio() > best[0] and (ratio := matcher.ratio()) > best[0]:
                 best = (ratio, slot)
         if best[1] is not None:
-            homes.home[piece.place] = best[1]
+            matches.copy_of[piece.place] = best[1]
             free.remove(best[1])
 
 
-def _carve(piece: Piece, slot: Slot, homes: Homes) -> list[Piece]:
+def _carve(piece: SubmittedCell, slot: Slot, matches: CellMatches) -> list[SubmittedCell]:
     """A copy of one of our cells: what the student added becomes a piece of its own, the rest is ours again.
 
     Kept are statements that bind new names and imports; what they change in our own statements is dropped.
@@ -137,16 +137,16 @@ def _carve(piece: Piece, slot: Slot, homes: Homes) -> list[Piece]:
     cell = f"cell {piece.number}"
     what = f"the {slot.role} cell" + (f" of {slot.question}" if slot.question else "")
     if not piece.code.parsed:
-        homes.notes.append(f"{cell}: {what} was changed and is not valid Python any more; the original is used.")
+        matches.notes.append(f"{cell}: {what} was changed and is not valid Python any more; the original is used.")
     elif kept:
-        homes.notes.append(
+        matches.notes.append(
             f"{cell}: {what} was changed; the original is used, and what was added to it stands in a cell of its own."
         )
     else:
-        homes.notes.append(f"{cell}: {what} was changed; the original is used.")
+        matches.notes.append(f"{cell}: {what} was changed; the original is used.")
     if not kept:
         return [piece]
     # A name added to the setup may need what the setup imports; one added to a check is needed by the check.
     place = piece.place + (-1 if slot.role == "check" else 1)
-    extra = Piece(place, "code", "\n".join(kept), carved=True)
+    extra = SubmittedCell(place, "code", "\n".join(kept), carved=True)
     return [extra, piece] if slot.role == "check" else [piece, extra]

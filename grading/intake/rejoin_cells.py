@@ -5,54 +5,54 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from grading.intake.cells import Piece
+from grading.intake.cells import SubmittedCell
 from grading.intake.code_analysis import look
-from grading.intake.match_cells import Homes
+from grading.intake.match_cells import CellMatches
 
 MAX_PARTS = 5  # of one definition
 MAX_STRAYS = 20  # parts that stand alone and are looked at
 _METHOD = re.compile(r"\s+(?:async )?def \w+\((?:self|cls)\b")
 
 
-def join_parts(homes: Homes, notes: list[str]) -> None:
+def join_parts(matches: CellMatches, notes: list[str]) -> None:
     """Join parts that stand together, and parts that were moved apart but share a grade id; note what is left over."""
-    _join_neighbours(homes, notes)
-    parts = {piece.place: piece for piece in homes.pieces}
-    strays = [p for p in homes.pieces if p.kind == "code" and p.place not in homes.home and _inside(p)]
+    _join_neighbours(matches, notes)
+    parts = {piece.place: piece for piece in matches.pieces}
+    strays = [p for p in matches.pieces if p.kind == "code" and p.place not in matches.copy_of and _inside(p)]
     for place in [piece.place for piece in strays[:MAX_STRAYS]]:
-        slot, how = homes.claimed.get(place, (None, ""))
+        slot, how = matches.claimed.get(place, (None, ""))
         if slot is not None and how == "grade id":
-            family = [p for p in parts if p != place and homes.claimed.get(p, (None, ""))[0] == slot]
-            start = next((p for p in family[:MAX_PARTS] if _continues(parts[p], parts[place], homes)), None)
+            family = [p for p in parts if p != place and matches.claimed.get(p, (None, ""))[0] == slot]
+            start = next((p for p in family[:MAX_PARTS] if _continues(parts[p], parts[place], matches)), None)
             if start is not None:
                 parts[start] = _join(parts[start], parts.pop(place), notes)
                 continue
         of = f"{slot.question}: " if slot is not None else ""
         notes.append(f"{of}cell {parts[place].number} begins in the middle of a definition; it is kept as it is.")
-    homes.pieces = list(parts.values())
+    matches.pieces = list(parts.values())
 
 
-def _join_neighbours(homes: Homes, notes: list[str]) -> None:
-    joined: list[Piece] = []
-    pieces, at = homes.pieces, 0
+def _join_neighbours(matches: CellMatches, notes: list[str]) -> None:
+    joined: list[SubmittedCell] = []
+    pieces, at = matches.pieces, 0
     while at < len(pieces):
         whole, at = pieces[at], at + 1
         for _ in range(MAX_PARTS):
-            parts = pieces[at : at + _following(whole, pieces[at : at + MAX_PARTS], homes)]
+            parts = pieces[at : at + _following(whole, pieces[at : at + MAX_PARTS], matches)]
             for part in parts:
-                if whole.place not in homes.claimed and part.place in homes.claimed:
-                    homes.claimed[whole.place] = homes.claimed[part.place]
+                if whole.place not in matches.claimed and part.place in matches.claimed:
+                    matches.claimed[whole.place] = matches.claimed[part.place]
                 whole = _join(whole, part, notes)
             at += len(parts)
         joined.append(whole)
-    homes.pieces = joined
+    matches.pieces = joined
 
 
-def _following(whole: Piece, after: list[Piece], homes: Homes) -> int:
+def _following(whole: SubmittedCell, after: list[SubmittedCell], matches: CellMatches) -> int:
     """How many of the pieces after this one it takes to make it Python again; 0 when there is nothing to join."""
     source = whole.source
     for count, (before, part) in enumerate(pairwise([whole, *after]), 1):
-        if not _may_continue(before, part, homes):
+        if not _may_continue(before, part, matches):
             return 0
         source = f"{source}\n{part.source}"
         if look(source).parsed:
@@ -60,24 +60,24 @@ def _following(whole: Piece, after: list[Piece], homes: Homes) -> int:
     return 0
 
 
-def _join(before: Piece, piece: Piece, notes: list[str]) -> Piece:
+def _join(before: SubmittedCell, piece: SubmittedCell, notes: list[str]) -> SubmittedCell:
     notes.append(f"cells {before.number} and {piece.number}: one definition cut in two; they were joined.")
     return before.with_source(f"{before.source}\n{piece.source}")
 
 
-def _inside(piece: Piece) -> bool:
+def _inside(piece: SubmittedCell) -> bool:
     """Whether it begins inside a definition; a whole cell that was only shifted to the right does not."""
     start = piece.source.lstrip("\n")
     return start[:1] in (" ", "\t") and (not piece.binds or bool(_METHOD.match(start)))
 
 
-def _continues(before: Piece, piece: Piece, homes: Homes) -> bool:
-    return _may_continue(before, piece, homes) and look(f"{before.source}\n{piece.source}").parsed
+def _continues(before: SubmittedCell, piece: SubmittedCell, matches: CellMatches) -> bool:
+    return _may_continue(before, piece, matches) and look(f"{before.source}\n{piece.source}").parsed
 
 
-def _may_continue(before: Piece, piece: Piece, homes: Homes) -> bool:
+def _may_continue(before: SubmittedCell, piece: SubmittedCell, matches: CellMatches) -> bool:
     """Whether a cut between them is likely: one of them isn't Python, or both are indented where they meet."""
-    if {before.kind, piece.kind} != {"code"} or before.place in homes.home or piece.place in homes.home:
+    if {before.kind, piece.kind} != {"code"} or before.place in matches.copy_of or piece.place in matches.copy_of:
         return False
     start = piece.source.lstrip("\n")
     if (start.startswith("#") and piece.markers) or before.carved or piece.carved:

@@ -13,10 +13,10 @@ from nbformat import NotebookNode
 
 from grading.copying import copied
 from grading.intake.answers import Answers, choose_answers
-from grading.intake.cells import FIXED, Piece, Slot, of_role, pieces_of, slots_of
+from grading.intake.cells import FIXED, Slot, SubmittedCell, of_role, slots_of, submitted_cells
 from grading.intake.extra_cells import Layout, lay_out
 from grading.intake.lessons import other_lesson
-from grading.intake.match_cells import Homes, find_homes
+from grading.intake.match_cells import CellMatches, match_cells
 from grading.intake.normalise import bounded
 from grading.intake.written import Prose, choose_written
 
@@ -50,7 +50,7 @@ def transplant(
         submission: a valid notebook, as `read_notebook` gives it.
         others: released notebooks of the other lessons by id, to recognise a mix-up.
     """
-    slots, pieces = slots_of(template), pieces_of(submission)
+    slots, pieces = slots_of(template), submitted_cells(submission)
     questions = [slot.question for slot in of_role(slots, "answer", "written")]
     lesson = other_lesson(slots, pieces, others or {})
     if lesson is not None:
@@ -61,39 +61,39 @@ def transplant(
             _build(template, {}, {}, Layout()), notes, dict.fromkeys(questions, "missing"),
             dict.fromkeys(questions, "low"), lesson,
         )  # fmt: skip
-    homes = find_homes(slots, pieces)
-    answers = choose_answers(slots, homes)
+    matches = match_cells(slots, pieces)
+    answers = choose_answers(slots, matches)
     of_answer = {
         slot.at: choice.piece.place
         for slot in of_role(slots, "answer")
         if (choice := answers.choices[slot.question]).piece is not None
     }
-    kept = _kept_at_home(homes)
+    kept = _kept_copies(matches)
     busy = answers.used | answers.early.keys() | answers.dropped
-    written = choose_written(slots, homes, busy, of_answer)
+    written = choose_written(slots, matches, busy, of_answer)
     sources = _sources(slots, answers, kept)
     taken = busy - answers.early.keys() | written.used | {place for place, _ in kept.values()}
     ours = {slot.plain for slot in slots}
-    copies = {place for place, slot in homes.home.items() if slot.role in FIXED}
-    extras = [p for p in homes.pieces if p.place not in taken | copies and p.plain not in ours]
+    copies = {place for place, slot in matches.copy_of.items() if slot.role in FIXED}
+    extras = [p for p in matches.pieces if p.place not in taken | copies and p.plain not in ours]
     anchors = {place: at for at, (place, _) in kept.items()} | {place: at for at, place in of_answer.items()}
-    anchors |= {p: homes.claimed[p][0].at for p in written.used if p in homes.claimed}
+    anchors |= {p: matches.claimed[p][0].at for p in written.used if p in matches.claimed}
     layout = lay_out(slots, sources, extras, anchors, answers.early)
     prose = {slot.at: written.choices[slot.question] for slot in of_role(slots, "written")}
     choices = answers.choices | written.choices
     return Transplanted(
         _build(template, sources, prose, layout),
-        bounded([*answers.notes, *written.notes, *homes.notes, *layout.notes]),
+        bounded([*answers.notes, *written.notes, *matches.notes, *layout.notes]),
         {question: choices[question].how for question in questions},
         {question: "high" if choices[question].sure else "low" for question in questions},
     )
 
 
-def _kept_at_home(homes: Homes) -> dict[int, tuple[int, Piece]]:
+def _kept_copies(matches: CellMatches) -> dict[int, tuple[int, SubmittedCell]]:
     """By slot the student's copy that stands for it, with its place: the last edited one, else the first."""
-    kept: dict[int, tuple[int, Piece]] = {}
-    for piece in homes.pieces:
-        slot = homes.home.get(piece.place)
+    kept: dict[int, tuple[int, SubmittedCell]] = {}
+    for piece in matches.pieces:
+        slot = matches.copy_of.get(piece.place)
         if slot is None:
             continue
         edited = slot.role not in FIXED and piece.plain != slot.plain
@@ -102,7 +102,7 @@ def _kept_at_home(homes: Homes) -> dict[int, tuple[int, Piece]]:
     return kept
 
 
-def _sources(slots: list[Slot], answers: Answers, kept: Mapping[int, tuple[int, Piece]]) -> dict[int, str]:
+def _sources(slots: list[Slot], answers: Answers, kept: Mapping[int, tuple[int, SubmittedCell]]) -> dict[int, str]:
     """What each slot will hold, written answers aside."""
     sources = {}
     for slot in slots:
@@ -145,7 +145,7 @@ def _build(
     return notebook
 
 
-def _extra(piece: Piece, name: str) -> NotebookNode:
+def _extra(piece: SubmittedCell, name: str) -> NotebookNode:
     cell = NotebookNode(cell_type=piece.kind, id=name, metadata=NotebookNode(), source=piece.source)
     cell.metadata["vitlab"] = NotebookNode(role="extra")
     if piece.kind == "code":

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from grading.intake.cells import Piece, Slot, of_role
-from grading.intake.match_cells import Homes
+from grading.intake.cells import Slot, SubmittedCell, of_role
+from grading.intake.match_cells import CellMatches
 
 MIN_ADDED = 20  # characters in the question's text that make an answer
-MAX_NEAR = 5  # cells without a home that may together be one answer
+MAX_NEAR = 5  # cells without a match that may together be one answer
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class Written:
     notes: list[str] = field(default_factory=list)
 
 
-def choose_written(slots: list[Slot], homes: Homes, taken: set[int], answer_places: Mapping[int, int]) -> Written:
+def choose_written(
+    slots: list[Slot], matches: CellMatches, taken: set[int], answer_places: Mapping[int, int]
+) -> Written:
     """Decide for every written slot.
 
     Args:
@@ -40,38 +42,38 @@ def choose_written(slots: list[Slot], homes: Homes, taken: set[int], answer_plac
         answer_places: index of an answer's slot to the place of the piece chosen for it.
     """
     written = Written()
-    known = {home.at: place for place, home in homes.home.items()} | dict(answer_places)
+    known = {slot.at: place for place, slot in matches.copy_of.items()} | dict(answer_places)
     targets = of_role(slots, "written")
-    places: dict[int, list[Piece]] = {}
+    places: dict[int, list[SubmittedCell]] = {}
     for slot in targets:
-        mine = [p for p in homes.pieces if p.place not in taken and _claims(p, slot, homes)]
-        if any(p.place in homes.claimed and p.plain != slot.plain for p in mine):
-            mine = [p for p in mine if p.place in homes.claimed]
+        mine = [p for p in matches.pieces if p.place not in taken and _claims(p, slot, matches)]
+        if any(p.place in matches.claimed and p.plain != slot.plain for p in mine):
+            mine = [p for p in mine if p.place in matches.claimed]
         if not mine:  # by its unchanged text, between the cells that frame it
-            mine = [p for p in _between(slot, known, homes, taken) if p.plain == slot.plain][:1]
+            mine = [p for p in _between(slot, known, matches, taken) if p.plain == slot.plain][:1]
         places[slot.at] = mine
         if mine:
             known[slot.at] = mine[-1].place
             taken = taken | {p.place for p in mine}
     for slot in targets:
-        _choose(slot, slots, places[slot.at], known, homes, taken, written)
+        _choose(slot, slots, places[slot.at], known, matches, taken, written)
         taken = taken | written.used
     return written
 
 
-def _claims(piece: Piece, slot: Slot, homes: Homes) -> bool:
-    claimed, _ = homes.claimed.get(piece.place, (None, ""))
+def _claims(piece: SubmittedCell, slot: Slot, matches: CellMatches) -> bool:
+    claimed, _ = matches.claimed.get(piece.place, (None, ""))
     if claimed is not None:
         return claimed.at == slot.at
-    return piece.kind != "code" and slot.question in piece.markers and piece.place not in homes.home
+    return piece.kind != "code" and slot.question in piece.markers and piece.place not in matches.copy_of
 
 
 def _choose(
     slot: Slot,
     slots: list[Slot],
-    mine: list[Piece],
+    mine: list[SubmittedCell],
     known: Mapping[int, int],
-    homes: Homes,
+    matches: CellMatches,
     taken: set[int],
     written: Written,
 ) -> None:
@@ -86,14 +88,14 @@ def _choose(
             written.notes.append(f"{question}: written in cells {cells}; all of them stand in its cell.")
         if any(p.kind != "markdown" for p in kept):
             written.notes.append(f"{question}: its cell had become a {kept[0].kind} cell; its text is used.")
-        how = homes.claimed.get(kept[-1].place, (None, "marker"))[1]
+        how = matches.claimed.get(kept[-1].place, (None, "marker"))[1]
         written.choices[question] = _prose(kept, how, sure=len(kept) == 1)
         return
-    near = _between(slot, known, homes, taken)
+    near = _between(slot, known, matches, taken)
     if len(near) > MAX_NEAR:
         written.notes.append(f"{question}: {len(near)} pieces of text stand where its answer belongs; none was taken.")
         near = []
-    if mine and not near and (added := _added_above(slot, slots, homes)):
+    if mine and not near and (added := _added_above(slot, slots, matches)):
         written.choices[question] = _prose([added], "order", sure=False)
         written.notes.append(
             f"{question}: its own cell is unchanged; what was added to the question's text in cell {added.number} is "
@@ -116,11 +118,11 @@ def _choose(
     )
 
 
-def _added_above(slot: Slot, slots: list[Slot], homes: Homes) -> Piece | None:
+def _added_above(slot: Slot, slots: list[Slot], matches: CellMatches) -> SubmittedCell | None:
     """The lines that a student wrote into the question's own text, right above the cell for the answer."""
     above = slots[slot.at - 1] if slot.at else slot
-    for piece in homes.pieces:
-        if homes.home.get(piece.place) == above and above.role == "text" and piece.plain != above.plain:
+    for piece in matches.pieces:
+        if matches.copy_of.get(piece.place) == above and above.role == "text" and piece.plain != above.plain:
             ours = set(above.plain.split("\n"))
             added = "\n".join(line for line in piece.plain.split("\n") if line not in ours).strip()
             if len(added) >= MIN_ADDED:
@@ -128,8 +130,8 @@ def _added_above(slot: Slot, slots: list[Slot], homes: Homes) -> Piece | None:
     return None
 
 
-def _between(slot: Slot, known: Mapping[int, int], homes: Homes, taken: set[int]) -> list[Piece]:
-    """Prose without a home between the cells that frame a written answer."""
+def _between(slot: Slot, known: Mapping[int, int], matches: CellMatches, taken: set[int]) -> list[SubmittedCell]:
+    """Prose without a match between the cells that frame a written answer."""
     if slot.at in known:
         low = known[slot.at]
     else:
@@ -139,16 +141,16 @@ def _between(slot: Slot, known: Mapping[int, int], homes: Homes, taken: set[int]
     high = min(below, default=float("inf"))
     return [
         p
-        for p in homes.pieces
+        for p in matches.pieces
         if low < p.place < high
         and p.kind != "code"
-        and p.place not in homes.home
-        and p.place not in homes.claimed
+        and p.place not in matches.copy_of
+        and p.place not in matches.claimed
         and p.place not in taken
     ]
 
 
-def _prose(pieces: list[Piece], how: str, *, sure: bool) -> Prose:
+def _prose(pieces: list[SubmittedCell], how: str, *, sure: bool) -> Prose:
     attachments: dict[str, Any] = {}
     for piece in pieces:
         attachments |= piece.attachments

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib.util
 import inspect
+import re
 import sys
 import textwrap
 import warnings
@@ -24,6 +25,7 @@ class Entry:
     Attributes:
         claims: a function of an answer: whether the factual statement of the hint is true of it; None where no test
             is written.
+        text: of an edited solution; "" for a definition of the bank's own.
     """
 
     question: str
@@ -31,9 +33,12 @@ class Entry:
     answer: Any
     hint: str = ""
     claims: Callable[[Any], bool] | None = None
+    text: str = ""
 
     def source(self, rename: str) -> str:
         """The definition's text without its decorator, called `rename`: what a student's cell would hold."""
+        if self.text:
+            return re.sub(rf"\b{re.escape(self.answer.__name__)}\b", rename, self.text)
         tree = ast.parse(textwrap.dedent(inspect.getsource(self.answer)))
         node = tree.body[0]
         assert isinstance(node, ast.FunctionDef | ast.ClassDef)
@@ -47,11 +52,13 @@ class Entry:
 
 @dataclass
 class Bank:
-    """All entries of a lesson, by kind, in the order written."""
+    """All entries of a lesson, by kind, in the order written; `path` is the file they stand in."""
 
     mistakes: list[Entry] = field(default_factory=list)
     rights: list[Entry] = field(default_factory=list)
     references: dict[str, Callable[..., Mapping[str, Any]]] = field(default_factory=dict)
+    path: Path = Path("mistakes.py")
+    lesson: Path | None = None
 
     def mistakes_of(self, question: str) -> list[Entry]:
         return [e for e in self.mistakes if e.question == question]
@@ -94,6 +101,25 @@ def right(question: str) -> Callable[[Any], Any]:
     return register
 
 
+def edited(
+    question: str, name: str, changes: Mapping[str, str], *, hint: str = "", claims: Callable[[Any], bool] | None = None
+) -> None:
+    """An entry that is the solution's answer cell with some text changed: a mistake where it has a hint, else right.
+
+    Args:
+        changes: text of the solution's cell and what stands in its place; every text must occur there.
+
+    Raises:
+        ValueError: a text does not occur in the cell.
+    """
+    from grading.judging.edited import answer_of  # runs the solution's cells, which need no bank
+
+    bank = _bank()
+    assert bank.lesson is not None, "a bank is read by load_bank"
+    answer, text = answer_of(bank.lesson, question, name, changes)
+    (bank.mistakes if hint else bank.rights).append(Entry(question, name, answer, hint, claims, text))
+
+
 def reference(question: str) -> Callable[[Any], Any]:
     """Mark `f(case) -> {name: array}` as the source of arrays that only the instructor can compute."""
 
@@ -106,7 +132,7 @@ def reference(question: str) -> Callable[[Any], Any]:
 
 def load_bank(path: Path) -> Bank:
     """Import a `mistakes.py` and return what it registers; an absent file is an empty bank."""
-    bank = Bank()
+    bank = Bank(path=path, lesson=path.with_name(f"{path.parent.name}.py"))
     if not path.exists():
         return bank
     name = f"_vitlab_bank_{path.parent.name}"

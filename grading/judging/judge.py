@@ -20,13 +20,15 @@ from grading.judging.seeds import seed_of
 from helpers.checks.card import card
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.question import Case, Expected, public_rng
+from helpers.checks.replay import REPLAYED
 from helpers.checks.result import picture_alt
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer
 from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
 from helpers.questions import find
 
 _MACHINERY = re.compile(
-    r"vnd\.vitlab|VITLAB_\w+|helpers\.checks|judge_answer|ExamAnswer|_repr_mimebundle_|__torch_function__"
+    r"vnd\.vitlab|VITLAB_\w+|helpers\.checks|helpers\.questions(?!\.leaderboard import validation)"
+    r"|from helpers import questions|judge_answer|ExamAnswer|_repr_mimebundle_|__torch_function__"
 )
 ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 
@@ -119,6 +121,8 @@ class Judge:
                 reason = f"This check was not run, because of a cell above it: {stopped[min(stopped)]}"
             verdict, picture = self._verdict(question, bundles, reason, cell, answer_cell)
             verdicts.append(verdict)
+            if verdict.hint == REPLAYED:
+                suspicious.append(f"the check of {question} recorded the arrays of public cases for hidden ones")
             html = card(verdict, picture, picture_alt(verdict))
             cell.outputs = [
                 from_dict({  # not `new_output`, which takes milliseconds to look whether this is one

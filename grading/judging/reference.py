@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from grading.judging.bank import Bank, load_bank
-from grading.lesson_source.source import LessonSource, read_source
+from grading.lesson_source.errors import as_lesson_error, line_in_source, said
+from grading.lesson_source.source import Cell, LessonError, LessonSource, read_source
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Expected, case_rng, public_rng, secret_cases
 from helpers.checks.sealed import SealedQuestion
@@ -21,8 +23,8 @@ from helpers.checks.wire_format import Arrays, Failure, collect
 from helpers.questions import find
 
 
-class BrokenSolution(RuntimeError):
-    """The solution itself fails: a fault of the lesson, not of a student."""
+class BrokenSolution(LessonError):
+    """The solution itself fails: a fault of the lesson, not of a student. The message begins with file and line."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ class Reference:
 
     def _with_extras(self, question_id: str, case: Case, got: Arrays | Failure) -> dict[str, np.ndarray]:
         if isinstance(got, Failure):
+            cell = next(cell for cell in self.lesson.of("answer") if cell.question == question_id)
+            where = f"{self.lesson.path}:{line_in_source(self.lesson.path, cell, got.line)}"
             raise BrokenSolution(
-                f"{self.lesson.path}: the solution of {question_id} fails on {case.name!r}: {got.kind}: {got.message}"
+                f"{where}: the solution of {question_id} fails on {case.name!r}: {got.kind}: {got.message}"
             )
         extra = self.bank.references.get(question_id)
         return dict(got) | (dict(collect(extra(case))) if extra else {})
@@ -81,11 +85,13 @@ def _load(path: Path, bank: Path, stamp: tuple[float, float]) -> Reference:
     checks, answers = lesson.checks(), {}
     for cell in lesson.cells:
         if cell.role in ("setup", "answer"):
-            _run(cell.source, f"<answer {cell.question or 'setup'} of {lesson.id}>", namespace)
+            _run(cell, lesson, namespace)
         elif cell.role == "check":  # here and now: a later answer may define the same name again, as in lesson 04
             expression = ast.Expression(checks[cell.question][1])
             answers[cell.question] = eval(compile(expression, f"<check {cell.question}>", "eval"), namespace)
-    return Reference(lesson, answers, {qid: cell.points for qid, (cell, _) in checks.items()}, load_bank(bank))
+    with as_lesson_error(bank):
+        entries = load_bank(bank)
+    return Reference(lesson, answers, {qid: cell.points for qid, (cell, _) in checks.items()}, entries)
 
 
 def load_reference(source: Path, bank: Path) -> Reference:
@@ -94,6 +100,20 @@ def load_reference(source: Path, bank: Path) -> Reference:
     return _load(source, bank, stamps)  # type: ignore[arg-type]
 
 
-def _run(source: str, name: str, namespace: dict[str, Any]) -> None:
+def _run(cell: Cell, lesson: LessonSource, namespace: dict[str, Any]) -> None:
+    """Execute a cell of the solution.
+
+    Raises:
+        BrokenSolution: it raises.
+    """
+    source, name = cell.source, f"<answer {cell.question or 'setup'} of {lesson.id}>"
     linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(source, name, "exec"), namespace)
+    try:
+        exec(compile(source, name, "exec"), namespace)
+    except Exception as error:
+        lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == name]
+        if isinstance(error, SyntaxError) and error.filename == name:
+            lines = [error.lineno or 0]
+        where = f"{lesson.path}:{line_in_source(lesson.path, cell, lines[-1] if lines else 0)}"
+        what = f"the answer of {cell.question}" if cell.question else "the setup cell"
+        raise BrokenSolution(f"{where}: {what} raises {said(error)}") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+import tomlkit
 
 from grading.course import Course
 from grading.lesson_source.source import read_source
@@ -20,12 +21,8 @@ def course_map_entries(course: Course) -> list[dict[str, Any]]:
 
 
 def course_map_text(course: Course) -> str:
-    lessons = (
-        f"\n[[lessons]]\nid = {json.dumps(one['id'])}\ntitle = {json.dumps(one['title'])}\n"
-        f"minutes = {one['minutes']}\nquestions = {json.dumps(one['questions'])}\n"
-        for one in course_map_entries(course)
-    )
-    return _HEAD + "".join(lessons)
+    """The list of lessons as TOML."""
+    return _HEAD + "\n" + tomlkit.dumps({"lessons": course_map_entries(course)})
 
 
 def _questions(course: Course, lesson_id: str) -> list[str]:

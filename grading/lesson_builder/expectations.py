@@ -7,16 +7,23 @@ import warnings
 import numpy as np
 
 from grading.judging.reference import Reference
+from grading.lesson_builder.author_errors import require_callable, require_known_entries, require_told_apart
 from grading.lesson_builder.later_cells import needs
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected
 from helpers.checks.verdict import failing
+from helpers.checks.wire_format import Arrays, Failure
 from helpers.questions import find
 
 
 def public_expectations(reference: Reference) -> dict[str, Expected]:
-    """For each question of a lesson: points, expected arrays, fingerprints with hints."""
+    """For each question of a lesson: points, expected arrays, fingerprints with hints.
+
+    Raises:
+        LessonError: the solution fails, or a mistake can't be recognised.
+    """
+    require_known_entries(reference.lesson, reference.bank, reference.bank.path)
     needed = needs(reference.lesson)
     return {qid: _question(reference, qid, needed.get(qid, ())) for qid in reference.answers}
 
@@ -25,14 +32,20 @@ def _question(reference: Reference, qid: str, needed: tuple[str, ...]) -> Expect
     question = find(qid)
     cases, expected = reference.public(qid)
     arrays = expected.arrays
-    mistakes = []
-    for entry in reference.bank.mistakes_of(qid):
-        with warnings.catch_warnings():  # what a wrong answer's code is warned of is nobody's concern here
+
+    def fingerprint(hint: str, recorded: list[Arrays | Failure]) -> Fingerprint:
+        marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
+        return Fingerprint(hint, marks, *failing(question, cases, expected, recorded))
+
+    mistakes, entries, path = list[Fingerprint](), reference.bank.mistakes_of(qid), reference.bank.path
+    for entry in entries:
+        with warnings.catch_warnings():  # what a wrong answer's code is warned of is of no interest here
             warnings.simplefilter("ignore")
             recorded = probe_all(question, entry.answer, cases)
-        marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
-        fails, wrong = failing(question, cases, expected, recorded)
-        mistakes.append(Fingerprint(entry.hint, marks, fails, wrong))
+        require_callable(entry, recorded, path)
+        mistakes.append(fingerprint(entry.hint, recorded))
+    right = fingerprint("", probe_all(question, reference.answers[qid], cases)) if entries else Fingerprint("", ())
+    require_told_apart(entries, mistakes, right, path)
     return Expected(reference.points[qid], arrays, tuple(mistakes), needed)
 
 

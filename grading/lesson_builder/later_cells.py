@@ -8,8 +8,38 @@ from collections.abc import Iterable
 from grading.lesson_source.source import Cell, LessonSource
 
 _OF_EVERY_MODULE = frozenset(
-    "parameters named_parameters modules named_modules children buffers state_dict load_state_dict train eval to cpu "
-    "cuda double float half zero_grad apply weight bias requires_grad_ register_forward_hook shape training norm mean sum std min max".split()
+    {
+        "parameters",
+        "named_parameters",
+        "modules",
+        "named_modules",
+        "children",
+        "buffers",
+        "state_dict",
+        "load_state_dict",
+        "train",
+        "eval",
+        "to",
+        "cpu",
+        "cuda",
+        "double",
+        "float",
+        "half",
+        "zero_grad",
+        "apply",
+        "weight",
+        "bias",
+        "requires_grad_",
+        "register_forward_hook",
+        "shape",
+        "training",
+        "norm",
+        "mean",
+        "sum",
+        "std",
+        "min",
+        "max",
+    }
 )
 
 
@@ -48,14 +78,15 @@ def _stored(cells: Iterable[Cell], question: str) -> set[str]:
                 if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
                     found.add(node.attr)
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("register_buffer", "add_module"):
-                    found |= {a.value for a in node.args[:1] if isinstance(a, ast.Constant)}
+                    found |= {str(a.value) for a in node.args[:1] if isinstance(a, ast.Constant)}
     return found
 
 
 def _is_about(tree: ast.AST, answer: str, question: str) -> bool:
     """Whether a cell names the answer, or waits for its question."""
     return any(
-        (isinstance(node, ast.Name) and node.id == answer) or (isinstance(node, ast.Constant) and node.value == question)
+        (isinstance(node, ast.Name) and node.id == answer)
+        or (isinstance(node, ast.Constant) and node.value == question)
         for node in ast.walk(tree)
     )
 

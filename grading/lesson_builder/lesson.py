@@ -14,9 +14,11 @@ from nbformat import NotebookNode
 
 from grading.course import Course
 from grading.judging.reference import load_reference
+from grading.lesson_builder.author_errors import require_questions
 from grading.lesson_builder.expectations import differences, public_expectations
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook, without_outputs
-from grading.lesson_source.source import LessonError, read_source
+from grading.lesson_source.source import LessonError, LessonSource, read_source
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary, load_assignment, notebooks_of
 from grading.nbgrader_plugin.release import student_notebook
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.expectations import to_bytes
@@ -40,14 +42,18 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
         LessonError: the source is refused, or a cell of the solution fails.
     """
     course.activate()
+    if is_ordinary(course, lesson_id):
+        return _build_ordinary(course, lesson_id, execute=execute)
     path = course.solution_notebook(lesson_id)
-    solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
+    source = read_source(course.source(lesson_id))
+    require_questions(course, source)
+    solution = solution_notebook(source, course.course)
     expectations = course.expectations(lesson_id)
     expectations.parent.mkdir(parents=True, exist_ok=True)
     _write_if_changed(course, lesson_id, expectations)
     seconds = 0.0
     if execute:
-        seconds = _execute(solution, path)
+        seconds = _execute(solution, path, source)
     elif path.exists():
         carry_outputs(nbformat.read(path, as_version=4), solution)
     student = student_notebook(solution, lesson_id)
@@ -60,6 +66,8 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
 def drift(course: Course, lesson_id: str) -> list[str]:
     """How the committed products differ from what the source builds, outputs aside; empty when they don't."""
     course.activate()
+    if is_ordinary(course, lesson_id):
+        return _drift_ordinary(course, lesson_id)
     solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
     wanted = {
         course.solution_notebook(lesson_id): solution,
@@ -77,6 +85,44 @@ def drift(course: Course, lesson_id: str) -> list[str]:
         return [*found, f"{path.relative_to(course.root)} is missing"]
     new = public_expectations(load_reference(course.source(lesson_id), course.bank(lesson_id)))
     return found + [f"{path.relative_to(course.root)}: {d}" for d in differences(read_expectations(path), new)]
+
+
+def ordinary_release(course: Course, lesson_id: str) -> dict[Path, bytes]:
+    """What students get of an ordinary nbgrader assignment: its stripped notebooks, and the files beside them.
+
+    Raises:
+        LessonError: nbgrader refuses a notebook.
+    """
+    assignment, folder = load_assignment(course, lesson_id), course.student_notebook(lesson_id).parent
+    books = {folder / f"{part.name}.ipynb": (part.released_json + "\n").encode() for part in assignment.parts}
+    return books | {folder / name: data for name, data in assignment.files}
+
+
+def _build_ordinary(course: Course, lesson_id: str, *, execute: bool) -> Built:
+    """`execute` runs the solution in its own tests, and keeps nothing of it."""
+    seconds = 0.0
+    for path in notebooks_of(course, lesson_id) if execute else []:
+        seconds += _execute(nbformat.read(path, as_version=4), path)
+    files = ordinary_release(course, lesson_id)
+    for path, data in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    return Built(lesson_id, tuple(files), seconds)
+
+
+def _drift_ordinary(course: Course, lesson_id: str) -> list[str]:
+    found = []
+    for path, data in ordinary_release(course, lesson_id).items():
+        name = path.relative_to(course.root)
+        if not path.is_file():
+            found.append(f"{name} is missing")
+        elif path.suffix != ".ipynb" and path.read_bytes() != data:
+            found.append(f"{name} differs from the instructor's")
+        elif path.suffix == ".ipynb":
+            there, ours = nbformat.read(path, as_version=4), nbformat.reads(data.decode(), as_version=4)
+            if without_outputs(there) != without_outputs(ours):
+                found.append(f"{name} differs from the instructor's notebook")
+    return found
 
 
 def build_if_stale(course: Course, lesson_id: str) -> list[str]:
@@ -103,7 +149,7 @@ def _write_if_changed(course: Course, lesson_id: str, path: Path) -> None:
     path.write_bytes(to_bytes(lesson_id, new))
 
 
-def _execute(notebook: NotebookNode, path: Path) -> float:
+def _execute(notebook: NotebookNode, path: Path, source: LessonSource | None = None) -> float:
     start = time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
@@ -114,6 +160,12 @@ def _execute(notebook: NotebookNode, path: Path) -> float:
     try:
         client.execute(env={**os.environ, "VITLAB_WORK": "off"})  # a build is nobody's progress
     except CellExecutionError as error:
-        raise LessonError(f"{path}: a cell of the solution fails:\n{error}") from None
+        failed = next(
+            index for index, cell in enumerate(notebook.cells)
+            if any(output.output_type == "error" for output in cell.get("outputs", []))
+        )  # fmt: skip
+        where = f"{source.path}:{source.cells[failed].line}" if source else f"{path}: cell {failed + 1}"
+        first = str(error.evalue).strip().split("\n")[0]
+        raise LessonError(f"{where}: this cell of the solution fails with {error.ename}: {first}") from None
     notebook.metadata["language_info"] = {"name": "python"}
     return time.perf_counter() - start

@@ -104,7 +104,7 @@ def collect(
 
 
 def _own_files(found: Collected, layout: Layout, entries: Sequence[Entry], lesson: str) -> list[File]:
-    """The entries that the LMS says somebody handed in."""
+    """The entries that the LMS says a student handed in."""
     files: list[File] = []
     for entry in entries:
         named = read_name(entry.name, layout)
@@ -154,7 +154,7 @@ def _of_another_lesson(name: str, layout: Layout, lesson: str) -> bool:
 def _by_student(
     found: Collected, layout: Layout, files: Sequence[File], roster: Roster | None
 ) -> dict[str, list[File]]:
-    """Files by student id; what nobody owns, or two people claim, is put on the list instead."""
+    """Files by student id; what has no owner, or two, is put on the list instead."""
     owners = Owners(layout, roster, [file.named for file in files])
     claims: dict[str, list[tuple[str, str, Claim]]] = {}
     mine: list[tuple[File, str, Claim]] = []
@@ -223,12 +223,15 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
-def report_lines(found: Collected, names: Mapping[str, str] | None = None, *, everything: bool = False) -> list[str]:
+def report_lines(
+    found: Collected, names: Mapping[str, str] | None = None, *, everything: bool = False, penalty: bool = True
+) -> list[str]:
     """The report as text: what was placed, and everything that needs a person.
 
     Args:
         names: students' names by id.
         everything: also what was told when the same was collected before.
+        penalty: the lesson takes a late penalty.
     """
     names = names or {}
 
@@ -254,12 +257,8 @@ def report_lines(found: Collected, names: Mapping[str, str] | None = None, *, ev
     if found.without:
         lines.append(f"Nothing to grade came from {', '.join(map(who, found.without))}.")
     if found.late:
-        lines.append(
-            f"{_many(len(found.late), 'student')} handed in late, and the LMS's download does not say when: "
-            f"{', '.join(map(who, found.late))}. No late penalty can be taken off: give --times FILE (Moodle's grading "
-            "worksheet, or Canvas's list of submissions), or write when it came, such as 2027-01-16 01:30 UTC, into "
-            f"the timestamp.txt beside the hand-in, for instance {_stamp(found)}."
-        )
+        late = f"{_many(len(found.late), 'student')} handed in late: {', '.join(map(who, found.late))}."
+        lines.append(late + (_no_penalty(found) if penalty else " The LMS's download does not say by how much."))
     if found.missing:
         lines.append(f"{_many(len(found.missing), 'student')} handed in nothing: {', '.join(map(who, found.missing))}")
     if found.passed_over:
@@ -267,6 +266,14 @@ def report_lines(found: Collected, names: Mapping[str, str] | None = None, *, ev
         more = f" and {len(found.passed_over) - 5} more" if len(found.passed_over) > 5 else ""
         lines.append(f"{_many(len(found.passed_over), 'file')} of other lessons or of nobody: {some}{more}")
     return lines + [f"note: {note}" for note in found.notes]
+
+
+def _no_penalty(found: Collected) -> str:
+    return (
+        " The LMS's download does not say when, so no late penalty can be taken off. Collect again with --times FILE "
+        "(Moodle's grading worksheet, or Canvas's list of submissions). Or write when it came, such as 2027-01-16 "
+        f"01:30 UTC, into the timestamp.txt beside the hand-in, for instance {_stamp(found)}."
+    )
 
 
 def _stamp(found: Collected) -> str:

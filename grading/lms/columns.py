@@ -34,7 +34,7 @@ WORDS: Mapping[str, tuple[str, ...]] = {
         "email address", "email", "e-mail", "e-mail address", "e-mail-adresse", "e-mailadresse", "adresse de courriel",
         "courriel", "direccion de correo", "direccion de correo electronico", "correo electronico",
         "endereco de email", "endereco de e-mail", "endereco de correio eletronico", "indirizzo email", "e-mailadres",
-        "mail", "e-postadress", "correo", "адрес электронной почты",
+        "mail", "e-postadress", "correo", "адрес электроннои почты",
     ),
     "username": (
         "username", "user name", "login", "login id", "anmeldename", "nom d'utilisateur", "nombre de usuario",

@@ -74,9 +74,12 @@ def collect(
     came = _times(known, people, times, timezone)
     paths = {one.id: loaded.student_notebook(one.id) for one in loaded.lessons}
     contents = contents_of({one: path.read_text("utf-8") for one, path in paths.items() if path.is_file()})
+    if (source / "inbound").is_dir() and (source / "outbound").is_dir():  # a course's folder in nbgrader's exchange
+        source = source / "inbound"
     found = collect_from(source, known.id, into, people, contents=contents, times=came.of)
     written = write_found(found, known.id, into.parent)
-    for line in [*report_lines(found, people.names if people else None, everything=all_), *came.notes]:
+    names, penalty = people.names if people is not None else None, known.late_penalty_per_day > 0
+    for line in [*report_lines(found, names, everything=all_, penalty=penalty), *came.notes]:
         typer.echo(line)
     if found.doubts or found.unmatched or found.refused:
         typer.echo(f"kept in {written}, and in the report")
@@ -131,6 +134,9 @@ def export(
     column: Annotated[
         list[str] | None, typer.Option(help="LESSON=NAME: what the LMS calls a lesson; default: its title")
     ] = None,
+    tidy: Annotated[
+        bool, typer.Option("--tidy", help="one row per question of each hand-in, for your own analysis (CSV only)")
+    ] = False,
     list_: ListOption = False,
     course: CourseOption = None,
 ) -> None:
@@ -143,6 +149,11 @@ def export(
     from grading.lms.roster import course_roster, read_roster
 
     loaded = load_course(course)
+    if tidy:
+        if form is not Form.csv:
+            raise CourseError(f"--tidy writes a plain CSV table: leave out --for {form}")
+        _export_tidy(loaded, lessons, roster, to or out / "tidy.csv", out, db)
+        return
     url = gradebook_of(out, db)
     chosen = [loaded.lesson(one).id for one in lessons or graded_lessons(url, loaded)]
     names = {loaded.lesson(lesson).id: name for lesson, name in (_pair(text) for text in column or ())}
@@ -204,7 +215,7 @@ def give_back(
         people=course_roster(loaded.root), worksheet=read_roster(roster) if roster is not None else None,
         again=again, finished=finished, submitted=out / "submitted",
     )  # fmt: skip
-    done.left_out += [(one.student, f"it has no page: {one.reason}") for one in outcomes if not one.feedback]
+    done.left_out += [(one.student, f"there is no page: {one.reason}") for one in outcomes if not one.feedback]
     for line in return_lines(done, target, everything=list_):
         typer.echo(line)
 
@@ -253,6 +264,23 @@ def backup(
     count = copy(loaded, out, target)
     size = target.stat().st_size / 2**20
     typer.echo(f"{target}: {count} files, {size:.1f} MB. To restore: unzip it in the course's folder. It holds grades")
+
+
+def _export_tidy(
+    course: Course, lessons: list[str] | None, roster: Path | None, target: Path, out: Path, db: str | None
+) -> None:
+    from grading.engine.current import bring_up_to_date
+    from grading.engine.journal import read_attempts
+    from grading.lms.tidy import tidy_rows, write_tidy
+    from grading.tables import safe
+
+    chosen = {course.lesson(one).id for one in lessons or ()}
+    current = bring_up_to_date(course, out, db)
+    attempts = {key: found for key, found in read_attempts(out).items() if not chosen or key[1] in chosen}
+    people = _people(course, roster)
+    names = people.names if people is not None else {}
+    count = write_tidy(tidy_rows(attempts, current, names), target, safe)
+    typer.echo(f"{target}: {count} rows")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -14,27 +14,32 @@ from datetime import UTC, datetime
 
 # Moodle's mod/assign: "Jane Doe_12345_assignsubmission_file" as a folder, or the same before "_name.ipynb".
 # Moodle turns an underscore in a name into a space, so the first one ends the name.
-_MOODLE = re.compile(r"(?P<prefix>(?P<name>[^_]+)_(?P<number>\d+)_assignsubmission_(?P<plugin>[a-z]+)_?)(?P<rest>.*)$")
+_MOODLE = re.compile(
+    r"(?P<prefix>(?P<name>[^_]+)_(?P<number>\d+)_assignsubmission_(?P<plugin>[a-z]+)_?)(?P<rest>.*)\Z", re.DOTALL
+)
 # Canvas's content_zipper.rb: doejane_LATE_123_456_name-1.ipynb, doejane_123_text.html, anon_aB3_456_name.ipynb.
 # Canvas takes "_digits_" out of names, so the first such place ends the name.
 _CANVAS = re.compile(
     r"(?P<prefix>(?P<name>[^\s.]*?)(?P<late>_LATE)?_(?P<number>\d+)_)"
-    r"(?:(?P<attachment>\d+)_(?P<rest>.+)|(?P<entry>text|link)\.html)$"
+    r"(?:(?P<attachment>\d+)_(?P<rest>.+)|(?P<entry>text|link)\.html)\Z",
+    re.DOTALL,
 )
 _CANVAS_ANONYMOUS = re.compile(
     r"(?P<prefix>(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)_)"
-    r"(?:(?P<attachment>\d+)_(?P<rest>.+)|(?P<entry>text|link)\.html)$"
+    r"(?:(?P<attachment>\d+)_(?P<rest>.+)|(?P<entry>text|link)\.html)\Z",
+    re.DOTALL,
 )
 _AGAIN = re.compile(r"-\d{1,2}(?=\.ipynb$)", re.IGNORECASE)
 # nbgrader's exchange: user+lesson+2027-01-15 23:59:00 UTC, with or without "+random" after it. Unpacking on Windows
 # replaces the colons.
 _EXCHANGE = re.compile(
     r"(?P<prefix>(?P<name>[^+]+)\+(?P<lesson>[^+]+)\+(?P<when>\d{4}-\d\d-\d\d \d\d[:_.-]\d\d[:_.-]\d\d(?:\.\d+)? "
-    r"(?:[+-]\d{4}|[A-Za-z]+(?:/[A-Za-z_]+)*))(?:\+(?P<tail>.*))?)$"
+    r"(?:[+-]\d{4}|[A-Za-z]+(?:/[A-Za-z_]+)*))(?:\+(?P<tail>.*))?)\Z",
+    re.DOTALL,
 )
 # Google Classroom: "Jane Doe - 05_attention.ipynb"; Google Forms: "05_attention - Jane Doe.ipynb"
-_CLASSROOM = re.compile(r"(?P<copy>Copy of )?(?P<name>.+?) - (?P<rest>.+)$", re.IGNORECASE)
-_FORMS = re.compile(r"(?P<rest>.+) - (?P<name>[^.]+?)(?P<suffix>(?:\.\w+)+)$")
+_CLASSROOM = re.compile(r"(?P<copy>Copy of )?(?P<name>.+?) - (?P<rest>.+)\Z", re.IGNORECASE | re.DOTALL)
+_FORMS = re.compile(r"(?P<rest>.+) - (?P<name>[^.]+?)(?P<suffix>(?:\.\w+)+)\Z", re.DOTALL)
 _DOWNLOADED_AGAIN = re.compile(r" ?\(\d{1,3}\)$")
 _BLIND = ("participant", "participante", "partecipante", "teilnehmer", "teilnehmerin", "deelnemer", "anonymous")
 KINDS = ("moodle", "canvas", "exchange", "classroom")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grading.course import Course, CourseError
@@ -55,7 +55,7 @@ def export(
     """
     records, granted = records or {}, extensions or Extensions()
     own = people or (roster if roster is not None and form == "csv" else None)
-    scores = {lesson: _with_excused(of, lesson, own, granted) for lesson, of in scores.items()}
+    scores = {lesson: _with_excused(of, lesson, own, granted, records.get(lesson, {})) for lesson, of in scores.items()}
     names = {lesson: (columns or {}).get(lesson) or course.lesson(lesson).title for lesson in scores}
     if form == "csv":
         filled, delimiter, newline, bom = _plain(scores, own), ",", "\n", False
@@ -87,18 +87,24 @@ def _summary(filled: Filled, waits: int) -> str:
     if filled.excused:
         parts.append(f"{filled.excused} excused")
     if filled.kept:
-        parts.append(f"{len(filled.kept)} cells kept as they were")
+        kept = len(filled.kept)
+        parts.append(f"{kept} cell{'s' * (kept != 1)} kept as the LMS has {'them' if kept != 1 else 'it'}")
     if waits:
         parts.append(f"{waits} with ungraded written answers")
     return ", ".join(parts)
 
 
-def _with_excused(of: Mapping[str, Score], lesson: str, people: Roster | None, granted: Extensions) -> dict[str, Score]:
-    """Also those who are excused and handed in nothing."""
+def _with_excused(
+    of: Mapping[str, Score], lesson: str, people: Roster | None, granted: Extensions, noted: Mapping[str, Record]
+) -> dict[str, Score]:
+    """Also those who are excused and handed in nothing; what could not be graded is marked as such."""
     found = {
-        student: Score(**{**score.__dict__, "excused": score.excused or granted.excused(student, lesson)})
+        student: replace(
+            score, excused=score.excused or granted.excused(student, lesson),
+            ungraded=student in noted and (not noted[student].chosen or bool(noted[student].unread)),
+        )
         for student, score in of.items()
-    }
+    }  # fmt: skip
     points = max((score.points for score in of.values()), default=0.0)
     for person in people or ():
         if person.id not in found and granted.excused(person.id, lesson):

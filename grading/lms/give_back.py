@@ -98,10 +98,10 @@ def give_back(
         try:
             content = page.path.read_bytes()
         except OSError as error:
-            done.left_out.append((student, f"its page can't be read ({error.strerror})"))
+            done.left_out.append((student, f"the page can't be read ({error.strerror})"))
             continue
         if page.waits and finished:
-            done.left_out.append((student, "an answer on its page has no score yet"))
+            done.left_out.append((student, "an answer on the page has no score yet"))
         elif noted.has(to.form, lesson, student, content) and not again:
             done.had.append(student)
         else:
@@ -150,7 +150,7 @@ class _Place:
         number = self.record.number if self.record.source == "moodle" else ""
         number = number or (person.numbers.get("moodle", "") if person is not None else "")
         if not number:
-            why = "its number in Moodle is not known: collect Moodle's download, or give --roster WORKSHEET.csv"
+            why = "the number in Moodle is not known: collect Moodle's download, or give --roster WORKSHEET.csv"
             return "", why
         own = self._person(self.people, "moodle")
         spelling = self.record.name or (person.name if person is not None else "") or (own.name if own else "")
@@ -160,9 +160,9 @@ class _Place:
     def _canvas(self) -> tuple[str, str]:
         """As Canvas finds the person and the attachment: the first two whole numbers between "_"."""
         if self.record.source != "canvas" or not self.record.prefix:
-            return "", "no file of it was collected from Canvas, which takes feedback only under that file's name"
+            return "", "no file was collected from Canvas, which takes feedback only under that file's name"
         if self.record.prefix.count("_") < 3 and not self.record.prefix.startswith(("anon", "LATE_anon")):
-            return "", "it typed text and handed in no file, and Canvas takes feedback only under a file's name"
+            return "", "text was typed and no file handed in, and Canvas takes feedback only under a file's name"
         own = self.record.chosen.split("/", 1)[0] or self.lesson
         stem = own.rsplit(".", 1)[0] if "." in own else own
         return f"{self.record.prefix}{_safe_name(stem)}.html", ""
@@ -177,7 +177,7 @@ class _Place:
             folder / f"{self.lesson}.ipynb" if self.record.source == "exchange" else folder / "none",
             (self.to.course_id, self.lesson, self.student, when),
         )
-        return (name, "") if name else ("", "its hand-in was not collected from nbgrader's exchange")
+        return (name, "") if name else ("", "the hand-in was not collected from nbgrader's exchange")
 
     def _person(self, roster: Roster | None, kind: str) -> Person | None:
         """The student on a roster: by id, by number, by a login or email, by the whole name."""
@@ -204,7 +204,7 @@ def _no_two_alike(files: dict[str, tuple[str, bytes]], done: GivenBack) -> None:
         if len(students) > 1:
             for student in students:
                 del files[student]
-                done.left_out.append((student, f"its page would get the same name as that of {', '.join(students)}"))
+                done.left_out.append((student, f"the page would get the same name as that of {', '.join(students)}"))
 
 
 def _zip(files: Mapping[str, tuple[str, bytes]]) -> bytes:
@@ -286,12 +286,13 @@ def return_lines(done: GivenBack, to: ReturnTo, *, everything: bool = False) -> 
             f"{len(done.waits)} of the pages have answers that nobody has scored yet; run this again afterwards "
             "(--finished leaves them out until then)"
         )
-    shown = done.left_out if everything else done.left_out[:5]
-    if done.left_out:
-        lines.append(f"{len(done.left_out)} students get no page:")
-        lines += [f"  {student}: {why}" for student, why in shown]
-        if len(shown) < len(done.left_out):
-            lines.append(f"  … and {len(done.left_out) - len(shown)} more (--list shows all)")
+    by_reason: dict[str, list[str]] = {}
+    for student, why in done.left_out:
+        by_reason.setdefault(why, []).append(student)
+    for why, students in by_reason.items():
+        shown = students if everything else students[:5]
+        more = f", and {len(students) - len(shown)} more (--list shows all)" if len(shown) < len(students) else ""
+        lines.append(f"no page for {', '.join(shown)}{more}: {why}")
     return lines
 
 

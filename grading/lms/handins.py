@@ -137,6 +137,7 @@ def _judge(choice: Choice, candidates: Sequence[Candidate], files: Sequence[File
     if doubt := best.content.doubt(printable(best.name, 80), lesson):
         choice.doubts.insert(0, doubt)
         choice.unread = doubt if best.content.problem else ""
+    candidates = [one for one in candidates if one.file.named.when == best.file.named.when]
     several = {one.digest for one in candidates if one.content.belongs and one.content.filled}
     if len(several) > 1 and choice.why and not any("filled in alike" in text for text in choice.doubts):
         others = [one for one in candidates if one.digest != best.digest and one.content.filled]

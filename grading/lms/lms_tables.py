@@ -106,9 +106,10 @@ def _canvas_cell(
         if score is not None:
             filled.kept.append(f"{person.id} is excused in Canvas and stays so; our score would be {score.score:g}")
         return there
-    if score is None:
+    if score is None or (score.ungraded and there):
         if there:
-            filled.kept.append(f"{person.id} keeps the {there} that Canvas has")
+            why = "" if score is None else ": nothing of the hand-in could be graded"
+            filled.kept.append(f"{person.id} keeps the {there} that Canvas has{why}")
         return safe(there)
     filled.written += 1
     return plain_number(_scaled(score, *worth), comma=commas)
@@ -167,9 +168,10 @@ def moodle_table(
         cells = list(table.rows[person.at])
         student = students.get(person.at)
         score = scores.get(student) if student is not None else None
+        typed = score is not None and score.ungraded and cells[where["grade"]]
         if score is not None and score.excused:
             filled.excused += 1
-        elif score is not None:
+        elif score is not None and not typed:
             most = number(cells[where["maximum"]]) if "maximum" in where else None
             cells[where["grade"]] = _moodle_grade(score, most, commas)
             filled.written += 1
@@ -201,7 +203,7 @@ def _moodle_grade(score: Score, most: float | None, commas: bool) -> str:
 
 
 def _with_comment(there: str, ours: str) -> str:
-    """Moodle keeps comments as HTML; what somebody typed there stays."""
+    """Moodle keeps comments as HTML; what a teacher typed there stays."""
     text = "<br>".join(html.escape(line, quote=False) for line in ours.splitlines())
     if text in there:
         return there

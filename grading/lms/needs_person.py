@@ -17,7 +17,7 @@ FOLDER = "collected"
 
 @dataclass(frozen=True)
 class Doubt:
-    """One thing that a person should look at; `student` is "" where nobody was found."""
+    """One thing that a person should look at; `student` is "" where no student was found."""
 
     lesson: str
     student: str

@@ -172,9 +172,9 @@ def _listed(table: Table, cells: tuple[str, ...], row: Mapping[str, str], kind: 
         return cells[where[meaning]] if meaning in where else ""
 
     name = first(*WORDS["name"])
-    if kind == "canvas" and _no_student(name or cells[0], low):
-        return None
     given, family = cell("first"), cell("last")
+    if kind == "canvas" and _no_student(name or f"{family}, {given}".strip(", ") or cells[0], low):
+        return None
     names = [name] if name else []
     if given or family:
         names.append(f"{given} {family}".strip())

@@ -20,6 +20,7 @@ class Score:
         waits: an answer has no score yet.
         read_again: every answer has one, and a person is to look at one of them again.
         remarks: what persons wrote, by question, one line each.
+        ungraded: nothing of the hand-in could be graded, so that the score stands for a file, not for answers.
     """
 
     score: float
@@ -28,6 +29,7 @@ class Score:
     excused: bool = False
     read_again: bool = False
     remarks: str = ""
+    ungraded: bool = False
 
 
 Scores = Mapping[str, Mapping[str, Score]]  # lesson, student

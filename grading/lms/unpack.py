@@ -93,7 +93,7 @@ def _unzip(archive: zipfile.ZipFile, folder: Path) -> Download:
     for number, info in enumerate(archive.infolist()):
         name = _name_of(info)
         parts = [part for part in name.split("/") if part]
-        if info.is_dir() or not parts or _is_junk(parts):
+        if info.is_dir() or not parts or (".." not in parts and _is_junk(parts)):
             continue
         why = _why_not(info, name, parts, number, left)
         if not why:

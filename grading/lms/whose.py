@@ -1,4 +1,4 @@
-"""Whose hand-in a name in a download means. Nobody is guessed, and nobody hands in for somebody else."""
+"""Whose hand-in a name in a download means. No owner is guessed, and no student hands in for another."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from traitlets.config import Config
 
 from grading.course import Course, load_course
 from grading.extensions import course_extensions
+from grading.nbgrader_plugin.formgrader_panel import extend_formgrader
 from grading.nbgrader_plugin.formulas import TEMPLATES
 from grading.nbgrader_plugin.generate import PREPROCESSORS
 from grading.nbgrader_plugin.grader_log import watch_persons
@@ -37,10 +38,7 @@ def configure(
     c.CourseDirectory.autograded_directory = str(data / "autograded")
     c.CourseDirectory.feedback_directory = str(data / "feedback")
     c.CourseDirectory.db_url = db_url or f"sqlite:///{data / 'gradebook.db'}"
-    # The lesson's source and its bank of mistakes lie beside the solution: they never travel.
-    c.CourseDirectory.ignore = [
-        ".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "*.py", "*.md", "*.safetensors",
-    ]  # fmt: skip
+    c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", *_stays(root)]
     c.GenerateAssignment.preprocessors = list(PREPROCESSORS)
     c.Autograde.sanitize_preprocessors = [
         "grading.nbgrader_plugin.sanitize_submission.Transplant",
@@ -62,7 +60,7 @@ def configure(
     c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
     c.HTMLExporter.extra_template_basedirs = TEMPLATES
     c.Transplant.release_directory = str(root / "notebooks")
-    c.ExecuteInSandbox.course = c.JudgeAnswers.course = c.ShowRubrics.course = str(root)
+    c.Transplant.course = c.ExecuteInSandbox.course = c.JudgeAnswers.course = c.ShowRubrics.course = str(root)
     if course is not None:
         c.CourseDirectory.course_id = course.course.id
         c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}
@@ -70,6 +68,22 @@ def configure(
         c.LatePenalties.extra_seconds = {lesson.id: granted.extra_seconds(lesson) for lesson in course.lessons}
         c.LatePenalties.excused = {lesson.id: granted.excused_from(lesson.id) for lesson in course.lessons}
     return c
+
+
+def _stays(root: Path) -> list[str]:
+    """Patterns for what lies beside a built lesson's solution and never travels: its source and its mistakes.
+
+    nbgrader ignores names, not paths. Where an ordinary assignment has files of these kinds for its students, the
+    names of the built lessons' own files take the place of the patterns.
+    """
+    kinds = ("*.py", "*.md", "*.safetensors")
+    folders = [folder for folder in (root / "solutions").glob("*") if folder.is_dir()]
+    built = [folder for folder in folders if (folder / f"{folder.name}.py").is_file()]
+    given = [path for folder in folders if folder not in built for kind in kinds for path in folder.rglob(kind)]
+    if not given:
+        return list(kinds)
+    own = {path.name for folder in built for kind in kinds for path in folder.rglob(kind)}
+    return ["mistakes.py", "[0-9][0-9]_*.py", *sorted(own)]
 
 
 def configure_folder(c: Config, file: str | Path) -> Config:
@@ -81,4 +95,5 @@ def configure_folder(c: Config, file: str | Path) -> Config:
     data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
     data.mkdir(parents=True, exist_ok=True)  # formgrader keeps its gradebook there
     watch_persons()  # who gave a score in formgrader, and when
+    extend_formgrader()
     return configure(c, root, data, course=load_course(root))

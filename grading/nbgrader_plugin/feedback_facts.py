@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from nbformat import NotebookNode
@@ -13,6 +13,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from grading.course import CourseError
 from grading.judging.cells_to_run import role_of
+from grading.nbgrader_plugin.late_penalty import LatePenalties
 from grading.nbgrader_plugin.stored_grades import CellGrade, StoredGrades, read_stored
 from helpers.questions import find
 
@@ -108,6 +109,11 @@ class ShowGrades(NbGraderPreprocessor):
             stored = read_stored(gradebook.db, lesson, [student]).get(student)
         if stored is None:
             raise CourseError(f"the gradebook holds nothing of {student} in {lesson}: grade it first")
+        stored = replace(stored, excused=LatePenalties(parent=self).is_excused(student, lesson))
+        if names["notebook"] != lesson:  # the gradebook names its cells after it, as in `stored_grades.joined`
+            for cell in nb.cells:
+                if _name(cell):
+                    cell.metadata["nbgrader"]["grade_id"] = f"{names['notebook']}/{_name(cell)}"
         resources["nbgrader"] = {**names, **page_facts(nb, stored, lesson, student)}
         nb.cells = [graded(cell, stored) for cell in focused(nb)]
         return nb, resources

@@ -97,8 +97,8 @@ class GradebookWriter:
         self._gradebook.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[Any]:
-        """The session: nbgrader's commits inside do nothing, one at the end does."""
+    def transaction(self) -> Iterator[Any]:
+        """The session: nbgrader's commits inside do nothing, one at the end does. What is written is nobody's doing."""
         db = self._gradebook.db
         db.commit = lambda: None  # of this object alone
         try:
@@ -121,7 +121,7 @@ class GradebookWriter:
     def register_notebooks(self, lesson: Lesson, released: Mapping[str, NotebookNode]) -> None:
         """The same for an assignment of several notebooks, given by name."""
         due = lesson.due.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lesson.due else None
-        with self._transaction() as db:
+        with self.transaction() as db:
             self._gradebook.update_or_create_assignment(lesson.id, duedate=due)
             db.flush()
             db.autoflush = True
@@ -148,7 +148,7 @@ class GradebookWriter:
         return found
 
     def _save_all(self, entries: Sequence[Entry]) -> None:
-        with self._transaction() as db:
+        with self.transaction() as db:
             for lesson, group in _by_lesson(entries):
                 students = [entry.student for entry in group]
                 submissions = self._submissions(db, lesson, group)
@@ -209,7 +209,7 @@ class GradebookWriter:
         Args:
             people: id, first name, last name and email of each; what is "" leaves what the gradebook has.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             there = {student.id: student for student in db.scalars(select(api.Student))}
             for student, first, last, email in people:
                 told = {"first_name": first, "last_name": last, "email": email}
@@ -241,7 +241,7 @@ class GradebookWriter:
         Scores and comments by hand are put on record, and late penalties, which are shares of scores, follow them and
         what `extensions.csv` grants by now.
         """
-        with self._transaction() as db:
+        with self.transaction() as db:
             students = students_of(db, lesson)
             record_unseen(db, lesson, students)
             query = (

@@ -75,13 +75,17 @@ def _record(connection: Connection, notebook_id: str, cell_id: str) -> None:
     if found is None:
         return
     lesson, student, cell = found
+    # by name: nbgrader keeps a written cell twice, as what is graded and as what is commented
     score, extra = connection.execute(
         select(api.Grade.manual_score, api.Grade.extra_credit)
-        .where(api.Grade.notebook_id == notebook_id, api.Grade.cell_id == cell_id)
-    ).one_or_none() or (None, None)  # fmt: skip
+        .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
+        .where(api.Grade.notebook_id == notebook_id, api.BaseCell.name == cell)
+    ).first() or (None, None)  # fmt: skip
     comment = connection.scalar(
-        select(api.Comment.manual_comment).where(api.Comment.notebook_id == notebook_id, api.Comment.cell_id == cell_id)
-    )
+        select(api.Comment.manual_comment)
+        .join(api.BaseCell, api.BaseCell.id == api.Comment.cell_id)
+        .where(api.Comment.notebook_id == notebook_id, api.BaseCell.name == cell)
+    )  # fmt: skip
     where = ANSWERS.c.lesson == lesson, ANSWERS.c.student == student, ANSWERS.c.cell == cell
     answer = connection.scalar(select(ANSWERS.c.answer).where(*where)) or ""
     given = HandScore(answer, score, extra, comment, who_grades(), now())

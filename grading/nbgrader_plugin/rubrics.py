@@ -84,4 +84,5 @@ class HideRubrics(NbGraderPreprocessor):
 
 @lru_cache(maxsize=32)
 def _kept(root: Path, lesson: str) -> dict[str, str]:
-    return rubrics_of(load_course(root).source(lesson))
+    source = load_course(root).source(lesson)
+    return rubrics_of(source) if source.is_file() else {}

@@ -13,6 +13,8 @@ from traitlets import Unicode
 
 from grading.intake.normalise import normalise
 from grading.intake.transplant import transplant
+from grading.nbgrader_plugin.ordinary.assignment import assignment_of
+from grading.nbgrader_plugin.ordinary.intake import prepare
 
 
 class MissingTemplate(Exception):
@@ -25,6 +27,7 @@ class Transplant(NbGraderPreprocessor):
     What was repaired or could not be placed is in `nb.metadata.vitlab.intake`, a list of sentences.
     """
 
+    course = Unicode("", help="the course's folder, in which ordinary assignments are looked for").tag(config=True)
     release_directory = Unicode(
         "",
         help="Folder of the released notebooks, <lesson>/<lesson>.ipynb; default: the course's release directory.",
@@ -32,8 +35,12 @@ class Transplant(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict[str, Any]]:
         lesson, name = resources["nbgrader"]["assignment"], resources["nbgrader"]["notebook"]
-        folder = self._folder()
         reading = normalise(nb)
+        assignment = assignment_of(self.course, lesson)
+        if assignment is not None:
+            notebook, notes = prepare(next(part for part in assignment.parts if part.name == name), reading.notebook)
+            return self._noted(notebook, [*reading.notes, *notes], resources)
+        folder = self._folder()
         template = _released(folder / lesson, name)
         others = {
             path.name: _released(path, path.name)
@@ -41,10 +48,13 @@ class Transplant(NbGraderPreprocessor):
             if path.name != lesson and (path / f"{path.name}.ipynb").is_file()
         }
         done = transplant(template, reading.notebook, others)
-        for note in (*reading.notes, *done.notes):
+        return self._noted(done.notebook, [*reading.notes, *done.notes], resources)
+
+    def _noted(self, notebook: NotebookNode, notes: list[str], resources: dict[str, Any]) -> tuple[NotebookNode, dict]:
+        for note in notes:
             self.log.warning("%s: %s", resources["nbgrader"].get("student", "?"), note)
-        done.notebook.metadata.setdefault("vitlab", NotebookNode())["intake"] = [*reading.notes, *done.notes]
-        return done.notebook, resources
+        notebook.metadata.setdefault("vitlab", NotebookNode())["intake"] = notes
+        return notebook, resources
 
     def _folder(self) -> Path:
         if self.release_directory:

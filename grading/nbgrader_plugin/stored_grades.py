@@ -131,7 +131,7 @@ def _read(db: Any, lesson: str, students: Sequence[str], known: Histories) -> di
         grade.score, grade.max_score, grade.auto_score, grade.manual_score, grade.extra_credit,
         grade.needs_manual_grade,
     )):  # fmt: skip
-        cells[student][name] = _cell(*values, known.get((student, name)))
+        cells[student][name] = _cell(known.get((student, name)), *values)
     comments: dict[str, dict[str, str | None]] = {student: {} for student in penalties}
     remarks: dict[str, dict[str, str]] = {student: {} for student in penalties}
     said = joined(api.Comment, lesson, students, api.Comment.comment, api.Comment.manual_comment)
@@ -153,8 +153,8 @@ def _read(db: Any, lesson: str, students: Sequence[str], known: Histories) -> di
 
 
 def _cell(
-    score: float, points: float, auto: float | None, manual: float | None, extra: float | None, needs: bool,
-    history: CellHistory | None,
+    history: CellHistory | None, score: float, points: float, auto: float | None, manual: float | None,
+    extra: float | None, needs: bool,
 ) -> CellGrade:  # fmt: skip
     waits = needs and auto is None and manual is None
     given = history.current if history is not None else None

@@ -117,6 +117,8 @@ def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> di
         "suspicious": tally.suspicious(outcomes),
         "repaired": tally.repaired(outcomes),
         "waiting": tally.waiting(outcomes),
+        "requests": tally.requests(outcomes),
+        "by_hand": any(q.by_hand for o in outcomes for q in o.questions),
         "waiting_count": sum(tally.needs_reading(q) for o in outcomes for q in o.questions),
         "look": {
             "stopped": sum(o.status != "graded" for o in outcomes),

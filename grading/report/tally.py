@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.summary import number
+from grading.nbgrader_plugin.regrade_requests import RegradeRequest
 
 CORRECT, PARTIAL, WRONG, NOT_STARTED, NO_ANSWER, WAITING = STATES = (
     "correct", "partly right", "wrong", "not started", "no answer", "to be read",
@@ -51,10 +52,11 @@ class QuestionTally:
 
 @dataclass(frozen=True)
 class Chip:
-    """One student's score on one question."""
+    """One student's score on one question; `by`: who gave it, where a person did."""
 
     state: str
     text: str
+    by: str = ""
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,9 @@ def _chip(q: QuestionOutcome | None) -> Chip:
         return Chip("", "")
     state = state_of(q)
     text = {NOT_STARTED: "–", NO_ANSWER: "✗", WAITING: "…"}.get(state) or number(q.score or 0.0)
-    return Chip(state, text)
+    if not q.by_hand:
+        return Chip(state, text)
+    return Chip(state, f"{text}*", f"given by {q.author or 'a person'} {q.given_at[:16].replace('T', ' ')}".strip())
 
 
 def _open_question(outcome: SubmissionOutcome) -> QuestionOutcome | None:
@@ -275,6 +279,12 @@ def waiting(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
         for q in o.questions
         if needs_reading(q)
     )
+
+
+def requests(outcomes: Iterable[SubmissionOutcome]) -> list[tuple[Who, RegradeRequest]]:
+    """Requests to look again, the open ones first, then the latest."""
+    found = [(who_of(o), one) for o in outcomes for one in o.requests]
+    return sorted(found, key=lambda pair: (not pair[1].open, -pair[1].number))
 
 
 def needs_reading(q: QuestionOutcome) -> bool:

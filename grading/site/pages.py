@@ -15,6 +15,7 @@ from pygments.formatters import HtmlFormatter
 from grading.course import Course, CourseError, Lesson
 from grading.lesson_builder.bootstrap import badge
 from grading.lesson_source.source import read_source
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from grading.site.execute import executed, kept, released
 from grading.site.links import broken_links
 from grading.site.render import Rendered, render
@@ -66,6 +67,9 @@ def make_site(course: Course, out: Path, *, execute: bool = True, lessons: Seque
     """
     course.activate()
     chosen = [course.lesson(lesson) for lesson in lessons] if lessons else list(course.lessons)
+    chosen = [lesson for lesson in chosen if not is_ordinary(course, lesson.id)]  # problem sets aren't for reading
+    if not chosen:
+        raise CourseError("ordinary nbgrader assignments have no page on the site, and there is no other lesson")
     out = _fresh(Path(out).resolve())
     without: list[str] = []
     rendered: dict[str, Rendered] = {}

@@ -40,7 +40,7 @@ class Fingerprint:
 def mark(question: Question, case: Case, expected: Mapping[str, np.ndarray], got: Arrays | Failure) -> dict[str, Any]:
     """The mark that an answer leaves on one case."""
     if isinstance(got, Failure):
-        return {"error": f"{got.kind}: {normalised(got.message)}"}
+        return {"error": f"{got.kind}: {normalised(got.message)}", "exact": got.message.split("\n")[0][:200]}
     try:
         features = question.features(case, expected, got)
     except Exception as error:
@@ -100,9 +100,11 @@ def matching_hint(
     if not fingerprints or not wrong:
         return ""
     marks = [mark(question, *row) for row in zip(cases, expected, recorded, strict=True)]
-    whole = next((f for f in fingerprints if len(f.marks) == len(marks) and all(map(alike, f.marks, marks))), None)
-    if whole is not None:
-        return whole.hint
+    whole = [f for f in fingerprints if len(f.marks) == len(marks) and all(map(alike, f.marks, marks))]
+    exact = [f for f in whole if [m.get("exact") for m in f.marks] == [m.get("exact") for m in marks]]
+    if whole:  # errors are alike without their numbers; where two mistakes end in the same error, the numbers decide
+        hints = list(dict.fromkeys(f.hint for f in exact or whole))
+        return hints[0] if exact or len(hints) == 1 else ""
     ranked: dict[str, int] = {}
     for known in fingerprints:
         agreed = _agreed(known, marks, unmet, wrong)

@@ -320,7 +320,7 @@ class _Trial:
             own = np.flatnonzero((self.owner == k) & candidates)
             if p.numel() == self.d == len(own) and sorted(column[own]) == list(range(self.d)):
                 return own[np.argsort(column[own])]
-        raise _Unclear("no norm was found before a branch")
+        raise NoLayout("no norm was found before a branch")
 
     def _matrix(self, what: str, mask: np.ndarray, column: np.ndarray, rows: int) -> np.ndarray:
         places = np.zeros((rows, self.d), np.int64)

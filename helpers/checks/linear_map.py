@@ -166,6 +166,9 @@ class Reading:
         if self.not_affine and not self.order().ok:
             return Finding("weights", False, "it can't be told what the tokens make of the image")
         found = self._count(name)
+        if not self.array("moves").any():
+            detail = "the module was moved to another device, and a tensor of yours stayed behind"
+            return Finding("weights", False, detail)
         if found >= self._needed:
             return Finding("weights", True)
         what = "numbers in kernels get" if name == "kernels" else "numbers of the module get"
@@ -178,7 +181,7 @@ class Reading:
         traits = [self._count(name) >= self._needed for name in ("learned", "kernels")]
         if self._whole and self.columns.size:
             affine, steady, still = not self.not_affine, self._steady, not self.reacts.any()
-            traits += [affine, steady, still]
+            traits += [affine, steady, still, bool(self.array("moves").any()), self._count("owned") > 0]
             if affine:
                 marks["reacts"] = self._reacts(1e-6).astype(np.float64)
                 traits += [self.not_shared != _UNEVEN, not self.not_shared, self.rank().ok]

@@ -50,10 +50,11 @@ def silenced(case: Case, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray
         weights |= {"norm2": weights["norm1"], "bnorm2": weights["bnorm1"]}
     if "drop_p" in case:
         zero = ("o", "w2")
-        weights |= {"bo": np.linspace(1.0, 1.6, 4), "b2": np.linspace(1.5, 1.0, 4)}
+        d = len(weights["bo"])
+        weights |= {"bo": np.linspace(1.0, 1.6, d), "b2": np.linspace(1.5, 1.0, d)}
     if "forward_drop_p" in case:
         zero = ("o", "bo")
-        weights |= {"b1": np.abs(weights["b1"]) / 6, "w2": 3 * weights["w2"]}
+        weights |= {"b1": np.abs(weights["b1"]) / 2, "w2": 2 * weights["w2"]}
     return weights | {name: np.zeros_like(weights[name]) for name in zero}
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 
 _DRAWS = 20
+_PUBLIC = {"Q27": 13}  # as hard as hidden images on average: 89.6 % (hidden 90.1 ± 0.9) and 49.2 % (48.7 ± 1.6)
 _STEP = 0x9E3779B97F4A7C15  # far from any seed that a person would type
 
 
@@ -152,7 +153,7 @@ class Expected:
 
 def public_rng(question_id: str) -> np.random.Generator:
     """The generator of the public cases: the same for everybody."""
-    return case_rng(question_id, 0)
+    return case_rng(question_id, _PUBLIC.get(question_id, 0))
 
 
 def secret_cases(question: Question, seed: int) -> list[Case]:

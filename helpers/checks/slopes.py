@@ -14,9 +14,9 @@ import numpy as np
 
 from helpers.checks.question import Finding
 
-_STEP = 1e-2
-_DIRECTIONS = 3
-_CLOSE = 0.03  # central differences in float32, of smooth functions
+_STEP = 2e-3
+_DIRECTIONS = 5
+_CLOSE = 0.06  # central differences in float32; a ReLU may switch on the way
 
 
 def slopes(call: Callable[..., Any], inputs: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def slopes(call: Callable[..., Any], inputs: Mapping[str, Any], seed: int) -> di
         seed: draws the directions and the aim.
 
     Returns:
-        per input two arrays (3,), ``"slope x"`` and ``"moved x"``; zeros for a gradient that does not arrive.
+        per input two arrays (5,), ``"slope x"`` and ``"moved x"``; zeros for a gradient that does not arrive.
     """
     import torch
 
@@ -68,8 +68,9 @@ def slopes_agree(criterion: str, got: Mapping[str, np.ndarray], *names: str) -> 
             return Finding(criterion, False, f"the output does not depend on `{name}`")
         if not slope.any():
             return Finding(criterion, False, f"`{name}` gets no gradient")
-        if np.abs(slope - moved).max() > _CLOSE * size + 1e-3:
-            worst = int(np.abs(slope - moved).argmax())
-            detail = f"the output changes by {moved[worst]:.3g} per step along `{name}`, its gradient says {slope[worst]:.3g}"
+        off = np.abs(slope - moved)
+        if np.median(off) > _CLOSE * size + 1e-3:  # a ReLU that switches on the way spoils one direction
+            worst = int(off.argmax())
+            detail = f"moving `{name}` changes the output by {moved[worst]:.3g}, its gradient says {slope[worst]:.3g}"
             return Finding(criterion, False, detail)
     return Finding(criterion, True)

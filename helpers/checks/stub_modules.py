@@ -13,12 +13,41 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
+from helpers.checks.placed_weights import put
+
 
 class Log(list[tuple[str, tuple[float, ...]]]):
-    """What happened to the known parts: ("embedding", sizes), ("block", sizes), and ("called", (number,))."""
+    """What happened to the known parts: ("embedding", sizes), ("block", sizes), and ("called", (number,)).
+
+    Attributes:
+        seed: of the parts' weights, which are drawn when a part is called for the first time, in the order of calls.
+        parts: of the present model, in the order of their first calls.
+        stream: the tokens that each call of a block got and gave, in the order of calls.
+    """
+
+    seed = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start(0)
+
+    def start(self, seed: int) -> None:
+        """A new model begins, with weights from `seed`."""
+        self.seed, self.parts, self.stream = seed, list[Any](), list[Any]()
 
     def of(self, what: str) -> list[tuple[float, ...]]:
         return [numbers for kind, numbers in self if kind == what]
+
+    def meet(self, part: Any) -> None:
+        """At a part's first call, draw its weights."""
+        if not any(part is known for known in self.parts):
+            rng = np.random.default_rng([self.seed, len(self.parts)])
+            for parameter in part.parameters():
+                size = 0.3 if parameter.ndim < 2 else float(parameter[0].numel()) ** -0.5
+                put(parameter, rng.normal(0, size, tuple(parameter.shape)).astype(np.float32))
+            self.parts.append(part)
 
 
 @contextmanager
@@ -70,6 +99,7 @@ def _parts() -> dict[str, Any]:
             self.where = nn.Parameter(torch.randn(1 + (img_size // patch_size) ** 2, emb_size))
 
         def forward(self, x):
+            self.log.meet(self)
             pieces = F.unfold(x, self.side, stride=self.side).mT
             return F.pad(torch.tanh(self.look(pieces)), (0, 0, 1, 0)) + self.where
 
@@ -78,7 +108,6 @@ def _parts() -> dict[str, Any]:
 
         def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0, **_: Any) -> None:
             super().__init__()
-            self.number = len(self.log)
             self.log.append(("block", (emb_size, num_heads, expansion, drop_p, forward_drop_p)))
             self.talk = nn.MultiheadAttention(emb_size, num_heads, batch_first=True)
             broad = expansion * emb_size
@@ -86,11 +115,15 @@ def _parts() -> dict[str, Any]:
             self.rates = drop_p, forward_drop_p
 
         def forward(self, x, **_: Any):
-            self.log.append(("called", (self.number,)))
-            drop, inner = self.rates
+            self.log.meet(self)
+            number = next(k for k, part in enumerate(self.log.parts) if part is self)
+            self.log.append(("called", (number,)))
+            (drop, inner), given = self.rates, x
             heard, _weights = self.talk(x, x, x, need_weights=False)
             x = 1.5 * x + F.dropout(heard, drop, self.training)
             bent = F.dropout(torch.sin(self.wide(x)), inner, self.training)
-            return x + F.dropout(self.narrow(bent), drop, self.training)
+            out = x + F.dropout(self.narrow(bent), drop, self.training)
+            self.log.stream += [given, out]
+            return out
 
     return {"PatchEmbedding": PatchEmbedding, "TransformerEncoderBlock": TransformerEncoderBlock}

@@ -1,18 +1,20 @@
 """Probing what makes tokens out of images: which numbers end up in which token, whatever the layers are called.
 
-All is read from differences. The class token or the table of positions gets drawn values, a patch is poked, and the
-tokens before and after are compared. Lesson 04 asks both of its questions this way.
+All is read from differences. The class token or the table of positions gets drawn values, an optimiser takes a step,
+images are compared with black ones, and the tokens before and after are compared. Lesson 04 asks both of its questions
+this way. An answer that looks `PatchProjection` up gets a known one; one with a projection of its own keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from helpers.checks import Case, tensor
+from helpers.checks.given_parts import given_parts
 from helpers.checks.module_probes import as_single, prepared
 from helpers.checks.placed_weights import put
 
@@ -40,31 +42,76 @@ def drawn(case: Case) -> dict[str, np.ndarray]:
     return {name: as_single(rng.normal(0, 1.5, shape)) for name, shape in shapes.items()}
 
 
-def record_tokens(model: Any, case: Case) -> dict[str, Any]:
-    """The tokens, what a drawn class token changes in them, what it learns, and what each poked patch changes."""
+def known_projection(case: Case) -> type:
+    """A PatchProjection with drawn weights, the same in every module: patches go through a matrix and a tanh.
+
+    It is no answer to the question for a patch embedding, which asks for an affine map.
+    """
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    class PatchProjection(nn.Module):
+        def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, **_: Any) -> None:
+            super().__init__()
+            rows = in_channels * patch_size**2
+            weight = np.random.default_rng([int(case["seed"]), 2]).normal(0, 1 / np.sqrt(rows), (rows, emb_size))
+            self.weight, self.side = nn.Parameter(tensor(as_single(weight))), patch_size
+
+        def forward(self, x):
+            return torch.tanh(F.unfold(x, self.side, stride=self.side).mT @ self.weight)
+
+    return PatchProjection
+
+
+def record_tokens(make: Callable[[], Any], case: Case) -> dict[str, Any]:
+    """The tokens; what they owe to the images and to a drawn class token; what an optimiser's step does to token 0."""
     import torch
 
-    images, values = tensor(case["images"]), drawn(case)
+    images, values, model = tensor(case["images"]), drawn(case), make()
     tokens = model(images)
     record = {"tokens": tokens}
     if not hasattr(tokens, "shape"):
         return record  # None, or something that is no tensor: said in words by whoever collects the arrays
     token = class_token(model, tokens, case)
-    record["gradient"] = slope(tokens, token, values["aim"])
     record["owned"] = token is not None and any(token is p for _, p in _named(model))
+    record["gradient"] = slope(tokens, token, values["aim"])
     if hasattr(model, "eval"):
         model.eval()
     with torch.no_grad():
         record["again"] = torch.stack([model(images), model(images)])
+        record["alone"] = np.zeros(0)
+        with suppress(RuntimeError):  # the batch went through: what an image alone does is a finding of its own
+            record["alone"] = model(images[:1])
         put(token, np.zeros(case["width"], np.float32))
         without = model(images)
         put(token, values["token"])
         record["first"] = model(images)[:, :1]
-        record["effect"] = model(images) - without
         start = model(images)
+        record["effect"] = start - without
+        record["told"] = start - model(torch.zeros_like(images))
         poked = [model(_poked(images, case, k)) for k in case["pokes"]]
         record["moved"] = torch.stack([(after - start).abs().amax((0, -1)) for after in poked])
+    record["step"] = after_a_step(make(), images, values["aim"])
+    record["moves"] = goes_along(make(), images)
     return record
+
+
+def after_a_step(model: Any, images: Any, aim: np.ndarray) -> Any:
+    """(b, 2, d): by how much the first and the last token move when an optimiser, which knows `model.parameters()`,
+    takes one step of size 0.1 down (tokens * aim).sum(); zeros where nothing learns, (0,) for another shape."""
+    import torch
+
+    parameters = [p for p in getattr(model, "parameters", list)() if p.requires_grad]
+    tokens = model(images)
+    if tuple(tokens.shape) != aim.shape:
+        return np.zeros(0)
+    before = tokens.detach().clone()
+    if parameters and tokens.requires_grad:
+        (tokens * tensor(aim).to(tokens.dtype)).sum().backward()
+        torch.optim.SGD(parameters, lr=0.1).step()
+    with torch.no_grad():
+        return (model(images) - before)[:, [0, -1]]
 
 
 def record_positions(model: Any, case: Case) -> dict[str, Any]:
@@ -150,42 +197,24 @@ def slope(tokens: Any, values: Any, aim: np.ndarray) -> Any:
     return found.reshape(-1) if found.numel() == d else found.reshape(-1, d) if found.numel() % d == 0 else found
 
 
-@contextmanager
-def known_code(answer: Any, case: Case) -> Iterator[None]:
-    """While inside, `getPositionEncoding` in the answer's notebook gives rows of a drawn table, whoever wrote it."""
+def known_code(answer: Any, case: Case, *, as_numpy: bool = False) -> Any:
+    """While inside, `getPositionEncoding` in the answer's notebook gives rows of a drawn table, whoever wrote it.
+
+    Args:
+        as_numpy: rows as the lecture's function gives them, for `torch.from_numpy(getPositionEncoding(…))`.
+    """
 
     def code(seq_len: int, d: int, n: float = 10000) -> Any:
-        return tensor(code_rows(case, int(seq_len), int(d))).cpu()
+        rows = code_rows(case, int(seq_len), int(d))
+        return rows if as_numpy else tensor(rows).cpu()
 
-    rooms: dict[int, dict] = {id(room): room for room in _rooms(answer) if CODE in room}
-    changed = [(room, name, room[CODE]) for room in rooms.values() for name in _names_of(room)]
-    for room, name, _ in changed:
-        room[name] = code
-    try:
-        yield
-    finally:
-        for room, name, own in changed:
-            room[name] = own
+    return given_parts(answer, {CODE: code})
 
 
 def code_rows(case: Case, seq_len: int, d: int) -> np.ndarray:
     """The first rows and columns of a case's drawn table, (seq_len, d)."""
     table = as_single(np.random.default_rng([int(case["seed"]), 1]).normal(0, 1, (96, 96)))
     return table[np.arange(seq_len) % 96][:, np.arange(d) % 96]
-
-
-def _rooms(answer: Any) -> Iterator[dict]:
-    """The global names that the functions of an answer look things up in."""
-    answer = getattr(answer, "func", answer)
-    functions = [answer] + [f for kind in getattr(answer, "__mro__", ()) for f in vars(kind).values()]
-    for function in functions:
-        function = getattr(function, "__wrapped__", getattr(function, "__func__", function))
-        if isinstance(room := getattr(function, "__globals__", None), dict):
-            yield room
-
-
-def _names_of(room: dict) -> list[str]:
-    return [name for name, value in list(room.items()) if value is room[CODE]]
 
 
 def _poked(images: Any, case: Case, k: int) -> Any:

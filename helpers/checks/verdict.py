@@ -13,7 +13,7 @@ from helpers.checks.fingerprint import matching_hint
 from helpers.checks.points import STEP, points_of
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question
 from helpers.checks.replay import REPLAYED, replayed
-from helpers.checks.tolerances import tolerance
+from helpers.checks.tolerances import HALF_INPUTS, tolerance
 from helpers.checks.wire_format import Answer, Arrays, Failure, MissingArray
 
 COUNTS_LATER = "this counts once the criteria about values are met"
@@ -201,7 +201,8 @@ def _lines(question: Question, seen: Seen) -> tuple[Line, ...]:
     plain = {c.id for c in question.criteria if not any(f.of for _, _, f in seen.findings[c.id])}
     first = {c.id: _line(c, seen, frozenset()) for c in question.criteria if c.id in plain}
     unmet = frozenset(name for name, line in first.items() if line.state != MET)
-    worth = {c.id for c in question.criteria if c.share}
+    own = {name for name, line in first.items() if line.state == MET}
+    worth = {c.id for c in question.criteria if c.share and c.id in own and _counts(c, own)}
     lines = [first.get(c.id) or _line(c, seen, unmet, worth) for c in question.criteria]
     met = {line.criterion.id for line in lines if line.state == MET}
     return tuple(
@@ -267,7 +268,8 @@ def _what_was_seen(
         texts = [f"{_place(question, failure)}{quoted} raised {failure.kind}: {failure.message}"]
         texts += [text for text in (failure.note, meaning_of(failure)) if text]
         return ". ".join(text.rstrip(". ") for text in texts) + "."
-    half = sorted({dtype for r in recorded if isinstance(r, Arrays) for dtype in r.dtypes.values()})
+    asked = [r for r in recorded if isinstance(r, Arrays) and r.tolerance < HALF_INPUTS]  # where float32 came in
+    half = sorted({dtype for r in asked for dtype in r.dtypes.values()})
     note = f" Your answer returned {half[0]}, which holds about three digits; the check compares four." if half else ""
     for line in lines:
         if line.state == NOT_MET:

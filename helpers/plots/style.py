@@ -16,12 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
 
+from helpers.theme import PALETTE, RIM
+
 WIDTH = 7.2  # inches: the width of a text column in JupyterLab
 DPI = 100
 INK, SOFT, FAINT = "#1f2328", "#57606a", "#d8dee4"
 
-# Okabe and Ito's colours, told apart with any common colour blindness; the pale yellow comes last.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328", "#f0e442")
+COLOURS = PALETTE
 
 _RC: dict[Any, Any] = {
     "figure.facecolor": "white",
@@ -40,7 +41,7 @@ _RC: dict[Any, Any] = {
     "text.color": INK,
     "axes.labelcolor": SOFT,
     "axes.titlecolor": INK,
-    "axes.edgecolor": "#8c959f",
+    "axes.edgecolor": RIM,
     "xtick.color": SOFT,
     "ytick.color": SOFT,
     "axes.spines.top": False,

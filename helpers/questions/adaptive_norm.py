@@ -47,18 +47,22 @@ class AdaLNZeroBlockQuestion(Question):
             "asleep",
             "a new block gives x back, bit by bit, and yet its gates can learn",
             share=2,
+            counts_with=("gates",),
             hint="A new block must return x exactly, for any x and c, and its modulation must get a gradient.",
         ),
         Criterion(
             "norms",
             "what each half reads is normed, token by token, and the norm has no weights of its own",
+            counts_with=("gates",),
             hint="Each token was scaled and shifted by numbers of its own. A LayerNorm removes both.",
         ),
         Criterion(
             "scales",
             "the normed tokens are taken times (1 + scale), then raised by shift",
             share=2,
-            hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as they are.",
+            counts_with=("gates",),
+            hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as "
+            "they are.",
         ),
         Criterion(
             "gates",
@@ -69,19 +73,21 @@ class AdaLNZeroBlockQuestion(Question):
             "order",
             "first attention, then, on its result, the feed-forward; six modulations, three for each half",
             share=2,
+            counts_with=("gates",),
             hint="Six separate modulations: shift, scale and gate for attention, shift, scale and gate for the "
             "feed-forward half, which reads the sum that attention made.",
         ),
         Criterion(
             "condition",
             "modulations are made of SiLU(c), each image's of its own c",
+            counts_with=("gates",),
             hint="The check makes the modulations from c, and writes the same numbers into the bias instead: both must "
             "give the same tokens.",
         ),
         Criterion(
             "gradient",
-            "gradients flow back to x and to c",
-            counts_with=("order", "scales"),
+            "gradients flow back to x, to c and to all weights",
+            counts_with=("gates",),
             hint="The gradients are compared with what the output does when x or c is moved a little.",
         ),
     )
@@ -89,7 +95,8 @@ class AdaLNZeroBlockQuestion(Question):
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         for number in range(2):
             heads = int(rng.choice([2, 3]))
-            d, n, b = 4 * heads if rng.random() < 0.5 else 6 * heads, int(rng.integers(4, 7)), 2 + number
+            d = {2: 10, 3: 18}[heads]  # not divisible by other usual numbers of heads
+            n, b = int(rng.integers(4, 7)), 2 + number
             yield Case(
                 f"{b} images of {n} tokens, width {d}, {heads} heads", num_heads=heads, expansion=2 + number,
                 x=as_single(rng.normal(0, 1, (b, n, d))), c=as_single(rng.normal(0, 1.5, (b, d))),
@@ -117,23 +124,35 @@ class AdaLNZeroBlockQuestion(Question):
         words = "" if exact else "a fresh block changes x"
         yield Finding("asleep", exact and learns, words or ("" if learns else "no modulation gets a gradient"))
         known = int(number_of(got, "roles")) == int(expected["roles"])
-        yield slopes_agree("gradient", got, "x", "c")
+        connected = slopes_agree("gradient", got, "x", "c")
+        found, weights = number_of(got, "weights"), int(expected["weights"])
+        if connected.ok and found < weights:
+            connected = Finding("gradient", False, f"{int(found):,} weights get a gradient; it should be {weights:,}")
+        yield connected
         for criterion, pairs in _PAIRS.items():
             if criterion == "asleep":
                 continue
             if not known:
                 yield Finding(criterion, False, _told(got))
                 continue
+            if criterion == "gates":
+                yield _gated(expected, got)
+                continue
             bad = [f for f in (_agree(criterion, expected, got, *pair) for pair in pairs) if not f.ok]
             if criterion == "norms" and not bad and number_of(got, "norm_weights") != 0:
                 bad = [Finding(criterion, False, f"{int(number_of(got, 'norm_weights'))} numbers of a norm learn")]
+            if criterion == "order" and not bad and not _curved(got):
+                bad = [Finding(criterion, False, "the feed-forward half is a linear map of each token")]
             yield bad[0] if bad else Finding(criterion, True)
 
     def features(self, case, expected, got):
         x, born = np.asarray(case["x"]), np.asarray(got["born"])
         marks = {f"ok {f.criterion}": np.array([float(f.ok)]) for f in self.judge(case, expected, got)}
         shape = born.shape == x.shape
-        marks["born"] = np.array([shape, shape and not born.any(), shape and np.abs(born - x).max() < 1e-5]) * 1.0
+        turned = shape and np.abs(born + x).max() < 1e-5
+        marks["born"] = (
+            np.array([shape, shape and not born.any(), shape and np.abs(born - x).max() < 1e-5, turned]) * 1.0
+        )
         for name in ("roles", "norm_weights", "zeros", "trial"):
             marks[name] = np.asarray(got[name], np.float64) if name in got else np.full(1, 99.0)
         for pair in (pair for pairs in _PAIRS.values() for pair in pairs):
@@ -144,6 +163,20 @@ class AdaLNZeroBlockQuestion(Question):
     def picture(self, case, expected, got):
         born = None if got is None else np.asarray(got["born"])
         return asleep_picture(case["x"][0], born[0] if born is not None and born.ndim == 3 else born)
+
+
+def _gated(expected: Any, got: Any) -> Finding:
+    """The drawn gate, as the judge knows it, times what the student's half adds: public arrays fit no other gate."""
+    branch, gated = (np.asarray(got.get(name, NOTHING), np.float64) for name in ("branch", "gated"))
+    if branch.shape != np.asarray(expected["branch"]).shape or not np.isfinite(branch).all() or branch.std() < 1e-4:
+        return Finding("gates", False, "nothing is added at all")
+    return same("gates", branch * expected["gate"][0], gated, 10 * got.tolerance)
+
+
+def _curved(got: Any) -> bool:
+    """Whether the second half is no linear map: f(a) + f(b) - f(a + b) - f(0) is not zero."""
+    rest, size = (np.asarray(got.get(name, NOTHING), np.float64) for name in ("curved", "curved_size"))
+    return bool(rest.size and np.isfinite(rest).all() and np.abs(rest).max() > 1e-2 * np.abs(size).max() > 0)
 
 
 def _told(got: Any) -> str:
@@ -349,12 +382,30 @@ class _Block:
             }
             for name, value in found.items():
                 record.setdefault(name, []).append(value)
+        a, b = (numbers(d) for _ in range(2))
+        parts = [self.adds(x, c, gate1=1, scale1=-1, shift1=h) for h in (a, b, a + b, 0 * a)]
+        record["curved"] = [parts[0] + parts[1] - parts[2] - parts[3]]
+        record["curved_size"] = [parts[2]]
+        record["gate"] = [gate]
         first = self.adds(x, c, gate0=gate, scale0=0.5)
         middle = x + first
         record["in_turn"] = [first + self.adds(middle, c, gate1=gate.flip(0), shift1=written)]
         record["both"] = [self.adds(x, c, gate0=gate, scale0=0.5, gate1=gate.flip(0), shift1=written)]
         record |= {name: [value] for name, value in self._conditioned(x, c, rng).items()}
         return {name: torch.stack(values) for name, values in record.items()}
+
+    def _learning(self, x: Any, c: Any) -> int:
+        """How many entries of matrices get a gradient while all modulations are at work."""
+        import torch
+
+        matrices = [p for p in self.named if p.ndim > 1]
+        with torch.enable_grad():
+            out = self.model(x, c)
+            if not out.requires_grad or not matrices:
+                return 0
+            aim = torch.linspace(-1, 2, out.numel(), device=out.device).sin().reshape(out.shape)
+            found = torch.autograd.grad((out * aim).sum(), matrices, allow_unused=True)
+        return sum(p.numel() for p, g in zip(matrices, found, strict=True) if g is not None and bool(g.any()))
 
     def _conditioned(self, x: Any, c: Any, rng: np.random.Generator) -> dict[str, Any]:
         """Modulations made from c by drawn matrices, and the same ones written for each image of the batch."""
@@ -377,6 +428,7 @@ class _Block:
             together = self.model(x, c) - x
             alone = torch.cat([self.model(x[i : i + 1], c[i : i + 1]) - x[i : i + 1] for i in range(len(c))])
         self.connected = slopes(self.model, {"x": x, "c": c}, 3)
+        self.connected["weights"] = self._learning(x, c)
         return {"from_bias": torch.stack(said), "from_c": together, "alone": alone}
 
 

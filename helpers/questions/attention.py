@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
-from helpers.checks.gradients import input_gradients, one_tensor, same_gradients, with_paths
+from helpers.checks.gradients import input_gradients, same_gradients, with_paths
 from helpers.pictures.attention import beside_target
 
 _NOTHING = np.zeros(0)
@@ -74,10 +74,10 @@ class OneHead(Question):
 
     def probe(self, answer, case):
         q, k, v = (tensor(case[name]) for name in "qkv")
-        record = {"mixed": one_tensor(answer(q, k, v))}
+        record = {"mixed": answer(q, k, v)}
         if case.covers("weights"):
             identity = tensor(np.broadcast_to(np.eye(v.shape[1], dtype=np.float32), v.shape))
-            record["weights"] = one_tensor(answer(q, k, identity))
+            record["weights"] = answer(q, k, identity)
             record |= input_gradients(answer, {name: case[name] for name in "qkv"})
         return record
 
@@ -154,7 +154,7 @@ class Weights(Question):
 
     def probe(self, answer, case):
         heads = case["num_heads"]
-        record = {"weights": one_tensor(answer(tensor(case["q"]), tensor(case["k"]), heads))}
+        record = {"weights": answer(tensor(case["q"]), tensor(case["k"]), heads)}
         if case.covers("trains"):
             record |= input_gradients(lambda q, k: answer(q, k, heads), {"q": case["q"], "k": case["k"]})
         return record

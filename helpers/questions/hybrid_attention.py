@@ -15,7 +15,6 @@ from helpers.checks.placed_weights import learned
 from helpers.checks.slopes import slopes, slopes_agree
 from helpers.pictures.hybrid_checks import maps_picture
 
-
 _SLIPS = ("columns", "unscaled", "columns unscaled")  # made by `attention_slips`, which the instructor's bank calls
 
 
@@ -41,7 +40,8 @@ class ConvAttentionQuestion(Question):
             "mix",
             "each position gets the values of all positions, weighted by its query and their keys",
             share=2,
-            hint="The check compares the output with drawn kernels. Letters: b, d, i (the position of the query), j (the "
+            hint="The check compares the output with drawn kernels. Letters: b, d, i (the position of the "
+            "query), j (the "
             "position of the key and the value).",
         ),
         Criterion(
@@ -57,6 +57,7 @@ class ConvAttentionQuestion(Question):
         Criterion(
             "learns",
             "three convolutions learn, and nothing else",
+            counts_with=("mix",),
             hint="Query, key and value have in x out x k x k weights each, and out biases if you want them.",
         ),
         Criterion(
@@ -145,6 +146,7 @@ class NonLocalQuestion(Question):
             "born",
             "a new block changes nothing: what goes in comes out",
             share=2,
+            counts_with=("mix", "sum"),
             hint="The output of a new block is compared with its input, in training and in evaluation mode.",
         ),
         Criterion(
@@ -166,6 +168,7 @@ class NonLocalQuestion(Question):
         Criterion(
             "learns",
             "a new block can learn, and all four convolutions do",
+            counts_with=("mix", "sum"),
             hint="In a new block some gradient has to arrive, or the block stays the identity. With drawn weights all "
             "four convolutions get one.",
         ),

@@ -30,57 +30,53 @@ class ConvStemQuestion(Question):
             "shape",
             "one token per patch, as wide as emb_size",
             share=0,
-            hint="Compare the two shapes above. How often does your stem halve the image, and which axis comes last?",
+            hint="(b, c, h, w) becomes (b, (h/p)(w/p), emb_size). Each stage halves height and width.",
         ),
         Criterion(
             "order",
             "token k looks at place k, row by row",
             share=2,
-            hint="The picture shows what one token hangs on. It should be brightest at its own place. Follow the axes "
-            "of the grid (b, d, rows, columns) until they are (b, n, d).",
+            hint="The picture shows on which pixels one token depends. It should be brightest at the token's own "
+            "patch.",
         ),
         Criterion(
             "beyond",
-            "every token sees over the border of its patch, and every pixel is seen",
+            "every token depends on pixels beyond its patch, and every pixel is used",
             share=2,
-            hint="Look at the picture: what does a token make of the pixels next to its patch? How wide is a kernel, "
-            "and how far does it step?",
+            hint="The check measures which share of a token's gradient lies inside its own patch, and how many pixels "
+            "have a gradient at all.",
         ),
         Criterion(
             "local",
-            "and nothing far away: the rest is left to attention",
-            hint="Some token hangs on pixels more than four patches away. A stem of small kernels can't; what in yours "
-            "joins the whole image?",
+            "a token depends on nothing far away, which is left to attention",
+            hint="The check measures which share of a token's gradient lies more than four patches away.",
         ),
         Criterion(
             "bends",
-            "not a linear map: something bends between the convolutions",
+            "not a linear map: there is an activation between the convolutions",
             share=2,
-            hint="For two images a and b your stem obeys f(a) + f(b) = f(a + b) + f(0). Any number of convolutions in "
-            "a row is one convolution, unless something stands between them.",
+            hint="For a linear map f(a) + f(b) = f(a + b) + f(0) holds for any two images.",
         ),
         Criterion(
             "norm",
-            "normed: ten times the contrast makes no ten times larger tokens",
-            hint="Images of ten times the contrast gave tokens that are nearly ten times as large. Three parts make a "
-            "stage; one of yours is missing.",
+            "normalised: ten times the contrast does not make tokens ten times as large",
+            hint="The same images were passed in training mode with ten times the contrast.",
         ),
         Criterion(
             "open",
-            "the last layer is bare: tokens may be as negative as positive",
-            hint="Your tokens are hardly ever negative. What is the last thing that happens to them?",
+            "no activation after the last layer: tokens may be negative as well as positive",
+            hint="The check compares the smallest and the largest number in the tokens.",
         ),
         Criterion(
             "sizes",
             "other patch sizes, other numbers of channels, images that are not square",
             share=2,
-            hint="One size is right, another is not. Which number in your lines should come from an argument?",
+            hint="The arguments were `patch_size`, `in_channels` and `emb_size` of other sizes, or the defaults.",
         ),
         Criterion(
             "learns",
-            "all of it belongs to the module and learns",
-            hint="The tokens are made with numbers that the module doesn't know of, or that no gradient reaches. "
-            "`list(stem.parameters())` shows those it knows.",
+            "all weights belong to the module and get a gradient",
+            hint="`list(stem.parameters())` shows the weights that the module knows.",
         ),
     )
 
@@ -107,8 +103,9 @@ class ConvStemQuestion(Question):
         images = tensor(case["images"])
         tokens = model(images)
         record: dict[str, Any] = {"tokens": tokens}
-        if getattr(tokens, "ndim", 0) != 3 or tokens.shape[2] != case["width"]:
-            return record
+        patches = images.shape[2] * images.shape[3] // case["patch"] ** 2
+        if getattr(tokens, "ndim", 0) != 3 or tuple(tokens.shape[1:]) != (patches, case["width"]):
+            return record  # nothing is measured on tokens of another number: there may be 64 times as many
         record["learned"] = learned(model, tokens)
         if hasattr(model, "eval"):
             with torch.no_grad():
@@ -132,8 +129,9 @@ class ConvStemQuestion(Question):
         for name in ("order", "beyond", "local", "bends", "norm", "open", "learns"):
             reason = getattr(read, name)
             yield Finding(name, not reason, reason)
-        reason = read.order or read.beyond or read.bends
-        yield Finding("sizes", not reason, reason)
+        for name in ("order", "beyond", "bends"):
+            reason = getattr(read, name)
+            yield Finding("sizes", not reason, reason, of=name)
 
     def features(self, case, expected, got):
         return StemReading(case, expected, got).marks()
@@ -192,7 +190,7 @@ class StemReading:
         if self.dead:
             return self.dead
         if self.sight.sum((1, 2)).min() < 0.5:
-            return "some tokens hang on no pixel at all"
+            return "some tokens depend on no pixel at all"
         own, seen = self.places
         step = np.median(seen - own, axis=1, keepdims=True)
         off = np.abs(seen - own - step).max(0)
@@ -224,11 +222,11 @@ class StemReading:
         if self.dead:
             return self.dead
         if self.own_share > 0.95:
-            return f"{100 * self.own_share:.0f} % of what a token hangs on lies inside its own patch"
+            return f"{100 * self.own_share:.0f} % of what a token depends on lies inside its own patch"
         return (
             ""
             if self.all_seen
-            else f"{100 * (1 - number_of(self.got, 'seen')):.0f} % of the pixels are seen by no token"
+            else f"{100 * (1 - number_of(self.got, 'seen')):.0f} % of the pixels are used by no token"
         )
 
     @cached_property
@@ -239,7 +237,7 @@ class StemReading:
         far = np.maximum(abs(rows[:, None] - rows), abs(columns[:, None] - columns)) > NEAR
         share = float((self.sight.reshape(far.shape) * far).sum(1).mean())
         found = share < 0.01 and self.sight.sum((1, 2)).min() > 0.5
-        return "" if found else f"{100 * share:.0f} % of what a token hangs on is further than {NEAR} patches away"
+        return "" if found else f"{100 * share:.0f} % of what a token depends on is further than {NEAR} patches away"
 
     @cached_property
     def bends(self) -> str:

@@ -66,7 +66,8 @@ class Leaderboard(SealedQuestion):
             "fresh",
             f"about as good on fresh images as on the public ones (at most {GAP:.0f} points worse)",
             share=0,
-            hint="A model that was trained on the public images knows them by heart. The public images are for choosing "
+            hint="A model that was trained on the public images knows them by heart. The public images are for "
+            "choosing "
             "between models; train on `shapes`.",
         ),
         Criterion(
@@ -150,8 +151,8 @@ class Leaderboard(SealedQuestion):
         if got is None or "seconds" not in got or "fresh" not in got:
             return []
         seconds, fresh = (float(np.asarray(got[name]).reshape(-1)[:1].sum()) for name in ("seconds", "fresh"))
-        return [f"This entry took {seconds:.1f} of the {SECONDS} seconds that it has, training included. On {FRESH} "
-                f"fresh images it has {100 * fresh:.1f} % right."]  # fmt: skip
+        took = f"This entry took {seconds:.1f} of the {SECONDS} seconds that it has, training included."
+        return [f"{took} On {FRESH} fresh images it has {100 * fresh:.1f} % right."]
 
     def picture(self, case, expected, got):
         given = None if got is None else got["labels"]

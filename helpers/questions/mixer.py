@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.checks import Case, Criterion, Finding, Question, same, same_shape
 from helpers.checks.gradients import gradients, same_gradients, with_gradient
 from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
 from helpers.checks.placed_weights import learned, put
@@ -38,7 +38,8 @@ class MixerBlockQuestion(Question):
             "tokens",
             "the token half: each channel's numbers are mixed over all tokens, normed before, added to the stream",
             share=3,
-            hint="In these cases the channel half has output weights of zero, so the output is x plus what the token half "
+            hint="In these cases the channel half has output weights of zero, so the output is x plus what the "
+            "token half "
             "adds.",
         ),
         Criterion(
@@ -57,6 +58,7 @@ class MixerBlockQuestion(Question):
         Criterion(
             "own",
             "each half has a norm and an MLP of its own",
+            counts_with=("tokens", "channels", "order"),
             hint="The check counts the weights that get a gradient: two norms, and four Linear layers with biases.",
         ),
         Criterion(
@@ -79,7 +81,10 @@ class MixerBlockQuestion(Question):
         yield block(f"{side} tokens of width {side}, token half silent", ("channels",), 2, square, silent="t2")
         n, d = (int(rng.integers(3, 6)), int(rng.integers(7, 10)))
         long = (d, n) if rng.random() < 0.5 else (n, d)
-        for own, sizes in ((("order", "own", "gradient"), (n, d, 11, 13)), (("tokens", "channels", "order"), (*long, 17, 12))):
+        for own, sizes in (
+            (("order", "own", "gradient"), (n, d, 11, 13)),
+            (("tokens", "channels", "order"), (*long, 17, 12)),
+        ):
             yield block(f"{sizes[0]} tokens of width {sizes[1]}, both halves at work", ("shape", *own), 3, sizes)
 
     def probe(self, answer, case):

@@ -8,12 +8,14 @@ pixels belong to which patch (it comes with the expected arrays), the judge read
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable
 
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, tensor
 from helpers.checks.linear_map import Reading
+from helpers.checks.token_probes import goes_along
 from helpers.pictures.patch_embedding import sight_picture
 
 ARGUMENTS = ("in_channels", "patch_size", "emb_size", "img_size")
@@ -24,36 +26,33 @@ SHAPE = Criterion(
     "shape",
     "three axes: image, patch, emb_size",
     share=0,
-    hint="Compare the two shapes above, axis by axis: b, n, d. Which axis is missing, too long, or out of place?",
+    hint="For b images of n patches the tokens have the shape (b, n, emb_size).",
 )
 ORDER = Criterion(
     "order",
     "token k looks at patch k, in reading order, and at no pixel outside",
-    hint="In the picture each panel shows the pixels that one token reacts to. Start with token 1: is it lit where "
-    "patch 1 lies? If not, follow those pixels through your lines.",
+    hint="In the picture each panel shows the pixels that one token depends on.",
 )
 LINEAR = Criterion(
     "linear",
     "one affine map (a matrix and a bias) for every patch of every image",
-    hint="A patch embedding is a matrix and perhaps a bias, the same for all patches, and nothing after it. What else "
-    "happens to the tokens in your code?",
+    hint="Sums and multiples of images must give the same sums and multiples of tokens, up to a constant, and the same "
+    "patch must give the same token at every place.",
 )
 RANK = Criterion(
     "rank",
     "the map keeps as much of a patch as emb_size numbers can",
-    hint="Your tokens hold fewer independent numbers than they have room for. Is something averaged, left out or "
-    "squeezed before the projection?",
+    hint="The rank of the map from the pixels of a patch to its token is measured: min(pixels, emb_size) is possible.",
 )
 SIZES = Criterion(
     "sizes",
     "other channels, patch sizes and image sizes work as well",
-    hint="Right for some sizes, not for all. Look for a number in your code that should be the name of an argument.",
+    hint="The same is asked with other arguments of `__init__`. Only what fails at these sizes alone is counted here.",
 )
 DEFAULTS = Criterion(
     "defaults",
     "without arguments: 3 channels, patches of 8, width 64, images of 32",
-    hint="Called without arguments your class gives something else. Compare the defaults in its first line with the "
-    "question's.",
+    hint="The class is called without arguments and gets images of 3 x 32 x 32.",
 )
 
 
@@ -69,9 +68,10 @@ class PatchEmbeddingQuestion(Question):
         RANK,
         Criterion(
             "weights",
-            "its weights belong to the module, and a gradient reaches them",
-            hint="An optimiser asks `model.parameters()` what there is to learn, and finds too little here. Is every "
-            "layer made in `__init__` and stored as an attribute of its own?",
+            "its weights belong to the module, a gradient reaches them, and all moves to another device",
+            counts_with=("order", "linear"),
+            hint="Counted are the numbers among `model.parameters()` that get a gradient from the tokens; and the "
+            "module is moved to another device.",
         ),
         SIZES,
         DEFAULTS,
@@ -81,8 +81,8 @@ class PatchEmbeddingQuestion(Question):
         p, side = (2, 3) if rng.random() < 0.5 else (3, 2)
         yield _case(rng, MAIN, 3, p, int(rng.integers(5, 9)), side)
         yield _case(rng, MAIN, 3, 2, int(rng.integers(13, 17)), 2)
-        yield _case(rng, ("sizes",), 1, 2, 5, 2)
-        yield _case(rng, ("sizes",), int(rng.integers(3, 5)), 1, 5, 2)
+        yield _case(rng, ("sizes",), 1, 2, 5, 3)
+        yield _case(rng, ("sizes",), int(rng.integers(3, 5)), 1, 5, 3)
         yield _case(rng, ("sizes",), 2, int(rng.integers(3, 5)), 6, 1)
         images = rng.normal(0, 1.5, (3, 3, 32, 32))
         images[2] = images[0] + images[1]
@@ -113,9 +113,15 @@ class PatchEmbeddingQuestion(Question):
         shape = reading.shape()
         yield shape
         if case.covers("defaults"):
-            yield _first_bad("defaults", shape, reading.order, reading.superposed)
+            yield Finding("defaults", shape.ok, shape.detail, of="shape")
+            for criterion, ask in (("order", reading.order), ("linear", reading.superposed)):
+                found = _first_bad("defaults", shape, ask)
+                yield Finding("defaults", found.ok, found.detail, of=criterion)
         if case.covers("sizes"):
-            yield _first_bad("sizes", shape, reading.order, reading.linear, reading.rank)
+            yield Finding("sizes", shape.ok, shape.detail, of="shape")
+            for criterion, ask in (("order", reading.order), ("linear", reading.linear), ("rank", reading.rank)):
+                found = _first_bad("sizes", shape, ask)
+                yield Finding("sizes", found.ok, found.detail, of=criterion)
         if case.covers("order"):
             for criterion, ask in self.asked(reading).items():
                 yield _first_bad(criterion, shape, ask)
@@ -151,8 +157,9 @@ class ConvPatchEmbeddingQuestion(PatchEmbeddingQuestion):
         Criterion(
             "weights",
             "its weights are emb_size kernels as large as a patch, and they learn",
-            hint="No learnable stack of kernels of the size of a patch was found. This question asks for the "
-            "convolution: how many kernels, and how large is each?",
+            counts_with=("order", "linear"),
+            hint="Counted are the numbers in parameters of four or more axes (kernels) that get a gradient from the "
+            "tokens.",
         ),
         SIZES,
         DEFAULTS,
@@ -197,6 +204,9 @@ def _record(model, case: Case) -> dict:
     if not hasattr(tokens, "shape"):
         return record  # None, or something that is no tensor: said in words by whoever collects the arrays
     record["learned"], record["kernels"] = _learning(model, tokens)
+    if len(case["pixels"]) == images[0].numel():
+        record["owned"] = sum(p.numel() for p in getattr(model, "parameters", list)())
+        record["moves"] = goes_along(copy.deepcopy(model), images)
     single = np.zeros((1 + len(case["pixels"]), images[0].numel()), np.float32)
     single[np.arange(1, len(single)), case["pixels"]] = 1
     if len(single) > images[0].numel():  # every pixel is asked for: then also, is the answer the same every time?

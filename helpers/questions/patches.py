@@ -28,32 +28,30 @@ class SplitIntoPatches(Question):
             "shape",
             "five axes: image, patch, channel, row, column",
             share=0,
-            hint="Compare the two shapes above, axis by axis: b, n, c, ph, pw. Which axis is missing, or out of place?",
+            hint="The axes are b images, n patches, c channels, ph rows and pw columns of a patch.",
         ),
         Criterion(
             "order",
             "patches follow each other row by row, from the top left",
             share=3,
-            hint="Some patch holds pixels that belong to another. Pick one wrong number in the picture, "
-            "find it in the 4 x 4 image, and follow it through your lines.",
+            hint="Patch k is compared with the target's patch k as a collection of pixels, in whatever place they have "
+            "inside the patch.",
         ),
         Criterion(
             "inside",
             "inside a patch every pixel keeps its channel, row and column",
             share=3,
-            hint="The right pixels, in the wrong places of their patch. Which axis runs fastest in your "
-            "patch: is it the column?",
+            hint="Each patch of the target is looked for among your patches, wherever it stands.",
         ),
         Criterion(
             "sizes",
             "images and patches need not be square",
-            hint="Square is right, oblong is not. Read your lines once more and say for each size: height or width?",
+            hint="Oblong images, and patches of a size such as (2, 3), are asked for.",
         ),
         Criterion(
             "refuses",
             "an image that does not divide raises a ValueError, any other does not",
-            hint="Four sizes that do not divide and two that do were tried. Say aloud when the cut "
-            "comes out even, then compare.",
+            hint="Images of six sizes are given: four do not divide into patches, two do.",
         ),
     )
 
@@ -121,25 +119,22 @@ class JoinPatches(Question):
             "shape",
             "four axes: image, channel, row, column",
             share=0,
-            hint="Compare the two shapes above, axis by axis: b, c, height, width.",
+            hint="The axes are b images, c channels, height and width.",
         ),
         Criterion(
             "places",
             "each patch lands where it was cut from",
-            hint="In the picture each colour is one patch. Start at the top left and walk along the first "
-            "row: where does the colour change, and where should it?",
+            hint="Each pixel is compared by the patch that it comes from. In the picture each colour is one patch.",
         ),
         Criterion(
             "inside",
             "inside a patch every pixel keeps its channel, row and column",
-            hint="The patches are in their places, their pixels are not. Take one patch and compare its "
-            "four corners with the target's.",
+            hint="Each pixel is compared by its place inside the patch that it comes from.",
         ),
         Criterion(
             "sizes",
             "images and patches need not be square",
-            hint="Square is right, oblong is not. Which of your two counts comes from the height, and "
-            "which from the width?",
+            hint="Oblong images, and patches of a size such as 2 x 3, are asked for.",
         ),
     )
 

@@ -26,30 +26,27 @@ class PositionEncoding(Question):
             "shape",
             "one row per position, one column per dimension",
             share=0,
-            hint="Compare the two shapes above: positions go down, dimensions go across.",
+            hint="The result has the shape (seq_len, d).",
         ),
         Criterion(
             "first",
             "the first pair of columns turns by one radian per position",
-            hint="Look at pair 0 alone. With i = 0 the fraction in the exponent is 0: what does that make of the "
-            "denominator, and what is left of the angle?",
+            hint="Columns 0 and 1 are compared with the target, at every position.",
         ),
         Criterion(
             "even",
             "even columns hold the sine of their pair's angle",
-            hint="Some even column is off. Print your denominator for i = 0, 1, 2 and compare it with the formula by "
-            "hand.",
+            hint="All even columns are compared with the target, at every position.",
         ),
         Criterion(
             "odd",
             "odd columns hold the cosine of the same angle",
-            hint="Some odd column is off. The two columns of a pair share one angle: do yours?",
+            hint="All odd columns are compared with the target, at every position.",
         ),
         Criterion(
             "n",
             "a smaller n makes the slow pairs faster",
-            hint="With n = 10000 much can look right by luck. Where in your lines does n come in, and is it your "
-            "argument?",
+            hint="The function is called with values of n other than 10000, and all columns are compared.",
         ),
     )
 
@@ -98,30 +95,28 @@ class CosineSimilarity(Question):
             "shape",
             "one row and one column for each row of P",
             share=0,
-            hint="(n, d) goes in, (n, n) comes out: every row meets every row.",
+            hint="For P of the shape (n, d) the result has the shape (n, n).",
         ),
         Criterion(
             "unit",
             "right for rows of length one",
-            hint="For rows of length one the cosine is the plain dot product. Start there, and leave the lengths for "
-            "later.",
+            hint="All rows of P have length one here.",
         ),
         Criterion(
             "any",
             "right for rows of any length, with negative numbers too",
             share=2,
-            hint="Make a row twice as long and no angle changes. Your numbers do: which lengths are still in them, "
-            "and which sign was lost?",
+            hint="The rows of P have lengths between 0.03 and 30 here.",
         ),
         Criterion(
             "zero",
             "a row of zeros resembles nothing: 0, and never nan",
-            hint="A row of zeros has length 0, and something is divided by it. What could you do to that length first?",
+            hint="One row of P is all zeros here; its similarities are 0, also that with itself.",
         ),
         Criterion(
             "input",
             "P itself is left as it was",
-            hint="Your function changed the P it was given. Which line writes into P in place of a new tensor?",
+            hint="P is compared before and after the call.",
         ),
     )
 
@@ -167,31 +162,28 @@ class PositionEncoding2D(Question):
             "shape",
             "one row per patch, as wide as a 1-D code",
             share=0,
-            hint="Compare the two shapes above: a grid of patches becomes one line of patches, and the width d stays.",
+            hint="For a grid of rows x columns patches the result has the shape (rows * columns, d).",
         ),
         Criterion(
             "sum",
             "square grids: each patch carries its row's code plus its column's",
-            hint="Take the codes of patches 0, 1, 4 and 5 of a 4 x 4 grid: row 0 and 1 with column 0 and 1. What you "
-            "get from 0 to 1 you must get from 4 to 5 as well.",
+            hint="In a sum of a row code and a column code, a step to the right changes the code alike in every row, "
+            "and a step down alike in every column.",
         ),
         Criterion(
             "values",
             "square grids: the numbers are right",
-            hint="The grid is built well and the numbers in it are not the target's. Is your Q1 green? And do d and n"
-            " reach it?",
+            hint="Every number is compared with the target, for drawn d and n.",
         ),
         Criterion(
             "place",
             "oblong grids: patch after patch along a row, then the next row",
-            hint="Square is right, oblong is not. Print the shape before your last line: do rows come first, and then"
-            " columns?",
+            hint="The same as for square grids is asked of oblong ones, row by row.",
         ),
         Criterion(
             "oblong",
             "oblong grids: the numbers are right",
-            hint="The grid is built well and the numbers in it are not the target's. Is your Q1 green? And do d and n"
-            " reach it?",
+            hint="Every number is compared with the target, for oblong grids.",
         ),
     )
 

@@ -32,11 +32,13 @@ class ResizePositionEmbedding(Question):
             "shape",
             "one row for the class token, one for each place of the new grid; the same width and dtype",
             share=0,
-            hint="The first `num_prefix_tokens` rows belong to no position of the grid. The dtype that comes in goes out.",
+            hint="The first `num_prefix_tokens` rows belong to no position of the grid. The dtype that comes in "
+            "goes out.",
         ),
         Criterion(
             "prefix",
-            "the class token's row comes first, as it was, and places follow",
+            "the class token's row comes first, as it was, and positions follow",
+            counts_with=("larger", "smaller", "oblong", "others"),
             hint="The check compares the rows of the prefix tokens with those that came in.",
         ),
         Criterion(
@@ -50,13 +52,14 @@ class ResizePositionEmbedding(Question):
             "smaller",
             "a smaller grid: bicubic and antialiased, as timm does it",
             share=2,
-            hint="timm calls `F.interpolate` with `mode=\"bicubic\"` and `antialias=True`.",
+            hint='timm calls `F.interpolate` with `mode="bicubic"` and `antialias=True`.',
         ),
         Criterion(
             "oblong",
             "grids that are not square, before and after",
             share=2,
-            hint="Grids are given as (rows, columns). `old_grid` says what the table's grid is; it can't be told from the "
+            hint="Grids are given as (rows, columns). `old_grid` says what the table's grid is; it can't be told "
+            "from the "
             "number of rows.",
         ),
         Criterion(
@@ -141,7 +144,8 @@ class AdaptFirstLayer(Question):
             "grey",
             "one channel: a grey image gives what it gave as red = green = blue",
             share=3,
-            hint="A grey image in all three channels gives every filter one number. The new filter, applied to the grey "
+            hint="A grey image in all three channels gives every filter one number. The new filter, applied to "
+            "the grey "
             "image alone, must give the same number.",
         ),
         Criterion(
@@ -216,7 +220,8 @@ def _case(
     across, down = rng.uniform(-1.2, 1.2, (2, wide))
     waves = np.sin(down * row + across * column + rng.uniform(0, 6.28, wide)) + 0.15 * rng.normal(size=(*old, wide))
     table = np.concatenate([rng.normal(2, 1, (prefix, wide)), waves.reshape(-1, wide)])[None].astype(np.float32)
-    name = f"{old[0]} x {old[1]} places to {new[0]} x {new[1]}"
+    table = table.astype(np.float16) if half else table
+    name = f"{old[0]} x {old[1]} positions to {new[0]} x {new[1]}"
     name += {0: ", no class token", 2: ", two tokens before"}.get(prefix, "") + (", half precision" if half else "")
     return Case(
         name, criteria=criteria, pos_embed=table, old_grid=old, new_grid=new, prefix=prefix, told=told, half=half
@@ -225,7 +230,7 @@ def _case(
 
 def _weights(rng: np.random.Generator, out: int, p: int, count: int, half: bool = False) -> dict[str, Any]:
     weight = rng.normal(0.2, 1, (out, 3, p, p)).astype(np.float32)
-    return {"weight": weight, "in_channels": count, "half": half}
+    return {"weight": weight.astype(np.float16) if half else weight, "in_channels": count, "half": half}
 
 
 QUESTIONS = (ResizePositionEmbedding(), AdaptFirstLayer())

@@ -272,8 +272,8 @@ class ShiftedWindowMask(Question):
             "values",
             "only two kinds of entry: 0, or a large negative number",
             share=0,
-            hint="The mask is added to the attention scores before the softmax. Adding 0 leaves a pair as it is; adding "
-            "a large negative number makes its weight vanish.",
+            hint="The mask is added to the attention scores before the softmax. Adding 0 leaves a pair as it is; "
+            "adding a large negative number makes its weight vanish.",
         ),
         Criterion(
             "windows",
@@ -350,7 +350,9 @@ class ShiftedWindowMask(Question):
         yield Finding("values", True)
         yield Finding("windows", not wrong, says)
         yield Finding("pairs", not pairs, any_wrong)
-        yield Finding("sizes", not pairs, any_wrong, of="" if case.covers("shape") and not case.covers("pairs") else "pairs")
+        yield Finding(
+            "sizes", not pairs, any_wrong, of="" if case.covers("shape") and not case.covers("pairs") else "pairs"
+        )
 
     def features(self, case, expected, got):
         mask = np.asarray(got[_way(expected, got)])

@@ -9,10 +9,11 @@ import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 from helpers.checks.forward_trace import class_token_on_its_way, tensors_made, token_pull
+from helpers.checks.gradients import gradients, same_gradients, with_gradient, with_paths
 from helpers.checks.module_probes import NOTHING, as_single, prepared
-from helpers.checks.placed_weights import learned
+from helpers.checks.placed_weights import learned, norm_parameters, put
 from helpers.checks.seeding import seed_torch
-from helpers.checks.stub_modules import known_parts
+from helpers.checks.stub_modules import Log, known_parts
 from helpers.pictures.vision_transformer import assembly_picture
 
 _SIZES = ("in_channels", "patch_size", "emb_size", "img_size", "depth", "num_heads", "expansion", "n_classes")
@@ -36,57 +37,62 @@ class ViTQuestion(Question):
             "shape",
             "images (b, c, h, w) go in, logits (b, n_classes) come out",
             share=0,
-            hint="Compare the two shapes above. One row per image, one number per class.",
+            hint="One row per image, one number per class.",
         ),
         Criterion(
-            "patches",
-            "every patch is heard, its place matters, and images do not hear of each other",
+            "stream",
+            "the images go through the embedding, its tokens through the blocks, one after the other",
             share=2,
-            hint="One patch was changed, or all were shuffled, and the logits did not move (or another image's did). "
-            "Follow a patch from the image to the head: on which line does it get lost?",
+            hint="The tokens that enter and leave each block are compared with the solution's. (For a model that "
+            "uses other parts than those of earlier lessons: every patch and its position must change the logits.)",
         ),
         Criterion(
             "reads",
-            "the head reads the class token, and nothing but the class token",
+            "the head reads the class token alone, and the logits are the solution's",
             share=2,
-            hint="The bars show which tokens the logits hang on at the end. Which one is the class token, and which "
-            "ones does your line in `forward` take?",
+            hint="The bars show how much the logits depend on each token that leaves the last block.",
         ),
         Criterion(
             "normed",
-            "the class token is normed before the head reads it",
-            hint="A pre-norm stream leaves its last block as long as it has grown (lesson 06). What stands between "
-            "that block and the head?",
+            "a layer norm stands between the last block and the head",
+            counts_with=("stream", "reads"),
+            hint="Mean and spread of the class token are measured from the last block to the head.",
         ),
         Criterion(
             "head",
-            "the head is one Linear, and its numbers come out as they are",
-            hint="Raising the head's bias by some numbers should raise the logits by the same numbers. What else "
-            "happens to them on the way out?",
+            "the head is one Linear, and its output is returned as it is",
+            counts_with=("stream", "reads"),
+            hint="The head's bias was raised by some numbers, and the logits should rise by the same numbers.",
         ),
         Criterion(
             "depth",
             "depth blocks, each with weights of its own",
-            hint="Look at how many numbers learn as depth grows. Does every block have its own, and does the model "
-            "know of all of them?",
+            counts_with=("stream", "reads"),
+            hint="Models of depth 1, 2 and 3 are compared.",
         ),
         Criterion(
             "sizes",
-            "num_heads and expansion arrive in the blocks",
-            hint="Another number of heads must give other logits, another expansion another number of weights. Write "
-            "the arguments of TransformerEncoderBlock in order, and yours below them.",
+            "num_heads and expansion reach the blocks",
+            counts_with=("stream", "reads"),
+            hint="Models with another number of heads and another expansion are compared.",
         ),
         Criterion(
             "dropout",
             "drop_p acts in training, and only there",
-            hint="Twice the same images: in training the logits should differ unless drop_p is 0, in eval never. "
-            "Where does drop_p go to in your `__init__`?",
+            counts_with=("stream", "reads"),
+            hint="The same images are given twice, in training and in evaluation, with drop_p and with drop_p=0.",
         ),
         Criterion(
             "defaults",
-            "without arguments it is the model of the drawing",
-            hint="Called without arguments it should be the same model as with all of them written out. Compare the "
-            "first line of your `__init__` with the question's.",
+            "without arguments it is the model of the signature",
+            counts_with=("stream", "reads"),
+            hint="The model made without arguments is compared with the one made with all of them written out.",
+        ),
+        Criterion(
+            "trains",
+            "gradients flow to the images and to every weight",
+            hint="The gradients for the images and for the weights of embedding, blocks, norm and head are compared "
+            "with the solution's.",
         ),
     )
 
@@ -107,7 +113,7 @@ class ViTQuestion(Question):
         patches = (size["img_size"] // size["patch_size"]) ** 2
         yield Case(
             f"{patches} patches, width {size['emb_size']}, {size['n_classes']} classes",
-            criteria=("shape", "patches", "reads", "normed", "head"),
+            criteria=("shape", "stream", "reads", "normed", "head", "trains"),
             x=images(size, 3),
             patch=as_single(rng.normal(0, 2, (size["in_channels"], size["patch_size"], size["patch_size"]))),
             order=(np.arange(patches) + rng.integers(1, patches)) % patches,
@@ -131,13 +137,13 @@ class ViTQuestion(Question):
     def probe(self, answer, case):
         with known_parts(answer) as log:
             if "patch" in case:
-                record = _one_model(answer, case)
+                record = _one_model(answer, case, log)
             elif "other_heads" in case:
-                record = _many_sizes(answer, case)
+                record = _many_sizes(answer, case, log)
             elif "drop_p" in case:
                 record = _dropping(answer, case)
             else:
-                record = _as_it_comes(answer, case)
+                record = _as_it_comes(answer, case, log)
             told = [*log.of("embedding"), *log.of("block")]
             calls = log.of("called")
         return record | {
@@ -153,6 +159,10 @@ class ViTQuestion(Question):
             yield from _judge_sizes(case, expected, got)
         elif "drop_p" in case:
             yield _judge_dropping(expected, got)
+        elif "tokens" in got:
+            yield same("defaults", expected["tokens"], got["tokens"], got.tolerance, what="numbers in the tokens")
+            found = _pairs("defaults", expected["logits"], got["logits"], [(0, 1, True), (2, 3, True)], "both ways")
+            yield found
         else:
             pairs = [(0, 1, True), (2, 3, True), (0, 2, False)]
             yield _pairs("defaults", expected["logits"], got["logits"], pairs, "without and with arguments")
@@ -161,6 +171,11 @@ class ViTQuestion(Question):
         """Coarse marks: what holds and what doesn't, and what the parts were told. Weights are a matter of style."""
         marks: dict[str, np.ndarray] = {"parts": got["parts"], "told": got["told"]}
         marks |= {f"ok {f.criterion}": np.array([float(f.ok)]) for f in self.judge(case, expected, got)}
+        marks["known"] = np.array([float("tokens" in got)])
+        if "tokens" in got and "tokens" in expected and got["tokens"].shape == expected["tokens"].shape:
+            pairs = zip(expected["tokens"], got["tokens"], strict=True)
+            marks["right tokens"] = np.array([float(np.allclose(a, b, atol=1e-3)) for a, b in pairs])
+        marks |= with_paths(expected, got) if case.covers("trains") else {}
         if "logits" in got:
             logits = np.asarray(got["logits"], np.float64)
             sums = np.exp(np.clip(logits, -50, 50)).sum(-1) if logits.ndim else logits
@@ -218,16 +233,30 @@ def stir(model: Any, seed: int) -> None:
             p.add_((size * torch.randn(p.shape, generator=noise)).to(p))
 
 
-def _one_model(answer: Any, case: Case) -> dict[str, Any]:
+def _one_model(answer: Any, case: Case, log: Log) -> dict[str, Any]:
+    """One model, asked in many ways. With known parts everything has known weights and can be compared; without, its
+    own weights are stirred, and properties are left."""
     import torch
 
     x, p, d = tensor(case["x"]), case["patch_size"], case["emb_size"]
     side = case["img_size"] // p
     b, tokens = len(x), side**2 + 1
+    log.start(case["seed"])
     model = _made(answer, case["seed"], stirred=False, **_sizes(case, drop_p=0.0))
     _, made = tensors_made(model, x)
     record: dict[str, Any] = {"born": class_token_on_its_way(made, b, tokens, d)}
-    stir(model, case["seed"])
+    known = _uses_known_parts(log)
+    roles = _own_roles(model, log, case) if known else {}
+    if known:
+        for role, parameter in roles.items():
+            put(parameter, _drawn(case, role, tuple(parameter.shape)))
+        log.stream.clear()
+        leaf, images = with_gradient(case["x"])
+        given = model(images)
+        record["tokens"] = _stream(log, b, tokens, d)
+        record |= _all_gradients(model, given, leaf, roles, log, int(case["seed"]))
+    else:
+        stir(model, case["seed"])
     out, made = tensors_made(model, x)
     out = torch.as_tensor(out)
     logits = [out, model(x.flip(0)).flip(0), torch.cat([model(one[None]) for one in x])]
@@ -240,6 +269,8 @@ def _one_model(answer: Any, case: Case) -> dict[str, Any]:
     shuffled = grid.unflatten(2, (side, side)).transpose(3, 4).reshape(x.shape)
     logits.append(model(shuffled))
     record["logits"] = torch.stack([one.detach().float() for one in logits])
+    if known:
+        record["exact"] = out.detach()
     pull = NOTHING
     if out.shape == (b, case["n_classes"]):
         pull = token_pull(out, made, tensor(case["aim"]), b, tokens)
@@ -253,7 +284,68 @@ def _one_model(answer: Any, case: Case) -> dict[str, Any]:
     return record
 
 
-def _many_sizes(answer: Any, case: Case) -> dict[str, Any]:
+def _uses_known_parts(log: Log) -> bool:
+    """Whether the model was put together from the parts that stand for those of earlier lessons."""
+    return bool(log.of("embedding")) and bool(log.of("block"))
+
+
+def _own_roles(model: Any, log: Log, case: Case) -> dict[str, Any]:
+    """The parameters of the norm and the head, which are the model's own: by what they are made for."""
+    theirs = {id(p) for part in log.parts for p in part.parameters()}
+    own = [(n, p) for n, p in model.named_parameters() if id(p) not in theirs]
+    d, k = case["emb_size"], case["n_classes"]
+
+    class Vectors:
+        @staticmethod
+        def named_parameters() -> list[tuple[str, Any]]:
+            return [(name.rpartition(".")[2], p) for name, p in own if p.numel() == d]
+
+    factor, summand = norm_parameters(Vectors, d)
+    found = {"norm": factor, "norm bias": summand}
+    for _, p in own:
+        if sorted(p.shape) == sorted((k, d)):
+            found["head"] = p
+        elif p.numel() == k:
+            found["head bias"] = p
+    return {role: p for role, p in found.items() if p is not None}
+
+
+def _drawn(case: Case, role: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights for the norm and the head; a head's matrix is (n_classes, emb_size), turned where it is kept so."""
+    rng = np.random.default_rng([case["seed"] % 2**32, *role.encode()])
+    if role == "head":
+        matrix = rng.normal(0, case["emb_size"] ** -0.5, (case["n_classes"], case["emb_size"]))
+        return as_single(matrix if shape == matrix.shape else matrix.T)
+    values = rng.normal(0, 0.4, shape)
+    return as_single(values + 1 if role == "norm" else values)
+
+
+def _stream(log: Log, b: int, tokens: int, d: int) -> Any:
+    """(2 blocks, b, tokens, d): what each block got and gave; tokens of other shapes are left out."""
+    import torch
+
+    fitting = [t.detach() for t in log.stream if tuple(t.shape) == (b, tokens, d)]
+    return torch.stack(fitting) if fitting else NOTHING
+
+
+def _all_gradients(model: Any, out: Any, leaf: Any, roles: dict[str, Any], log: Log, seed: int) -> dict[str, Any]:
+    listed = {id(p) for p in model.parameters()}
+    wanted = {"images": leaf}
+    wanted |= {f"{_name(part, k)} {n}": p for k, part in enumerate(log.parts) for n, p in part.named_parameters()}
+    found = gradients(out, wanted | roles, seed)
+    for name, parameter in (wanted | roles).items():
+        if parameter is not leaf and id(parameter) not in listed:
+            found[f"grad {name}"] = np.zeros(tuple(parameter.shape), np.float32)
+    if "head" in roles and roles["head"].shape[0] != out.shape[-1]:  # kept the other way round
+        found["grad head"] = found["grad head"].T
+    return found
+
+
+def _name(part: Any, number: int) -> str:
+    return "embedding" if type(part).__name__ == "PatchEmbedding" else f"block {number}"
+
+
+def _many_sizes(answer: Any, case: Case, log: Log) -> dict[str, Any]:
     import torch
 
     def count(**changed: Any) -> int:
@@ -264,9 +356,35 @@ def _many_sizes(answer: Any, case: Case) -> dict[str, Any]:
     x, own, other = tensor(case["x"]), case["num_heads"], case["other_heads"]
     logits = []
     for heads in (own, other, own):
+        log.start(case["seed"])
         model = _made(answer, case["seed"], **_sizes(case, drop_p=0.0, num_heads=heads))
         logits.append(model(x).detach())
-    return {"counts": np.array(counts), "logits": torch.stack(logits)}
+    record = {"counts": np.array(counts), "logits": torch.stack(logits)}
+    if _uses_known_parts(log):
+        record |= _known_sizes(answer, case, log)
+    return record
+
+
+def _known_sizes(answer: Any, case: Case, log: Log) -> dict[str, Any]:
+    """The tokens that leave the last block at depth 1, 2 and 3, and with another number of heads, another expansion."""
+    import torch
+
+    x, shape = tensor(case["x"]), (len(case["x"]), (case["img_size"] // case["patch_size"]) ** 2 + 1, case["emb_size"])
+    record: dict[str, Any] = {}
+    changes = {
+        "tokens": [{"depth": depth} for depth in (1, 2, 3)],
+        "other tokens": [{"num_heads": case["other_heads"]}, {"expansion": case["other_expansion"]}],
+    }
+    for name, rows in changes.items():
+        found = []
+        for changed in rows:
+            log.start(case["seed"])
+            model = _called(answer, **_sizes(case, drop_p=0.0, **changed)).to(x.device)
+            model(x)
+            last = log.stream[-1].detach() if log.stream else torch.zeros(())
+            found.append(last if tuple(last.shape) == shape else torch.zeros(shape).to(x))
+        record[name] = torch.stack(found)
+    return record
 
 
 def _dropping(answer: Any, case: Case) -> dict[str, Any]:
@@ -281,17 +399,24 @@ def _dropping(answer: Any, case: Case) -> dict[str, Any]:
     return {"logits": torch.stack(logits)}
 
 
-def _as_it_comes(answer: Any, case: Case) -> dict[str, Any]:
+def _as_it_comes(answer: Any, case: Case, log: Log) -> dict[str, Any]:
     import torch
 
-    x, logits = tensor(case["x"]), []
+    x, logits, tokens = tensor(case["x"]), [], []
     for training in (False, True):
         for given in (dict[str, Any](), _DEFAULTS):
+            log.start(case["seed"])
             model = _made(answer, case["seed"], **given)
             model.train(training)
             seed_torch(3)
             logits.append(model(x).detach())
-    return {"logits": torch.stack(logits)}
+            if not training and not given:
+                tokens = [t.detach() for t in log.stream]
+    record = {"logits": torch.stack(logits)}
+    if _uses_known_parts(log):
+        shape = (len(x), 17, 64)
+        record["tokens"] = torch.stack([t for t in tokens if tuple(t.shape) == shape] or [torch.zeros(())])
+    return record
 
 
 def _digits(count: np.ndarray) -> np.ndarray:
@@ -316,35 +441,61 @@ def _one_row_per_image(expected: np.ndarray, got: np.ndarray) -> Finding:
     return Finding("shape", False, f"expected shape {tuple(expected.shape[1:])}, got {tuple(got.shape[1:])}")
 
 
-def _judge_model(case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> Iterable[Finding]:
+def _judge_model(case: Case, expected: Mapping[str, np.ndarray], got: Any) -> Iterable[Finding]:
     logits = np.asarray(got["logits"], np.float64)
     whole = logits.shape == expected["logits"].shape and bool(np.isfinite(logits).all())
     if not whole:
-        for criterion in ("patches", "reads", "normed", "head"):
+        for criterion in ("stream", "reads", "normed", "head", "trains"):
             yield Finding(criterion, False, "there are no logits of the right shape to look at")
         return
-    yield _judge_patches(case, logits)
-    yield _judge_pull(case, got)
-    born = np.asarray(got["born"], np.float64)
-    yield _judge_normed(born, case["emb_size"])
+    known = "tokens" in got
+    stream = _judge_stream(expected, got) if known else _judge_patches(case, logits)
+    yield stream
+    normed = _judge_normed(np.asarray(got["born"], np.float64), case["emb_size"])
     if np.size(got.get("raised", NOTHING)) == 0:
-        yield Finding("head", False, f"no layer has a bias of {case['n_classes']} numbers, one per class")
-        return
-    yield same("head", logits[0] + case["raised"], got["raised"], 2e-3, what="logits, after raising the bias,")
+        head = Finding("head", False, f"no layer has a bias of {case['n_classes']} numbers, one per class")
+    else:
+        head = same("head", logits[0] + case["raised"], got["raised"], 2e-3, what="logits, after raising the bias,")
+    yield normed
+    yield head
+    reads = _judge_pull(case, got)
+    exact = same("reads", expected["exact"], got.get("exact"), got.tolerance, what="logits")
+    if known and reads.ok and normed.ok and head.ok and stream.ok:
+        reads = exact
+    yield reads
+    if known and exact.ok:
+        yield same_gradients("trains", expected, got, got.tolerance)
+    elif known:
+        yield Finding("trains", False, "can be seen once the logits are right", of="reads" if stream.ok else "stream")
+    else:
+        yield Finding("trains", np.size(got["pull"]) > 0 and stream.ok, "no gradient reaches the tokens")
+
+
+def _judge_stream(expected: Mapping[str, np.ndarray], got: Any) -> Finding:
+    """The tokens that each block got and gave, up to the first that is another one."""
+    wanted, given = np.asarray(expected["tokens"], np.float64), np.asarray(got["tokens"], np.float64)
+    if given.shape != wanted.shape:
+        calls = len(given) // 2 if given.ndim == 4 else 0
+        return Finding("stream", False, f"{calls} blocks got tokens of the right shape; expected {len(wanted) // 2}")
+    for k, (one, other) in enumerate(zip(wanted, given, strict=True)):
+        if not same("stream", one, other, got.tolerance).ok:
+            where = ("gets", "gives") if k else ("gets", "")
+            return Finding("stream", False, f"block {k // 2 + 1} {where[k % 2]} other tokens than in the solution")
+    return Finding("stream", True)
 
 
 def _judge_patches(case: Case, logits: np.ndarray) -> Finding:
     room = 2e-3 * max(1.0, np.abs(logits[0]).max())
     if np.abs(logits[1] - logits[0]).max() > room or np.abs(logits[2] - logits[0]).max() > room:
-        return Finding("patches", False, "an image's logits change with the other images of the batch")
+        return Finding("stream", False, "an image's logits change with the other images of the batch")
     *heard, placed = _felt(logits)
     if not any(heard):
-        return Finding("patches", False, "no patch of the image moves the logits")
+        return Finding("stream", False, "no patch of the image moves the logits")
     if not all(heard):
-        return Finding("patches", False, f"patch {heard.index(False)} can change without moving the logits")
+        return Finding("stream", False, f"patch {heard.index(False)} can change without moving the logits")
     if not placed:
-        return Finding("patches", False, "all patches can trade places without moving the logits")
-    return Finding("patches", True)
+        return Finding("stream", False, "all patches can trade places without moving the logits")
+    return Finding("stream", True)
 
 
 def _judge_pull(case: Case, got: Mapping[str, np.ndarray]) -> Finding:
@@ -375,6 +526,11 @@ def _judge_normed(born: np.ndarray, width: int) -> Finding:
 def _judge_sizes(case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]) -> Iterable[Finding]:
     counts = np.asarray(got["counts"], np.float64).reshape(-1)
     d, e, depth = case["emb_size"], case["expansion"], case["depth"]
+    if "tokens" in got:
+        what = "numbers in the tokens (depth 1, 2, 3)"
+        yield same("depth", expected["tokens"], got["tokens"], got.tolerance, what=what)
+        what = "numbers in the tokens (other heads, other expansion)"
+        yield same("sizes", expected["other tokens"], got.get("other tokens"), got.tolerance, what=what)
     if counts.shape != (4,) or not np.isfinite(counts).all():
         for criterion in ("depth", "sizes"):
             yield Finding(criterion, False, "the weights could not be counted")

@@ -26,20 +26,19 @@ class ReceptiveField(Question):
         Criterion(
             "single",
             "a single layer sees its kernel, whatever its stride",
-            hint="Start with the empty stack: one pixel sees one pixel. Then one layer of kernel k: by how many pixels "
-            "does the view grow? And has its stride had a chance to matter yet?",
+            hint="Single layers of drawn kernels and strides are asked for, such as `receptive_field([5], [2])`.",
         ),
         Criterion(
             "deep",
             "without strides, every layer adds the same small border again",
-            hint="Two layers of kernel 3 see 5, three see 7. Compare what your loop adds per layer.",
+            hint="Stacks of three to five layers, all of stride 1, are asked for.",
         ),
         Criterion(
             "strides",
             "a layer that stands behind strides sees further",
             share=2,
-            hint="Behind a stride of 2, neighbours lie 2 pixels of the image apart; behind two such strides, 4. Which "
-            "layers stand behind a stride: the one that has it, or those after it?",
+            hint="Stacks of four to six layers are asked for, in which the first, a middle and the last layer may have "
+            "a stride.",
         ),
     )
 
@@ -80,26 +79,26 @@ class GradientMap(Question):
             "shape",
             "one number per pixel: (h, w)",
             share=0,
-            hint="The gradient has the image's four axes. The first is a batch of one, the second are colours.",
+            hint="For an image (1, c, h, w) the map has the shape (h, w).",
         ),
         Criterion(
             "centre",
             "zero for pixels that the centre of the output can't see, and only for those",
-            hint="Your map reaches pixels that it shouldn't, or misses some. Which single place of the output do you "
-            "ask? Print the shape of the output beside that of the image.",
+            hint="Your map is compared with the pixels that the output's middle place depends on, at `h' // 2`, `w' // "
+            "2` of the output.",
         ),
         Criterion(
             "strength",
             "absolute slopes, added up over the colours",
             share=2,
-            hint="The right pixels, but the wrong numbers. Follow one pixel of the picture: three slopes, one per "
-            "colour, some negative. What becomes of them in your last line?",
+            hint="For each pixel: the absolute values of the slopes of its colours, added up; all output channels "
+            "count.",
         ),
         Criterion(
             "again",
             "asked twice, it answers the same",
             share=0,
-            hint="The second call on the same image gave something else. Does anything of the first call stay behind?",
+            hint="The function is called twice with the same model and the same image.",
         ),
     )
     needs_gradients = True

@@ -7,6 +7,7 @@ import time
 from html import escape
 
 from helpers.plots.style import COLOURS, in_notebook
+from helpers.theme import RIM
 from helpers.training.history import History
 
 _PAUSE = 0.4  # seconds between two looks
@@ -75,7 +76,8 @@ def duration(seconds: float) -> str:
 
 def _page(history: History, share: float, text: str) -> str:
     bar = (
-        '<span style="display:inline-block;width:120px;height:8px;border-radius:4px;background:#8c959f55">'
+        '<span style="display:inline-block;width:120px;height:8px;border-radius:4px;'
+        f'background:{RIM}55">'
         f'<span style="display:block;width:{share:.0%};height:8px;border-radius:4px;background:{COLOURS[0]}"></span>'
         "</span>"
     )

@@ -348,6 +348,32 @@ def the_whole_output_asked(model, image):
 
 @mistake(
     "Q00b",
+    hint="`torch.autograd.grad` needs one number to differentiate, and yours holds one number per output channel. What "
+    "turns the k numbers of the centre into one?",
+)
+def channels_of_the_centre_not_added(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2]
+    (gradient,) = torch.autograd.grad(centre, image)
+    return gradient[0].abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
+    hint="`torch.autograd.grad` returns a tuple, with one gradient for each input. Your code indexes the tuple as if "
+    "it were the gradient.",
+)
+def tuple_of_gradients_indexed(model, image):
+    image = image.clone().requires_grad_()
+    out = model(image)
+    centre = out[0, :, out.shape[2] // 2, out.shape[3] // 2].sum()
+    slope = torch.autograd.grad(centre, image)
+    return slope.abs().sum(dim=0)
+
+
+@mistake(
+    "Q00b",
     hint="Your map shines in a corner: you asked the output's first row and column. Where in the output is its middle?",
 )
 def the_corner_asked(model, image):

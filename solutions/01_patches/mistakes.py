@@ -6,6 +6,12 @@ from einops import rearrange
 
 from grading.judging.bank import mistake, right
 
+
+def _numbered(split):
+    """What an answer to Q0a makes of the 4 x 4 image whose pixels are numbered, in patches of 2."""
+    return split(torch.arange(16.0).reshape(1, 1, 4, 4), 2)
+
+
 # --- Q0a, right ------------------------------------------------------------------------------------------------------
 
 
@@ -197,6 +203,56 @@ def the_permute_of_another_route(images, patch_size):
         raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
     windows = images.unfold(2, ph, ph).unfold(3, pw, pw)
     return windows.permute(0, 2, 4, 1, 3, 5).reshape(b, -1, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Your reshape names the sizes in the order rows, columns, ph, pw. A reshape reads the pixels in the order of "
+    "memory, one image row after the other, so this cuts each image row into strips: patch 1 of the numbered image "
+    "starts with 4. Which size follows `rows` when one image column is cut into patches?",
+    claims=lambda split: _numbered(split)[0, 1].flatten()[0] == 4,
+)
+def rows_and_columns_before_the_pixels(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, columns, ph, pw)
+    return cut.permute(0, 2, 3, 1, 4, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Your permute puts the pixel row of a patch first, behind the batch. Patch 0 of the numbered image holds "
+    "0, 1, 8, 9, and the last two lie in another patch. Write the name of each axis under your permute: two of them "
+    "count patches, and those two belong next to the batch.",
+    claims=lambda split: _numbered(split)[0, 0].flatten().tolist() == [0, 1, 8, 9],
+)
+def pixel_row_in_front(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw)
+    return cut.permute(0, 3, 1, 4, 2, 5).reshape(b, rows * columns, c, ph, pw)
+
+
+@mistake(
+    "Q0a",
+    hint="Every patch is whole, and the rows of patches come from the bottom to the top: patch 0 of the numbered image "
+    "starts with 8, the first pixel of the lower half. Patch 0 is the one at the top left.",
+    claims=lambda split: _numbered(split)[0, 0].flatten()[0] == 8,
+)
+def rows_from_the_bottom(images, patch_size):
+    ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
+    b, c, h, w = images.shape
+    if h % ph or w % pw:
+        raise ValueError(f"an image of {h} x {w} does not divide into patches of {ph} x {pw}")
+    rows, columns = h // ph, w // pw
+    cut = images.reshape(b, c, rows, ph, columns, pw).flip(2)
+    return cut.permute(0, 2, 4, 1, 3, 5).reshape(b, rows * columns, c, ph, pw)
 
 
 @mistake(

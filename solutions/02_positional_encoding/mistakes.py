@@ -88,13 +88,18 @@ def with_rearrange(seq_len, d, n=10000):
     return rearrange([angle.sin(), angle.cos()], "two k i -> k (i two)")
 
 
-@right("Q1")
+# --- Q1, wrong -------------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q1",
+    hint="Your numbers are in half precision (float16), which keeps about three digits. The code is needed in float32, "
+    "as torch makes tensors by default.",
+    claims=lambda f: torch.as_tensor(f(4, 4)).dtype == torch.float16,
+)
 def half_precision(seq_len, d, n=10000):
     angle = torch.arange(seq_len)[:, None] / n ** (torch.arange(0, d, 2) / d)
     return torch.stack([angle.sin(), angle.cos()], -1).flatten(1).half()
-
-
-# --- Q1, wrong -------------------------------------------------------------------------------------------------------
 
 
 @mistake(
@@ -449,6 +454,9 @@ def returned_inside_the_loop(seq_len, d, n=10000):
         return P
 
 
+_ROWS = torch.tensor([[3.0, 4.0], [1.0, 0.2], [-0.3, 2.0]])
+
+
 # --- Q1b, right ------------------------------------------------------------------------------------------------------
 
 
@@ -531,6 +539,26 @@ def divided_twice_with_a_floor(P):
 )
 def dot_products_only(P):
     return P @ P.T
+
+
+@mistake(
+    "Q1b",
+    hint="The lecture's `cosine_similarity(vec1, vec2)` compares two vectors. Here the function gets one matrix P and "
+    "compares each of its rows with each other row: `cosine_similarity(P)` returns a matrix (n, n).",
+)
+def two_vectors_as_in_the_lecture(vec1, vec2):
+    return torch.dot(vec1, vec2) / (torch.norm(vec1) * torch.norm(vec2))
+
+
+@mistake(
+    "Q1b",
+    hint="Your numbers are rounded: two decimals are left of each similarity. Round where you print, and return the "
+    "numbers as they are.",
+    claims=lambda f: torch.equal(f(_ROWS), f(_ROWS).mul(100).round().div(100)),
+)
+def rounded_to_two_decimals(P):
+    length = P.norm(dim=1, keepdim=True).clamp(min=1e-8)
+    return ((P / length) @ (P / length).T * 100).round() / 100
 
 
 @mistake(

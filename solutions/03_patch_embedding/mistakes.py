@@ -617,6 +617,63 @@ class layers_in_a_plain_list(nn.Module):
 
 @mistake(
     "Q2",
+    hint="The tokens are right and no gradient reaches the weights: the forward pass runs without gradients "
+    "(`torch.no_grad()`, `.detach()` or `.data`), so training changes nothing.",
+    claims=lambda make: not make(1, 2, 5, 4)(torch.ones(1, 1, 4, 4)).requires_grad,
+)
+class projected_without_gradients(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.projection = nn.Sequential(
+            Rearrange("b c (h p1) (w p2) -> b (h w) (p1 p2 c)", p1=patch_size, p2=patch_size),
+            nn.Linear(patch_size * patch_size * in_channels, emb_size),
+        )
+
+    @torch.no_grad()
+    def forward(self, x):
+        return self.projection(x)
+
+
+@mistake(
+    "Q2",
+    hint="Your Linear expects as many numbers as there are patches. What arrives at it is one patch, rolled out: count "
+    "the numbers of one patch.",
+)
+class as_many_values_as_patches(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.num_patches = (img_size // patch_size) ** 2
+        self.projection = nn.Sequential(
+            Rearrange("b c (h p1) (w p2) -> b (h w) (p1 p2 c)", p1=patch_size, p2=patch_size),
+            nn.Linear(self.num_patches, emb_size),
+        )
+
+    def forward(self, x):
+        return self.projection(x)
+
+
+@mistake(
+    "Q2",
+    hint="`forward` fills a tensor that it makes on the CPU, whatever the device of the images. On a GPU this stops: "
+    "make it where the input is, with `device=x.device`.",
+)
+class filled_on_the_default_device(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.p, self.n = patch_size, img_size // patch_size
+        self.projection = nn.Linear(patch_size * patch_size * in_channels, emb_size)
+
+    def forward(self, x):
+        tokens = torch.zeros(len(x), self.n**2, self.projection.out_features, device="cpu")
+        for k in range(self.n**2):
+            row, column = self.p * (k // self.n), self.p * (k % self.n)
+            patch = x[:, :, row : row + self.p, column : column + self.p].flatten(1)
+            tokens[:, k] = self.projection(patch).to(tokens.device)
+        return tokens
+
+
+@mistake(
+    "Q2",
     hint="In an empty image all patches are the same, your tokens are not: each place adds something of its own. Well "
     "thought ahead, but positions are the next lesson's.",
 )

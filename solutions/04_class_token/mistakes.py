@@ -24,10 +24,19 @@ def getPositionEncoding(seq_len, d, n=10000):
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
 
 
+@reference("Q3")
+def pixels_of_each_patch(case):
+    """where (n, k): the numbers of patch n's pixels, counted through channel, row and column of the image."""
+    _, c, s, _ = case["images"].shape
+    numbers = torch.arange(c * s * s).reshape(c, s, s)
+    p = case["patch"]
+    return {"where": rearrange(numbers, "c (h p1) (w p2) -> (h w) (c p1 p2)", p1=p, p2=p).to(torch.int16)}
+
+
 @reference("Q4")
 def the_real_sinusoids(case):
     tokens = (case["images"].shape[-1] // case["patch"]) ** 2 + 1
-    return {"sinusoids": getPositionEncoding(tokens, case["width"])}
+    return pixels_of_each_patch(case) | {"sinusoids": getPositionEncoding(tokens, case["width"])}
 
 
 # --- Q3, right -------------------------------------------------------------------------------------------------------
@@ -163,8 +172,8 @@ class never_repeated(nn.Module):
 
 @mistake(
     "Q3",
-    hint="You made as many copies as there are patches: your `b` was read off another axis than the batch. It works "
-    "only where both happen to be equal, as in one of the cases.",
+    hint="Your code makes as many copies of the class token as there are patches: `b` was read from another axis than "
+    "the batch. It works only when an image has as many patches as the batch has images.",
 )
 class as_many_as_patches(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -238,6 +247,57 @@ class a_plain_tensor(nn.Module):
     def forward(self, x):
         x = self.projection(x)
         return torch.cat([repeat(self.cls_token.to(x), "() n e -> b n e", b=len(x)), x], dim=1)
+
+
+@mistake(
+    "Q3",
+    hint="A gradient reaches your class token, and no optimiser knows it: `requires_grad=True` alone does not make a "
+    "tensor a parameter of the module. `parameters()` does not list it. What does a module collect by itself?",
+    claims=lambda make: "cls_token" not in dict(make().named_parameters()),
+)
+class a_tensor_that_requires_grad(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
+        self.cls_token = torch.randn(1, 1, emb_size, requires_grad=True)
+
+    def forward(self, x):
+        x = self.projection(x)
+        return torch.cat([repeat(self.cls_token.to(x), "() n e -> b n e", b=len(x)), x], dim=1)
+
+
+@mistake(
+    "Q3",
+    hint="Your class token is a parameter that stands in a plain Python list, where a module does not look: "
+    "`parameters()` does not list it, so it is never trained. Store it as an attribute of its own.",
+    claims=lambda make: all(p.numel() != 64 or "token" not in n for n, p in make().named_parameters()),
+)
+class a_parameter_in_a_plain_list(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
+        self.extra = [nn.Parameter(torch.randn(1, 1, emb_size))]
+
+    def forward(self, x):
+        x = self.projection(x)
+        return torch.cat([repeat(self.extra[0].to(x), "() n e -> b n e", b=len(x)), x], dim=1)
+
+
+@mistake(
+    "Q3",
+    hint="The class token learns, and `forward` copies it into a tensor that it makes on the CPU, whatever the device "
+    "of the images. On a GPU this stops: make it where the input is, with `device=x.device`.",
+)
+class copied_on_the_default_device(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, emb_size))
+
+    def forward(self, x):
+        x = self.projection(x)
+        first = torch.zeros(len(x), 1, x.shape[-1], device="cpu") + self.cls_token.to("cpu", torch.float32)
+        return torch.cat([first, x.to("cpu")], dim=1)
 
 
 @mistake(
@@ -565,6 +625,23 @@ class an_adapter_over_torchvision(nn.Module):
         x = x.reshape(n, x.shape[1], -1).permute(0, 2, 1)
         x = torch.cat([self.class_token.expand(n, -1, -1), x], dim=1)
         return x + self.pos_embedding
+
+
+@right("Q4")
+class the_lectures_line(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
+        super().__init__()
+        self.projection = PatchProjection(in_channels, patch_size, emb_size, img_size)
+        self.cls_token = nn.Parameter(torch.randn(1, 1, emb_size))
+        n = (img_size // patch_size) ** 2 + 1
+        self.learnable_positions = nn.Parameter(torch.randn(n, emb_size)) if positions == "learnable" else None
+        if positions == "sinusoidal":
+            self.register_buffer("sinusoids_positions", torch.from_numpy(getPositionEncoding(n, emb_size)))
+
+    def forward(self, x):
+        x = self.projection(x)
+        x = torch.cat([repeat(self.cls_token, "() n e -> b n e", b=len(x)), x], dim=1)
+        return x + (self.sinusoids_positions if self.learnable_positions is None else self.learnable_positions)
 
 
 # --- Q4, wrong -------------------------------------------------------------------------------------------------------

@@ -9,20 +9,9 @@ from einops import einsum as einsum_by_name
 from einops import rearrange
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 # --- Q5a, right ------------------------------------------------------------------------------------------------------
-
-
-@right("Q5a")
-def three_loops(q, k, v):
-    out = torch.zeros(q.shape[0], q.shape[1], v.shape[2], device=q.device)
-    for b in range(q.shape[0]):
-        for i in range(q.shape[1]):
-            grades = [math.exp(float(q[b, i] @ k[b, j]) / math.sqrt(q.shape[2])) for j in range(k.shape[1])]
-            for j, grade in enumerate(grades):
-                out[b, i] += grade / sum(grades) * v[b, j]
-    return out
 
 
 @right("Q5a")
@@ -35,14 +24,6 @@ def two_einsums_in_float64(q, k, v, eps=0.0):
     q, k, v = q.double(), k.double(), v.double()
     energy = torch.einsum("bid,bjd->bij", q, k) / (math.sqrt(q.size(-1)) + eps)
     return torch.einsum("bij,bjd->bid", torch.softmax(energy, 2), v)
-
-
-@right("Q5a")
-def numpy_with_the_maximum_taken_off(q, k, v):
-    q, k, v = (np.asarray(t.detach().cpu(), np.float64) for t in (q, k, v))
-    energy = q @ k.swapaxes(1, 2) * q.shape[2] ** -0.5
-    grades = np.exp(energy - energy.max(-1, keepdims=True))
-    return grades / grades.sum(-1, keepdims=True) @ v
 
 
 @right("Q5a")
@@ -72,8 +53,35 @@ def image_by_image_through_logs(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="The order of your weights is right, and they are too sharp: the largest of a row takes nearly all. "
-    "Section 3 measured how dot products grow with the width. Where do you make up for it?",
+    hint="The numbers are right, and it cannot be differentiated: numpy's arrays leave the graph. torch has the "
+    "same operations for tensors.",
+)
+def numpy_with_the_maximum_taken_off(q, k, v):
+    q, k, v = (np.asarray(t.detach().cpu(), np.float64) for t in (q, k, v))
+    energy = q @ k.swapaxes(1, 2) * q.shape[2] ** -0.5
+    grades = np.exp(energy - energy.max(-1, keepdims=True))
+    return grades / grades.sum(-1, keepdims=True) @ v
+
+
+@mistake(
+    "Q5a",
+    hint="The numbers are right, and no gradient flows back: Python numbers (`float`, `.item()`, `math`) leave the"
+    " graph. A layer can only learn through operations on tensors.",
+)
+def three_loops(q, k, v):
+    out = torch.zeros(q.shape[0], q.shape[1], v.shape[2], device=q.device)
+    for b in range(q.shape[0]):
+        for i in range(q.shape[1]):
+            grades = [math.exp(float(q[b, i] @ k[b, j]) / math.sqrt(q.shape[2])) for j in range(k.shape[1])]
+            for j, grade in enumerate(grades):
+                out[b, i] += grade / sum(grades) * v[b, j]
+    return out
+
+
+@mistake(
+    "Q5a",
+    hint="The order of your weights is right and they are too sharp: the scores are not divided by anything. "
+    "Section 3 measures how dot products grow with the width.",
 )
 def no_scale(q, k, v):
     return (q @ k.transpose(1, 2)).softmax(-1) @ v
@@ -81,8 +89,8 @@ def no_scale(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Your weights are too even, all close to one another. You divide by the width; section 3 measured a "
-    "spread that grows more slowly than that.",
+    hint="Your weights are too even: the scores are divided by the width itself. Section 3 measures a spread that "
+    "grows more slowly.",
 )
 def divided_by_the_width(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[-1]).softmax(-1) @ v
@@ -90,8 +98,7 @@ def divided_by_the_width(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Your rows no longer add up to 1, and they are as sharp as if nothing had been scaled. You do divide, "
-    "and too late: which of your lines must the division come before?",
+    hint="Your rows no longer add up to 1: the division comes after the softmax.",
 )
 def scaled_after_the_softmax(q, k, v):
     return (q @ k.transpose(1, 2)).softmax(-1) / q.shape[-1] ** 0.5 @ v
@@ -99,8 +106,7 @@ def scaled_after_the_softmax(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Nearly every row of yours is a single 1 among zeros. You scale in the wrong direction: should dot "
-    "products of wide vectors be made larger, or smaller?",
+    hint="Nearly every row of yours is a single 1 among zeros: the scores are multiplied where they should be divided.",
 )
 def multiplied_by_the_root(q, k, v):
     return (q @ k.transpose(1, 2) * q.shape[-1] ** 0.5).softmax(-1) @ v
@@ -108,8 +114,8 @@ def multiplied_by_the_root(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="In your picture the columns add up to 1, and the rows should. Each query shares out its attention "
-    "among the keys: along which axis of (b, n, m) is that?",
+    hint="In your picture the columns add up to 1 and the rows do not: the softmax runs over the queries. Which "
+    "axis of (b, n, m) counts the keys?",
 )
 def softmax_over_the_queries(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(1) @ v
@@ -117,8 +123,7 @@ def softmax_over_the_queries(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Your softmax runs over the images of the batch: with one image, every weight is 1. Which axis counts "
-    "the keys?",
+    hint="The softmax runs over the images of the batch. Which axis of (b, n, m) counts the keys?",
 )
 def softmax_over_the_batch(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(0) @ v
@@ -126,8 +131,7 @@ def softmax_over_the_batch(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="All weights of an image together add up to 1; each *query* should have 1 to hand out. Your softmax "
-    "saw the matrix as one long row.",
+    hint="All weights of an image together add up to 1. The weights of each query should.",
 )
 def one_softmax_for_the_whole_matrix(q, k, v):
     energy = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
@@ -136,8 +140,8 @@ def one_softmax_for_the_whole_matrix(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Some of your weights are negative, and no row adds up to 1. You mix with the raw scores: what turns "
-    "scores into shares?",
+    hint="Some of your weights are negative and no row adds up to 1: the values are mixed with raw scores. The "
+    "softmax is missing.",
 )
 def no_softmax(q, k, v):
     return q @ k.transpose(1, 2) / q.shape[-1] ** 0.5 @ v
@@ -145,8 +149,8 @@ def no_softmax(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="With 5 keys of width 5 your product runs, by luck, and ranks the keys by something else; with other "
-    "sizes it stops. A dot product pairs a query's width with a key's width: how must k lie for that?",
+    hint="The product of q and k itself runs only where the number of keys equals the width. A dot product pairs "
+    "the width of a query with the width of a key: how must k lie for that?",
 )
 def keys_not_turned(q, k, v):
     return (q @ k / q.shape[-1] ** 0.5).softmax(-1) @ v
@@ -154,7 +158,7 @@ def keys_not_turned(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="`.T` turns *all* axes around, so your batch went to the back. Only the last two should change places.",
+    hint="`.T` reverses all axes, so the batch comes last. Only the last two axes should be exchanged.",
 )
 def every_axis_turned(q, k, v):
     return (q @ k.permute(2, 1, 0) / q.shape[-1] ** 0.5).softmax(-1) @ v
@@ -162,8 +166,7 @@ def every_axis_turned(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="You return the weights themselves, (b, n, m). They say who is looked at; the answer is what is "
-    "*seen* there. What is still unused?",
+    hint="The weights themselves are returned, (b, n, m). The values are not used yet.",
 )
 def weights_returned(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1)
@@ -171,8 +174,7 @@ def weights_returned(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Your weights are right and then mix the keys. Keys are for being found; what is handed over is "
-    "something else.",
+    hint="Your weights are right, but they mix the keys and not the values.",
 )
 def keys_mixed(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ k
@@ -180,8 +182,8 @@ def keys_mixed(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Right where the number of keys equals the width, wrong elsewhere. You scale by how *many* keys there "
-    "are. Which number did section 3 vary?",
+    hint="It is right where the number of keys equals the width, and wrong elsewhere: the scores are scaled by the"
+    " number of keys.",
 )
 def scaled_by_the_number_of_keys(q, k, v):
     return (q @ k.transpose(1, 2) / k.shape[1] ** 0.5).softmax(-1) @ v
@@ -189,8 +191,8 @@ def scaled_by_the_number_of_keys(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="You scale by how *many* queries there are; asking one question more shouldn't change the other "
-    "answers. Which number did section 3 vary?",
+    hint="The scores are scaled by the number of queries, so one more query changes the output for the others. "
+    "Which number does section 3 vary?",
 )
 def scaled_by_the_number_of_queries(q, k, v):
     return (q @ k.transpose(1, 2) / q.shape[1] ** 0.5).softmax(-1) @ v
@@ -198,7 +200,7 @@ def scaled_by_the_number_of_queries(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="The keys ask and the queries are asked: you have one row per key. Which of the two should own the rows?",
+    hint="Queries and keys are exchanged: you have one row per key.",
 )
 def roles_swapped(q, k, v):
     return (k @ q.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1) @ v
@@ -206,8 +208,7 @@ def roles_swapped(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Each of your answers sums over the queries. The lines of the weights belong to queries, and you meet "
-    "the values with the wrong side of the matrix.",
+    hint="Each output sums over the queries: the matrix of weights is transposed before it meets the values.",
 )
 def weights_turned_before_mixing(q, k, v):
     weights = (q @ k.transpose(1, 2) / q.shape[-1] ** 0.5).softmax(-1)
@@ -216,8 +217,8 @@ def weights_turned_before_mixing(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Each of your rows does add up to 1, but twice as large a score gives twice as large a share, and a "
-    "negative score a negative one. What makes scores positive before they are shared?",
+    hint="Each of your rows adds up to 1, but scores are divided by their sum, so a negative score gives a "
+    "negative weight. A softmax takes exponentials first.",
 )
 def divided_by_the_sum(q, k, v):
     energy = q @ k.transpose(1, 2) / q.shape[-1] ** 0.5
@@ -226,8 +227,8 @@ def divided_by_the_sum(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="Each query takes the one best value whole, and nothing of the others. That is a dictionary; "
-    "attention is softer, and has a gradient.",
+    hint="Each query takes the single best value and nothing of the others. Attention is a weighted sum over all "
+    "values.",
 )
 def only_the_best_key(q, k, v):
     best = (q @ k.transpose(1, 2)).argmax(-1)
@@ -262,15 +263,6 @@ def einops_in_float64_and_queries_scaled(q, k, num_heads, dtype=torch.float64):
 
 
 @right("Q5b")
-def numpy_reshape(q, k, num_heads):
-    (b, n, e), m = q.shape, k.shape[1]
-    q = np.asarray(q.cpu(), np.float64).reshape(b, n, num_heads, -1).transpose(0, 2, 1, 3)
-    k = np.asarray(k.cpu(), np.float64).reshape(b, m, num_heads, -1).transpose(0, 2, 3, 1)
-    grades = np.exp(q @ k / np.sqrt(e / num_heads))
-    return grades / grades.sum(-1, keepdims=True)
-
-
-@right("Q5b")
 def heads_folded_into_the_batch(q, k, num_heads):
     width = q.shape[-1] // num_heads
     q = rearrange(q, "b n (h d) -> (b h) n d", h=num_heads)
@@ -279,25 +271,25 @@ def heads_folded_into_the_batch(q, k, num_heads):
     return weights.unflatten(0, (-1, num_heads))
 
 
-@right("Q5b")
-def loops_over_everything(q, k, num_heads):
-    width = q.shape[2] // num_heads
-    return [
-        [
-            [torch.softmax(torch.stack([(a[s] * b[s]).sum() / width**0.5 for b in keys]), 0).tolist() for a in queries]
-            for s in (slice(h * width, h * width + width) for h in range(num_heads))
-        ]
-        for queries, keys in zip(q, k, strict=True)
-    ]
-
-
 # --- Q5b, wrong ------------------------------------------------------------------------------------------------------
 
 
 @mistake(
     "Q5b",
-    hint="Right ranking, too sharp: nothing is scaled yet. With q and k of unit spread, how large are the dot "
-    "products of *one head*?",
+    hint="The numbers are right, and it cannot be differentiated: numpy's arrays and Python numbers leave the "
+    "graph. torch has the same operations for tensors.",
+)
+def numpy_reshape(q, k, num_heads):
+    (b, n, e), m = q.shape, k.shape[1]
+    q = np.asarray(q.cpu(), np.float64).reshape(b, n, num_heads, -1).transpose(0, 2, 1, 3)
+    k = np.asarray(k.cpu(), np.float64).reshape(b, m, num_heads, -1).transpose(0, 2, 3, 1)
+    grades = np.exp(q @ k / np.sqrt(e / num_heads))
+    return grades / grades.sum(-1, keepdims=True)
+
+
+@mistake(
+    "Q5b",
+    hint="The ranking is right and the weights are too sharp: the scores are not scaled.",
 )
 def not_scaled(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -306,8 +298,8 @@ def not_scaled(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Right with one head, too even with more. Your scale knows the width of the whole token. How many "
-    "products does one entry of the energy add up in a head?",
+    hint="It is right with one head and too even with several: the scale is made from the whole width. How many "
+    "products does one score of one head add up?",
 )
 def scale_of_the_whole_width(q, k, num_heads):
     emb_size = q.shape[-1]
@@ -317,8 +309,8 @@ def scale_of_the_whole_width(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="No row of yours adds up to 1, and inside a row they are as sharp as unscaled ones. Two things at "
-    "once: look at what your division comes after, and at whose width it takes.",
+    hint="No row of yours adds up to 1, since the division comes after the softmax; and it takes the root of the "
+    "whole width where one head's is asked for.",
 )
 def whole_width_after_the_softmax(q, k, num_heads):
     emb_size = q.shape[-1]
@@ -328,8 +320,7 @@ def whole_width_after_the_softmax(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="You divide by the right number, at the wrong moment: no row adds up to 1 any more. A softmax should "
-    "have the last word.",
+    hint="No row of yours adds up to 1: the number is right, but the division comes after the softmax.",
 )
 def head_width_after_the_softmax(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -338,7 +329,7 @@ def head_width_after_the_softmax(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Far too even: you divide by the width of a head itself. Which power of it did you measure in section 3?",
+    hint="The weights are too even: the scores are divided by the width of a head itself and not by its root.",
 )
 def no_root(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -347,7 +338,8 @@ def no_root(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="You scale by the *number* of heads. Is that how many products are added up in one entry of the energy?",
+    hint="The scores are scaled by the root of the number of heads. A score adds up as many products as one head "
+    "is wide.",
 )
 def root_of_the_number_of_heads(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -356,8 +348,8 @@ def root_of_the_number_of_heads(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="After the split, your `q.shape[1]` is no longer what it was: you scale by another axis than the "
-    "width of a head.",
+    hint="The scores are scaled by another axis than the width of a head. Print the shape of the tensor whose size"
+    " you take: after the split its axes are b, h, n, d.",
 )
 def root_of_the_number_of_tokens(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -366,8 +358,7 @@ def root_of_the_number_of_tokens(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Almost every row is one 1 and zeros: your scale makes the energies larger. Is it a root to multiply "
-    "by, or to divide by?",
+    hint="Almost every row is a single 1 among zeros: the scale makes the scores larger and not smaller.",
 )
 def scaled_the_wrong_way(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -376,8 +367,8 @@ def scaled_the_wrong_way(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Your columns add up to 1: the keys hand out attention to the queries. Who should hand out here, and "
-    "along which axis of (b, h, n, m)?",
+    hint="Your columns add up to 1 and your rows do not: the softmax runs over the queries. Which axis of (b, h, "
+    "n, m) counts the keys?",
 )
 def softmax_along_the_queries(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -386,8 +377,8 @@ def softmax_along_the_queries(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Your heads share one attention among themselves: for one head every weight is exactly 1. `dim=1` "
-    "counted keys in Q5a's tensors minus one; what does it count in these?",
+    hint="The softmax runs over the heads: with one head every weight is 1. In Q5a's tensors (b, n, m) `dim=1` "
+    "counted the queries; in (b, h, n, m) it counts the heads. Which axis counts the keys?",
 )
 def softmax_along_the_heads(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -396,7 +387,7 @@ def softmax_along_the_heads(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="These are still energies: negative ones too, and no row adds up to 1. One step is missing at the end.",
+    hint="Raw scores are returned: some are negative, and no row adds up to 1. The softmax is missing.",
 )
 def energies_returned(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -405,8 +396,8 @@ def energies_returned(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="One head is right, two are not: your head 0 takes every second number of a token. In `(h d)`, which "
-    "of the two letters runs faster?",
+    hint="One head is right, several are not: head 0 takes every h-th number of a token. With the pattern `(h d)` "
+    "it takes the first block of numbers.",
 )
 def heads_interleaved(q, k, num_heads):
     q, k = (rearrange(t, "b n (d h) -> b h n d", h=num_heads) for t in (q, k))
@@ -415,8 +406,8 @@ def heads_interleaved(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="One head is right, two are not: a single reshape to (b, h, n, d) has given head 0 the first *tokens* "
-    "instead of the first numbers of each. Lesson 01's trap: which step is missing after the reshape?",
+    hint="One head is right, several are not: a reshape straight to (b, h, n, d) gives head 0 the first tokens, "
+    "and not the first numbers of each token.",
 )
 def heads_by_reshape_alone(q, k, num_heads):
     q, k = (t.reshape(len(t), num_heads, t.shape[1], -1) for t in (q, k))
@@ -425,8 +416,7 @@ def heads_by_reshape_alone(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Three axes came back: you compare whole tokens, so there is only one opinion. The heads want an axis "
-    "of their own.",
+    hint="Three axes come back: whole tokens are compared, and the heads have no axis of their own.",
 )
 def never_split(q, k, num_heads):
     return (q @ k.transpose(-1, -2) * (q.shape[-1] // num_heads) ** -0.5).softmax(-1)
@@ -434,7 +424,7 @@ def never_split(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="The heads' axis is gone: you averaged their opinions. They are wanted one by one.",
+    hint="The axis of the heads is gone: they are averaged. Each head's weights are asked for.",
 )
 def heads_averaged(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -443,8 +433,8 @@ def heads_averaged(q, k, num_heads):
 
 @mistake(
     "Q5b",
-    hint="Queries and keys have changed roles: your rows belong to keys. Read your two letters before the "
-    "arrow and after it.",
+    hint="Queries and keys are exchanged: your rows belong to keys. Compare the letters before the arrow with "
+    "those after it.",
 )
 def keys_ask(q, k, num_heads):
     q, k = (rearrange(t, "b n (h d) -> b h n d", h=num_heads) for t in (q, k))
@@ -629,8 +619,9 @@ class ThreeLayersInOne(nn.Module):
 
 @mistake(
     "Q5",
-    hint="One head is right, several are not: your last reshape puts one head's answers for many tokens where "
-    "one token's answers from many heads should stand. Which axis has to move first?",
+    hint="One head is right, several are not: the last reshape lays the outputs of one head for several tokens "
+    "next to each other, where the outputs of all heads for one token belong. The axis of the heads has to "
+    "stand beside the width before the two are joined.",
 )
 class JoinedWithoutMoving(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -653,8 +644,8 @@ class JoinedWithoutMoving(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Split and join don't match: you cut the width into heads with one order of letters and glue it with "
-    "another. Read your two patterns side by side.",
+    hint="Split and join do not match: the width is cut into heads with one order of letters and joined with "
+    "another. Compare the two patterns.",
 )
 class JoinedTheOtherWayRound(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -677,9 +668,8 @@ class JoinedTheOtherWayRound(nn.Module):
 
 @mistake(
     "Q5",
-    hint="One head is right, several are not: your reshape straight to (b, h, n, d) gives head 0 the first "
-    "*tokens*, whole, and not the first numbers of each token. Which axis has to be split, and which "
-    "moved?",
+    hint="One head is right, several are not: a reshape straight to (b, h, n, d) gives head 0 the first tokens, "
+    "and not the first numbers of each token. Split the last axis first, then move the new axis.",
 )
 class SplitByReshapeAlone(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -702,8 +692,8 @@ class SplitByReshapeAlone(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Well split and well joined, only not as the contract says: your head 0 takes every second number. "
-    "With `(h d)` it takes the first block, and so do the weights that others publish.",
+    hint="Split and join match each other, but head 0 takes every h-th number of a token. With the pattern `(h d)`"
+    " it takes the first block of numbers, as published weights do.",
 )
 class HeadsInterleaved(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -726,8 +716,8 @@ class HeadsInterleaved(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Everything is in place but one thing: your weights are too sharp, already with one head. What did "
-    "Q5b do to the energy?",
+    hint="The weights are too sharp, already with one head: the scores go into the softmax unscaled. See what Q5b "
+    "does with them.",
 )
 class NoScale(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -750,8 +740,8 @@ class NoScale(nn.Module):
 
 @mistake(
     "Q5",
-    hint="The mistake of section 6, in person: your rows add up to much less than 1. What is divided, by whose "
-    "width, and when?",
+    hint="The rows of your weights add up to less than 1, because the weights are divided after the softmax, and "
+    "by the root of the whole width. This is the mistake that section 6 measures.",
 )
 class AfterTheSoftmaxByTheWholeWidth(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -774,8 +764,8 @@ class AfterTheSoftmaxByTheWholeWidth(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You divide by the right number and too late: the weights of a row no longer add up to 1. Which comes "
-    "last, the scale or the softmax?",
+    hint="The rows of your weights add up to less than 1: the number is right, but it divides the weights after "
+    "the softmax and not the scores before it.",
 )
 class AfterTheSoftmaxByTheHead(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -798,8 +788,8 @@ class AfterTheSoftmaxByTheHead(nn.Module):
 
 @mistake(
     "Q5",
-    hint="One head is right, several are too even. In Q5b you asked how many products an entry of the energy "
-    "adds up. Which width is that here?",
+    hint="One head is right, with several heads the weights are too even: the scores are scaled by the root of the"
+    " whole width. A score adds up as many products as one head is wide.",
 )
 class ScaledByTheWholeWidth(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -822,8 +812,8 @@ class ScaledByTheWholeWidth(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Your columns add up to 1 and your rows don't: keys hand out attention to queries. Along which axis "
-    "of (b, h, query, key) should the softmax run?",
+    hint="Your columns add up to 1 and your rows do not: the softmax runs over the queries. It belongs on the axis"
+    " that counts the keys.",
 )
 class SoftmaxOverQueries(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -846,8 +836,8 @@ class SoftmaxOverQueries(nn.Module):
 
 @mistake(
     "Q5",
-    hint="With one head all your weights are 1: the softmax runs over the heads, which should not compete. "
-    "Which axis counts the keys?",
+    hint="With a single head all your weights are 1: the softmax runs over the heads. It belongs on the axis that "
+    "counts the keys.",
 )
 class SoftmaxOverHeads(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -870,8 +860,8 @@ class SoftmaxOverHeads(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You mix with raw energies, negative ones included. Between the energy and the mixture something "
-    "turns scores into shares.",
+    hint="The values are mixed with raw scores, some of them negative, and no row adds up to 1: the softmax is "
+    "missing.",
 )
 class NoSoftmaxAtAll(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -894,8 +884,8 @@ class NoSoftmaxAtAll(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Every token sits on its own value: your einsum has dropped the letter that counts queries and kept "
-    "the one that counts keys. Which of the two should still be there after the arrow?",
+    hint="Every token gets a multiple of its own value only: the einsum has dropped the letter that counts the "
+    "queries and kept the one that counts the keys.",
 )
 class MixedWithTheWrongLetter(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -918,8 +908,7 @@ class MixedWithTheWrongLetter(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You sum over the queries: token 0 collects what everybody thinks of it, where it should collect what "
-    "it looks at. Which letter do weights and values share?",
+    hint="The sum runs over the queries, where it should run over the keys. Which letter do weights and values share?",
 )
 class WeightsTurnedAround(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -942,8 +931,8 @@ class WeightsTurnedAround(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Queries and keys have changed places: row i of your energy belongs to key i. Look at the last two "
-    "letters of your energy.",
+    hint="Queries and keys are exchanged: row i of your scores belongs to key i. Look at the last two letters of "
+    "your scores.",
 )
 class KeysAsk(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -966,7 +955,7 @@ class KeysAsk(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Your heads lie side by side, unmixed: there is a fourth layer, and nobody has called it.",
+    hint="The output is the joined heads themselves: the fourth layer, `projection`, is never called.",
 )
 class ProjectionForgotten(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -989,7 +978,7 @@ class ProjectionForgotten(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You mix the tokens themselves. What is handed over has a layer of its own, as keys and queries have.",
+    hint="The weights mix the tokens themselves: the layer `values` is never called.",
 )
 class ValuesNotProjected(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1012,7 +1001,7 @@ class ValuesNotProjected(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Right weights, and then you mix the keys. Three layers, three roles: which one hands over?",
+    hint="The weights are right, but they mix the keys and not the values.",
 )
 class KeysHandedOver(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1035,8 +1024,8 @@ class KeysHandedOver(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Your energies are symmetric: the same layer is used for asking and for being asked. Which of the "
-    "four layers never appears in your forward?",
+    hint="Your scores are symmetric: the same layer makes the queries and the keys. One of the four layers never "
+    "appears in your forward.",
 )
 class KeysAskThemselves(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1059,8 +1048,8 @@ class KeysAskThemselves(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You add the incoming tokens to the answer. A good idea, and not this question's: lesson 06 makes a "
-    "block of its own of it.",
+    hint="The output is the right one plus x. A residual connection belongs to the block of lesson 06 and not into"
+    " the attention.",
 )
 class OldTokensAdded(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1083,8 +1072,8 @@ class OldTokensAdded(nn.Module):
 
 @mistake(
     "Q5",
-    hint="With the mask or without it, your answer is the same. `masked_fill` doesn't change its tensor, it "
-    "returns a new one: who keeps it?",
+    hint="With the mask and without it the output is the same. `masked_fill` changes nothing in place: it returns "
+    "a new tensor, which has to be kept.",
 )
 class MaskWithoutEffect(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1107,8 +1096,8 @@ class MaskWithoutEffect(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You look exactly where you must not: here True means *may be looked at*. (Other libraries mean the "
-    "opposite. Ask, each time.)",
+    hint="The keys that are forbidden get all the weight: here True means that a key may be attended to. (Some "
+    "libraries mean the opposite.)",
 )
 class MaskTurnedAround(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1131,8 +1120,8 @@ class MaskTurnedAround(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Forbidden keys get nothing, and what they had is lost: your rows add up to less than 1. At which "
-    "moment must they leave, so that the others share it?",
+    hint="Forbidden keys get no weight, but the rows of the others add up to less than 1: the mask is applied "
+    "after the softmax.",
 )
 class MaskedAfterTheSoftmax(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1155,7 +1144,8 @@ class MaskedAfterTheSoftmax(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Forbidden keys still get weight. You put their *energy* to 0, and e⁰ is 1: which energy makes a weight of 0?",
+    hint="Forbidden keys still get weight. Their score is set to 0, and e to the power 0 is 1: which score gives a"
+    " weight of 0?",
 )
 class MaskedWithZero(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1178,8 +1168,8 @@ class MaskedWithZero(nn.Module):
 
 @mistake(
     "Q5",
-    hint="A mask of (n, n) works, one of (b, 1, 1, n) doesn't: you give the mask two axes more, whatever it "
-    "has. Broadcasting adds leading axes by itself.",
+    hint="A mask (n, n) works and one of (b, 1, 1, n) does not: two axes are put in front of any mask. "
+    "Broadcasting adds leading axes by itself.",
 )
 class MaskAlwaysLifted(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1202,8 +1192,7 @@ class MaskAlwaysLifted(nn.Module):
 
 @mistake(
     "Q5",
-    hint="After `.eval()` your answer is still noisy. A functional dropout doesn't know the mode of the "
-    "module: who tells it?",
+    hint="After `.eval()` the output is still random. `F.dropout` has to be told whether the module is training.",
 )
 class DropoutInEvaluation(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1226,7 +1215,7 @@ class DropoutInEvaluation(nn.Module):
 
 @mistake(
     "Q5",
-    hint="All right except that nothing is ever dropped: your `dropout` comes in and leads nowhere.",
+    hint="Everything is right except that nothing is dropped in training: the argument `dropout` is not used.",
 )
 class DropoutForgotten(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1248,7 +1237,8 @@ class DropoutForgotten(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Right wherever the number of heads is given; without arguments you take another one than the question does.",
+    hint="It is right wherever the number of heads is given. Without arguments it has another number of heads than"
+    " the signature says.",
 )
 class OtherDefaults(nn.Module):
     def __init__(self, emb_size=64, num_heads=8, dropout=0.0):
@@ -1271,8 +1261,8 @@ class OtherDefaults(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Your heads are averaged into one, too narrow for the projection. They should stand side by side: 4 "
-    "heads of 16 make 64.",
+    hint="The heads are averaged, so the result is as wide as one head and does not fit the projection. Heads are "
+    "joined side by side: 4 heads of 16 make 64.",
 )
 class HeadsAveraged(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1295,8 +1285,8 @@ class HeadsAveraged(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Without arguments all is well; with another width your layers stay as they were. Which number in "
-    "`__init__` should be a name?",
+    hint="Without arguments the module works; with another emb_size its layers keep their size. A number in "
+    "`__init__` stands where the argument belongs.",
 )
 class WidthWrittenAsANumber(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1319,8 +1309,7 @@ class WidthWrittenAsANumber(nn.Module):
 
 @mistake(
     "Q5",
-    hint="You return two things, as `nn.MultiheadAttention` does. A block that stacks these layers expects the "
-    "tokens alone.",
+    hint="A tuple of two is returned, as `nn.MultiheadAttention` does. One tensor is asked for: the tokens.",
 )
 class WeightsReturnedToo(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
@@ -1339,6 +1328,84 @@ class WeightsReturnedToo(nn.Module):
         weights = self.att_drop(energy.softmax(-1))
         out = rearrange(weights @ v, "b h n d -> b n (h d)")
         return self.projection(out), weights
+
+
+SCALED = "energy * keys.shape[-1] ** -0.5"
+for name, line, hint in (
+    (
+        "multiplied_by_the_root",
+        "energy * keys.shape[-1] ** 0.5",
+        (
+            "Nearly every weight is 0 or 1, already with one head: the scores are multiplied by the root of the width, "
+            "where they should be divided by it."
+        ),
+    ),
+    (
+        "heads_in_the_root",
+        "energy / (keys.shape[-1] * self.num_heads / self.num_heads**0.5)",
+        (
+            "The scores are divided by emb_size / num_heads ** 0.5. Python takes the power first, so the root is that "
+            "of the number of heads and not that of the width of one head."
+        ),
+    ),
+    (
+        "divided_by_the_width_itself",
+        "energy / keys.shape[-1]",
+        (
+            "The weights are too even, already with one head: the scores are divided by the width of a head itself and "
+            "not by its root."
+        ),
+    ),
+    (
+        "divided_by_the_number_of_tokens",
+        "energy * keys.shape[2] ** -0.5",
+        (
+            "The scores are scaled by the number of tokens. After the split the axes are b, h, n, d: which of them is "
+            "the width of a head?"
+        ),
+    ),
+    (
+        "divided_by_the_number_of_heads",
+        "energy * keys.shape[1] ** -0.5",
+        "The scores are scaled by the number of heads. A score adds up as many products as one head is wide.",
+    ),
+):
+    edited("Q5", name, {SCALED: line}, hint=hint)
+
+HEADS = "self.num_heads = num_heads"
+edited(
+    "Q5", "a_single_head", {HEADS: "self.num_heads = 1"},
+    hint="One head is right, several are not: the number of heads has no effect, and whole tokens are compared.",
+)  # fmt: skip
+edited(
+    "Q5", "values_of_the_queries", {"rearrange(self.values(x)": "rearrange(self.queries(x)"},
+    hint="The weights are right, but they mix the queries and not the values.",
+)  # fmt: skip
+edited(
+    "Q5", "weights_without_gradient",
+    {"weights = self.att_drop(weights)": "weights = self.att_drop(weights.detach())"},
+    hint="The outputs are right, and queries and keys get no gradient: the weights are detached (or computed under "
+    "`no_grad`), so only the values and the projection learn.",
+)  # fmt: skip
+edited(
+    "Q5", "all_without_gradient", {"return self.projection(out)": "return self.projection(out.detach())"},
+    hint="The outputs are right, and only the projection gets a gradient: what it reads is detached, or computed "
+    "under `no_grad`.",
+)  # fmt: skip
+edited(
+    "Q5", "layers_hidden_in_a_list",
+    {
+        "self.keys = nn.Linear(emb_size, emb_size)": "self.__dict__['keys'] = nn.Linear(emb_size, emb_size)",
+        "self.queries = nn.Linear(emb_size, emb_size)": "self.__dict__['queries'] = nn.Linear(emb_size, emb_size)",
+        "self.values = nn.Linear(emb_size, emb_size)": "self.__dict__['values'] = nn.Linear(emb_size, emb_size)",
+    },
+    hint="The outputs are right, and the weights of some layers are not among the module's parameters, so no "
+    "optimizer gets them. A layer is registered when it is assigned to an attribute of the module.",
+)  # fmt: skip
+edited(
+    "Q5", "dropout_of_the_complement", {"nn.Dropout(dropout)": "nn.Dropout(dropout / 4)"},
+    hint="In training too little is dropped: the rate of the Dropout is another one than the argument.",
+)  # fmt: skip
 
 
 # --- Q5c, right ------------------------------------------------------------------------------------------------------
@@ -1428,13 +1495,51 @@ class EveryQueryByItself(nn.Module):
         return self.projection(torch.stack(out, 1))
 
 
+@right("Q5c")
+class KeysAndValuesInOneLayer(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4):
+        super().__init__()
+        self.h = num_heads
+        self.to_q, self.to_kv = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, 2 * emb_size)
+        self.out = nn.Linear(emb_size, emb_size)
+
+    def forward(self, x, context):
+        k, v = rearrange(self.to_kv(context), "b m (two h d) -> two b h m d", two=2, h=self.h)
+        q = rearrange(self.to_q(x), "b n (h d) -> b h n d", h=self.h)
+        return self.out(rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
+
+
+@right("Q5c")
+class RawMatricesInFloat64(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4):
+        super().__init__()
+        self.h = num_heads
+        self.W_q, self.W_k, self.W_v, self.W_o = (nn.Parameter(torch.randn(emb_size, emb_size) / 8) for _ in range(4))
+
+    def forward(self, x, context):
+        q, k, v = ((t @ w).double() for t, w in ((x, self.W_q), (context, self.W_k), (context, self.W_v)))
+        q, k, v = (t.unflatten(-1, (self.h, -1)).transpose(1, 2) for t in (q, k, v))
+        heads = torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, -1) @ v
+        return heads.transpose(1, 2).flatten(2).float() @ self.W_o
+
+
+@right("Q5c")
+class TorchsOwn(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(emb_size, num_heads, batch_first=True)
+
+    def forward(self, x, context):
+        return self.attention(x, context, context, need_weights=False)[0]
+
+
 # --- Q5c, wrong ------------------------------------------------------------------------------------------------------
 
 
 @mistake(
     "Q5c",
-    hint="You get one answer for each token of the *context*: the two have changed roles. Who asks in the "
-    "signature, and whom?",
+    hint="There is one output for each token of the context: x and context have changed roles. The queries come "
+    "from x.",
 )
 class ContextAsks(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1452,8 +1557,7 @@ class ContextAsks(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="You can change the context as you like and your answer stays the same. This is self-attention: two "
-    "of three layers should look elsewhere.",
+    hint="The output does not depend on the context: all three layers get x, which is self-attention.",
 )
 class ContextIgnored(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1471,7 +1575,7 @@ class ContextIgnored(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="Your answer doesn't change with x at all: the context talks to itself. Which layer speaks for x?",
+    hint="The output does not depend on x: all three layers get the context. The queries come from x.",
 )
 class OnlyContext(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1489,8 +1593,8 @@ class OnlyContext(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="Found in one set, handed over from the other: key j and value j no longer belong to the same token. "
-    "With unequal lengths it can't even run. Where do keys and values live?",
+    hint="Keys come from the context and values from x, so key j and value j belong to different tokens. With "
+    "unequal lengths it cannot run.",
 )
 class KeysFromContextOnly(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1508,8 +1612,8 @@ class KeysFromContextOnly(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="You look for keys in x and hand over from the context, so what is found and what is given are not "
-    "the same token. Keys and values come in pairs: from where?",
+    hint="Keys come from x and values from the context, so key j and value j belong to different tokens. Both have"
+    " to come from the same set.",
 )
 class ValuesFromContextOnly(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1527,8 +1631,8 @@ class ValuesFromContextOnly(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="Your queries also look at x itself: you have glued both sets together before asking. A good model "
-    "does that too, and it is another one than this.",
+    hint="The queries attend to x as well: x and context are concatenated before keys and values are made. Here "
+    "they are made from the context alone.",
 )
 class BothSetsAsked(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1547,8 +1651,7 @@ class BothSetsAsked(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="The right sources, through the wrong layers: keys are made by `values` and the other way round. Read "
-    "your line once more, name by name.",
+    hint="The sources are right and the layers are exchanged: `values` makes the keys and `keys` makes the values.",
 )
 class LayersMixedUp(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1566,8 +1669,7 @@ class LayersMixedUp(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="What is handed over is what was searched: one layer does two jobs. Which of the four names is "
-    "missing in your forward?",
+    hint="One layer makes the keys and the values. Which of the four layers never appears in your forward?",
 )
 class OneLayerForKeysAndValues(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1585,7 +1687,7 @@ class OneLayerForKeysAndValues(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="One layer never gets its turn: the heads lie side by side and nobody mixes them.",
+    hint="The output is the joined heads themselves: the layer `projection` is never called.",
 )
 class NoProjection(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1603,8 +1705,8 @@ class NoProjection(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="One head is right, three are not: your reshape lays out one head's answers for many tokens where one "
-    "token's answers from all heads belong. Which axis has to move first?",
+    hint="One head is right, several are not: the reshape lays the outputs of one head for several tokens next to "
+    "each other, where the outputs of all heads for one token belong.",
 )
 class HeadsNotMovedBack(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1622,8 +1724,8 @@ class HeadsNotMovedBack(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="One head is right, three are not: the letters in the brackets of your join stand the other way round "
-    "than in the split.",
+    hint="One head is right, several are not: the letters in the brackets of your join stand in another order than"
+    " in the split.",
 )
 class HeadsJoinedInterleaved(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1641,7 +1743,7 @@ class HeadsJoinedInterleaved(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="Right for a single head. With more you still compare whole tokens: `num_heads` is taken in and never used.",
+    hint="It is right for a single head. With several heads whole tokens are still compared: `num_heads` is not used.",
 )
 class OneWideHead(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1658,8 +1760,8 @@ class OneWideHead(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="Too sharp, already with one head. If you write the attention out yourself, Q5b's factor belongs in "
-    "here as well.",
+    hint="The weights are too sharp, already with one head: the scores are not scaled. If you write attention out "
+    "yourself, the factor of Q5b belongs here as well.",
 )
 class WithoutScale(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1677,8 +1779,8 @@ class WithoutScale(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="One head is right, three are too even: you scale by the width of the whole token. Q5b was about "
-    "exactly this.",
+    hint="One head is right, with several heads the weights are too even: the scores are scaled by the root of the"
+    " whole width and not of one head's.",
 )
 class WholeWidthScale(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):
@@ -1696,7 +1798,8 @@ class WholeWidthScale(nn.Module):
 
 @mistake(
     "Q5c",
-    hint="You add x to the answer. Lesson 06 will do so around the whole layer; in here it is not asked for.",
+    hint="The output is the right one plus x. A residual connection belongs around the layer (lesson 06) and not "
+    "into it.",
 )
 class QuestionsAdded(nn.Module):
     def __init__(self, emb_size=64, num_heads=4):

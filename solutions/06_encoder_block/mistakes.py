@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, reference, right
+from helpers.checks.placed_weights import draw_weights
 
 
 # What a notebook holds when Q7b is reached: the given attention, and the answers to Q6 and Q7.
@@ -32,6 +33,23 @@ class FeedForwardBlock(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
         hidden = expansion * emb_size
         super().__init__(nn.Linear(emb_size, hidden), nn.GELU(), nn.Dropout(drop_p), nn.Linear(hidden, emb_size))
+
+
+@reference("Q7b")
+def block_with_a_gelu(case):
+    """Both halves with biases of the hidden layer near zero, where activations differ."""
+    if not case.covers("order") or "emb_size" not in case or "many" in case:
+        return {}
+    d, heads = case["emb_size"], case["num_heads"]
+    w = {k: torch.as_tensor(a) for k, a in draw_weights(case["seed"], d, case["expansion"] * d).items()}
+    w |= {name: torch.zeros(d) for name in ("bq", "bk", "bv", "bo")}
+    x = torch.as_tensor(case["x"])
+    u = F.layer_norm(x, (d,), w["norm1"], w["bnorm1"])
+    q, k, v = (rearrange(F.linear(u, w[r], w[f"b{r}"]), "b n (h d) -> b h n d", h=heads) for r in "qkv")
+    out = rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
+    x = x + F.linear(out, w["o"], w["bo"])
+    u = F.layer_norm(x, (d,), w["norm2"], w["bnorm2"])
+    return {"bent": x + F.linear(F.gelu(F.linear(u, w["w1"], w["b1"] / 12)), w["w2"], w["b2"])}
 
 
 # --- Q6, right -------------------------------------------------------------------------------------------------------
@@ -106,8 +124,7 @@ class summed_in_double(nn.Module):
 
 @mistake(
     "Q6",
-    hint="What comes out is what fn says, and x is gone. In the picture, lay the left panel on top of yours: does it "
-    "look like the target then?",
+    hint="The output is fn(x) alone: x is not added.",
 )
 class shortcut_forgotten(nn.Module):
     def __init__(self, fn):
@@ -120,7 +137,7 @@ class shortcut_forgotten(nn.Module):
 
 @mistake(
     "Q6",
-    hint="Your numbers are twice x, and fn's voice is missing. One of the two summands has to pass through fn.",
+    hint="The output is twice x: fn is not called. One of the two summands is fn(x).",
 )
 class x_twice(nn.Module):
     def __init__(self, fn):
@@ -133,8 +150,8 @@ class x_twice(nn.Module):
 
 @mistake(
     "Q6",
-    hint="What comes out is twice what fn says: x was overwritten before it was added. After a line `x = …`, which x "
-    "does the next line see?",
+    hint="The output is twice fn(x): x was overwritten before it was added. After a line `x = ...`, the name x "
+    "stands for something else.",
 )
 class x_overwritten_first(nn.Module):
     def __init__(self, fn):
@@ -148,8 +165,8 @@ class x_overwritten_first(nn.Module):
 
 @mistake(
     "Q6",
-    hint="Alone, fn is fed well; but a mask and a scale that were meant for it fall off the table. What does `forward` "
-    "get besides x, and to whom does it hand it on?",
+    hint="Without keyword arguments it is right; a mask and a scale do not reach fn. What does `forward` get "
+    "besides x?",
 )
 class kwargs_dropped(nn.Module):
     def __init__(self, fn):
@@ -162,8 +179,8 @@ class kwargs_dropped(nn.Module):
 
 @mistake(
     "Q6",
-    hint="The keyword arguments arrive as one dictionary, where fn expects a name for each (or nothing at all). How "
-    "many stars stand before `kwargs` in the first line of `forward`?",
+    hint="The keyword arguments arrive as one dictionary. Compare the stars before `kwargs` in the first line of "
+    "`forward` and in your call.",
 )
 class a_dictionary_handed_over(nn.Module):
     def __init__(self, fn):
@@ -176,7 +193,7 @@ class a_dictionary_handed_over(nn.Module):
 
 @mistake(
     "Q6",
-    hint="One star unpacks a dictionary into its *keys*: fn got the word 'mask' where a mask belongs.",
+    hint="One star unpacks a dictionary into its keys, so fn got the word 'mask' by position and not the mask by name.",
 )
 class one_star_too_few(nn.Module):
     def __init__(self, fn):
@@ -189,7 +206,7 @@ class one_star_too_few(nn.Module):
 
 @mistake(
     "Q6",
-    hint="You add a module to a tensor: fn itself, not what fn makes of x. A module has to be called.",
+    hint="A module is added to a tensor: fn itself and not what it returns. A module has to be called.",
 )
 class fn_never_called(nn.Module):
     def __init__(self, fn):
@@ -202,8 +219,8 @@ class fn_never_called(nn.Module):
 
 @mistake(
     "Q6",
-    hint="Right numbers, at somebody else's expense: after the call the caller's x holds your sum. `+=` on a tensor "
-    "writes where the tensor lives. Who else looks at that place?",
+    hint="The values are right, but after the call the caller's x holds your sum: `+=` on a tensor writes into its"
+    " memory.",
 )
 class written_into_x(nn.Module):
     def __init__(self, fn):
@@ -217,8 +234,8 @@ class written_into_x(nn.Module):
 
 @mistake(
     "Q6",
-    hint="You write your sum into the tensor that fn returned. When fn hands x straight back, that *is* x; and some "
-    "layers need what they returned once more, on the way back. The lecture's `x += res` looks innocent, doesn't it?",
+    hint="The sum is written into the tensor that fn returned. If fn returns x itself, this overwrites the "
+    "caller's x; and a layer may need what it returned for its backward pass.",
 )
 class written_into_what_fn_gave(nn.Module):
     def __init__(self, fn):
@@ -234,8 +251,7 @@ class written_into_what_fn_gave(nn.Module):
 
 @mistake(
     "Q6",
-    hint="The values are right, but on the way back the shortcut is closed: a gradient passes through fn only. What "
-    "does `detach` (or `.data`) do to a gradient, and why is there a shortcut at all?",
+    hint="The values are right, but the gradient for x passes through fn only: x is detached before it is added.",
 )
 class shortcut_detached(nn.Module):
     def __init__(self, fn):
@@ -248,7 +264,8 @@ class shortcut_detached(nn.Module):
 
 @mistake(
     "Q6",
-    hint="The values are right, but nothing flows back through fn: it never learns. What does `no_grad` switch off?",
+    hint="The values are right, but no gradient reaches fn's weights, so fn never learns. What do `no_grad` and "
+    "`detach` switch off?",
 )
 class branch_without_gradient(nn.Module):
     def __init__(self, fn):
@@ -263,7 +280,7 @@ class branch_without_gradient(nn.Module):
 
 @mistake(
     "Q6",
-    hint="You take the mean of the two. Stack twelve of those, and how much of x is left at the end?",
+    hint="The output is the mean of x and fn(x), half of what is asked for.",
 )
 class mean_of_both(nn.Module):
     def __init__(self, fn):
@@ -276,7 +293,7 @@ class mean_of_both(nn.Module):
 
 @mistake(
     "Q6",
-    hint="fn's part arrives with its sign turned: your output is as far from x as the target, on the other side.",
+    hint="fn(x) is subtracted where it should be added.",
 )
 class change_taken_away(nn.Module):
     def __init__(self, fn):
@@ -289,8 +306,7 @@ class change_taken_away(nn.Module):
 
 @mistake(
     "Q6",
-    hint="You put x and fn's part side by side, and the width has doubled. The next block expects the old width: they "
-    "go on top of each other.",
+    hint="x and fn(x) are concatenated, so the width has doubled. They are added.",
 )
 class glued_to_its_side(nn.Module):
     def __init__(self, fn):
@@ -303,7 +319,7 @@ class glued_to_its_side(nn.Module):
 
 @mistake(
     "Q6",
-    hint="One fn too many: you add fn of fn of x. Count the parentheses that open.",
+    hint="fn is applied twice: the output is x + fn(fn(x)), or fn gets its own output. It is called once.",
 )
 class fn_of_fn(nn.Module):
     def __init__(self, fn):
@@ -316,8 +332,8 @@ class fn_of_fn(nn.Module):
 
 @mistake(
     "Q6",
-    hint="fn sits in a plain list, where no optimiser will look: `parameters()` finds nothing. How does a module know "
-    "of its parts?",
+    hint="fn is kept in a plain list or dictionary, so `parameters()` does not contain its weights and no "
+    "optimizer gets them. An nn.Module finds its parts among its own attributes.",
 )
 class fn_hidden_in_a_list(nn.Module):
     def __init__(self, fn):
@@ -330,7 +346,7 @@ class fn_hidden_in_a_list(nn.Module):
 
 @mistake(
     "Q6",
-    hint="Nothing comes back. The sum is made, and then dropped at the end of `forward`.",
+    hint="`forward` returns None: the sum is computed and not returned.",
 )
 class return_missing(nn.Module):
     def __init__(self, fn):
@@ -339,6 +355,21 @@ class return_missing(nn.Module):
 
     def forward(self, x, **kwargs):
         x + self.fn(x, **kwargs)  # noqa: B018
+
+
+edited(
+    "Q6", "doubled_branch", {"x + self.fn(x, **kwargs)": "x + 2 * self.fn(x, **kwargs)"},
+    hint="What fn returned is added twice, or multiplied by 2.",
+)  # fmt: skip
+edited(
+    "Q6", "input_of_the_branch_detached", {"self.fn(x, **kwargs)": "self.fn(x.detach(), **kwargs)"},
+    hint="The values are right, but the gradient for x passes through the sum only and not through fn: what fn gets is "
+    "detached.",
+)  # fmt: skip
+edited(
+    "Q6", "multiplied", {"x + self.fn(x, **kwargs)": "x * self.fn(x, **kwargs)"},
+    hint="x and fn(x) are multiplied where they should be added.",
+)  # fmt: skip
 
 
 # --- Q6b, right ------------------------------------------------------------------------------------------------------
@@ -434,8 +465,8 @@ class moments_subtracted(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Your numbers are a little too small, the more so the narrower the token: torch's `var` divides by d - 1 "
-    "unless told otherwise. Which of its arguments changes that?",
+    hint="Your numbers are a little too small, the more so the narrower the token: `var` and `std` divide by d - 1"
+    " by default. Which of their arguments changes that?",
 )
 class divided_by_d_minus_one(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -450,8 +481,8 @@ class divided_by_d_minus_one(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="You divide by the variance. Widen a token by 10 and its variance grows by 100: what should the divisor "
-    "grow by?",
+    hint="You divide by the variance. If a token is multiplied by 10, its variance grows by 100, and the divisor "
+    "should grow by 10.",
 )
 class divided_by_the_variance(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -466,8 +497,7 @@ class divided_by_the_variance(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Ordinary tokens are right, faint ones come out too large or too small: eps stands outside the root. The "
-    "standard deviation of a faint token is small; which is smaller, eps or its root?",
+    hint="Tokens of ordinary size are right, and tokens with a small spread are not: eps is added outside the root.",
 )
 class eps_outside_the_root(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -482,8 +512,7 @@ class eps_outside_the_root(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="A token of equal numbers becomes nan: its variance is 0, and you divide by it. There is an argument that was "
-    "made for this moment.",
+    hint="A token of equal numbers becomes nan: its variance is 0, and eps is not used.",
 )
 class eps_forgotten(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -497,8 +526,7 @@ class eps_forgotten(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="With the usual eps all is well; with a large one nothing changes. Somewhere in your code stands 1e-5 where a "
-    "name belongs.",
+    hint="With the default eps it is right; another eps changes nothing. A number stands where the argument belongs.",
 )
 class eps_written_in_stone(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -512,8 +540,7 @@ class eps_written_in_stone(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="The spread is right and the mean is not 0: you divide x itself. (That is the way to RMSNorm, which is a fine "
-    "layer, but another one.) What comes before the fraction bar?",
+    hint="The spread is right and the mean is not 0: x is divided without the mean being subtracted.",
 )
 class mean_stays_in(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -528,8 +555,7 @@ class mean_stays_in(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="You divide by the root of the mean square: RMSNorm, the younger sister, which never takes the mean away. "
-    "Layer norm does so first.",
+    hint="You divide by the root of the mean square: that is RMSNorm, which does not subtract the mean.",
 )
 class root_mean_square(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -543,8 +569,7 @@ class root_mean_square(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Means are gone, spreads are as they were. After the subtraction there is a division; for that you have a "
-    "variance.",
+    hint="The means are 0 and the spreads are as they were: the division is missing.",
 )
 class only_centred(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -558,7 +583,7 @@ class only_centred(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="You multiply where you should divide: wide tokens got wider. Or did a `rsqrt` become a `sqrt`?",
+    hint="You multiply by the standard deviation where you should divide by it.",
 )
 class multiplied_instead(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -573,8 +598,8 @@ class multiplied_instead(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Each dimension is normed over the images of the batch: that is batch norm's idea, and a token now depends on "
-    "its neighbours in the batch. Over which axis should a token look only at itself?",
+    hint="Each channel is normed over the images of the batch, as in batch norm. Layer norm takes mean and "
+    "variance over the numbers of one token.",
 )
 class over_the_batch(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -589,8 +614,8 @@ class over_the_batch(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Axis 1 counts tokens: you norm each dimension over the tokens of an image. A token's own numbers lie along "
-    "another axis; count it from the end.",
+    hint="Each channel is normed over the tokens of an image. Layer norm takes mean and variance over the numbers "
+    "of one token, which lie along the last axis.",
 )
 class over_the_tokens(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -605,8 +630,8 @@ class over_the_tokens(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="For (b, n, d) all is well, for anything with fewer or more axes not. You count your axis from the front; the "
-    "width is always the last.",
+    hint="For (b, n, d) it is right, for tensors with fewer or more axes it is not: the axis is counted from the "
+    "front. The width is always the last axis.",
 )
 class axis_two_for_ever(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -621,8 +646,7 @@ class axis_two_for_ever(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="All tokens of an image share one mean and one variance. A loud token still drowns a quiet one; each needs "
-    "its own.",
+    hint="All tokens of an image share one mean and one variance. Each token has its own.",
 )
 class one_mean_per_image(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -638,7 +662,7 @@ class one_mean_per_image(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="One mean and one variance for the whole batch. Without an axis, `mean()` means everything.",
+    hint="There is one mean and one variance for the whole batch: without an axis, `mean()` takes all numbers.",
 )
 class one_mean_for_all(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -652,8 +676,8 @@ class one_mean_for_all(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="(b, n, d) minus (b, n): the axis that you averaged over is gone, and the rest no longer lines up (or worse: "
-    "lines up by chance, when all sizes are equal). One argument keeps it, with length 1.",
+    hint="(b, n, d) minus (b, n) does not line up: the axis that was averaged over is gone. One argument keeps it "
+    "with length 1.",
 )
 class axis_not_kept(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -668,7 +692,7 @@ class axis_not_kept(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="A perfect norm, and then weight and bias stay at home: drawn ones change nothing. Who uses them?",
+    hint="The normed tokens are right, and other weights and biases change nothing: they are not used in the output.",
 )
 class weight_and_bias_unused(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -683,7 +707,7 @@ class weight_and_bias_unused(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="The weight acts, the bias never arrives. Look at the end of your last line.",
+    hint="The weight acts and the bias does not: it is missing in your last line.",
 )
 class bias_left_out(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -698,7 +722,7 @@ class bias_left_out(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="The bias is scaled as well: it joined before the weight had its turn. Where do your parentheses close?",
+    hint="The bias is multiplied by the weight: it is added before the weight is applied. Look at your parentheses.",
 )
 class bias_before_weight(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -713,8 +737,8 @@ class bias_before_weight(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Values right, gradients wrong: mean and variance come from x too, and a nudge to one number moves both. Is "
-    "something detached, or under `no_grad`?",
+    hint="The values are right and the gradients are not: mean and variance depend on x, and the gradient has to "
+    "pass through them as well. Is something detached, or under `no_grad`?",
 )
 class statistics_detached(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -730,8 +754,7 @@ class statistics_detached(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="Weight and bias are plain tensors: `parameters()` finds nothing, so nothing can be set and nothing learns. "
-    "What turns a tensor into a parameter?",
+    hint="Weight and bias are plain tensors: `parameters()` does not contain them, so nothing learns.",
 )
 class plain_tensors(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -746,8 +769,7 @@ class plain_tensors(nn.Module):
 
 @mistake(
     "Q6b",
-    hint="A fresh norm gives only zeros: its weight starts at 0, and nothing gets past a factor of 0. With which "
-    "factor does a layer start that wants to change nothing yet?",
+    hint="A new norm returns zeros only: its weight starts at 0. It should change nothing at first.",
 )
 class weight_starts_at_zero(nn.Module):
     def __init__(self, emb_size, eps=1e-5):
@@ -852,8 +874,7 @@ class one_token_at_a_time(nn.Module):
 
 @mistake(
     "Q7",
-    hint="Left of zero your curve lies flat on the axis: that is the ReLU of 2017. The target dips below the axis "
-    "before it comes up.",
+    hint="Left of zero your curve is exactly zero: that is a ReLU. The target dips below the axis there.",
 )
 class relu_of_2017(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -867,8 +888,8 @@ class relu_of_2017(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your curve is a straight line: nothing bends. Two linear maps without a bend between them are one linear "
-    "map, dearly bought.",
+    hint="Your curve is a straight line: there is no activation. Two linear maps without one between them are a "
+    "single linear map.",
 )
 class no_bend_at_all(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -881,8 +902,8 @@ class no_bend_at_all(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your curve dips a little deeper, and returns more slowly: x times a sigmoid, known as SiLU or swish. A near "
-    "relative, but the target weighs x by the bell curve's area.",
+    hint="Your curve dips deeper and comes back more slowly than the target: x times sigmoid(x), known as SiLU or "
+    "swish. GELU multiplies x by the normal distribution function.",
 )
 class a_silu(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -896,8 +917,8 @@ class a_silu(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Very near: x · sigmoid(1.702 x), the quick approximation that CLIP uses. It is off by up to 0.02; torch has "
-    "the real one.",
+    hint="Your curve is x times sigmoid(1.702 x), an approximation that differs from GELU by up to 0.02. torch has"
+    " GELU itself.",
 )
 class the_quick_approximation(nn.Module):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -913,8 +934,7 @@ class the_quick_approximation(nn.Module):
 
 @mistake(
     "Q7",
-    hint="Your curve saturates on both sides: whatever is large comes out as ±1. A tanh squeezes; the target lets "
-    "large numbers pass.",
+    hint="Your curve saturates at -1 and 1: that is a tanh. GELU lets large positive numbers pass.",
 )
 class a_tanh(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -928,8 +948,8 @@ class a_tanh(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="It bends once more at the end. What a block adds to the stream must be free to be negative: the last thing "
-    "in it is a linear map.",
+    hint="There is a second activation after the last linear map. What the block returns may have any sign, so the"
+    " last layer is linear.",
 )
 class bent_at_the_end_too(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -944,7 +964,7 @@ class bent_at_the_end_too(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="The bend comes after both linear maps, so between them nothing bends. Which two layers should it separate?",
+    hint="The activation comes after both linear maps. It belongs between them.",
 )
 class bent_only_at_the_end(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -958,8 +978,7 @@ class bent_only_at_the_end(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="The first layer makes `expansion` numbers, four for every token however wide it is. It should make that many "
-    "times the width.",
+    hint="The first layer makes `expansion` numbers, whatever the width. It should make expansion times the width.",
 )
 class expansion_as_a_width(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -973,8 +992,7 @@ class expansion_as_a_width(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your hidden layer is `emb_size + expansion` wide: a handful of numbers more, where the block asks for a "
-    "multiple.",
+    hint="The hidden layer is emb_size + expansion wide. It should be emb_size times expansion.",
 )
 class added_instead_of_multiplied(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -988,7 +1006,7 @@ class added_instead_of_multiplied(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your block stays at the width of the token from end to end: the expansion goes unused.",
+    hint="The hidden layer is as wide as the token: the expansion is not used.",
 )
 class never_widened(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -997,8 +1015,7 @@ class never_widened(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="You squeeze where you should widen: the hidden layer is narrower than the token (an hourglass). This block "
-    "is a barrel.",
+    hint="The hidden layer is narrower than the token: the width is divided by the expansion and not multiplied.",
 )
 class an_hourglass(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1008,8 +1025,8 @@ class an_hourglass(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Four times, whatever was asked for: with another expansion your hidden layer is still 4 times as wide. A "
-    "number stands where a name belongs.",
+    hint="With another expansion the hidden layer is still 4 times as wide: a number stands where the argument "
+    "belongs.",
 )
 class four_for_ever(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1020,7 +1037,7 @@ class four_for_ever(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Tokens come out as wide as the hidden layer: the way back is missing, or ends where the first layer did.",
+    hint="The output is as wide as the hidden layer: the second linear map is missing, or makes too many numbers.",
 )
 class the_way_back_is_missing(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1029,8 +1046,8 @@ class the_way_back_is_missing(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="The second Linear expects a token and gets a widened one: the two sizes of the way back are exchanged. The "
-    "first number is what comes in.",
+    hint="The second Linear expects the token's width and gets the hidden layer's: its two sizes are exchanged. "
+    "The first one is the size of its input.",
 )
 class sizes_of_the_way_back_exchanged(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1044,7 +1061,7 @@ class sizes_of_the_way_back_exchanged(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="x itself is in what comes out. A fine idea, but it is ResidualAdd's: the block would add x twice.",
+    hint="x is contained in the output. The residual connection is ResidualAdd's, which would add x a second time.",
 )
 class shortcut_inside(nn.Module):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1062,8 +1079,8 @@ class shortcut_inside(nn.Module):
 
 @mistake(
     "Q7",
-    hint="There is a norm in your block: blow x up and the output hardly moves. The norm belongs to the encoder block, "
-    "in front of this one.",
+    hint="There is a norm in the block: if x is multiplied by a number, the output hardly changes. The norm "
+    "belongs to the encoder block, before this one.",
 )
 class norm_inside(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1078,8 +1095,7 @@ class norm_inside(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Both maps without a bias: one number per hidden unit and per dimension is missing, and no unit can choose "
-    "where it bends.",
+    hint="The linear maps have no biases, so the block has fewer weights than the solution.",
 )
 class biases_left_out(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1093,7 +1109,7 @@ class biases_left_out(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Whatever drop_p says, nothing is ever dropped. Is there a Dropout, and does it know its rate?",
+    hint="Nothing is dropped in training, whatever drop_p says.",
 )
 class nothing_dropped(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1106,7 +1122,7 @@ class nothing_dropped(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your block drops numbers although drop_p is 0: `nn.Dropout()` without an argument drops every second one.",
+    hint="Numbers are dropped although drop_p is 0: `nn.Dropout()` without an argument has a rate of one half.",
 )
 class dropout_with_its_own_idea(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1120,8 +1136,8 @@ class dropout_with_its_own_idea(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="In eval your block still drops: the same input twice gives two answers. `F.dropout` has to be told whether "
-    "the module is training.",
+    hint="In evaluation the same input still gives different outputs. `F.dropout` has to be told whether the "
+    "module is training.",
 )
 class dropping_in_eval_too(nn.Module):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1136,8 +1152,8 @@ class dropping_in_eval_too(nn.Module):
 
 @mistake(
     "Q7",
-    hint="Your dropout comes last: it silences whole output dimensions, where it should thin out the widened numbers. "
-    "Between which two layers does it belong?",
+    hint="Dropout is the last step and drops numbers of the output. It belongs after the activation, where it "
+    "drops numbers of the hidden layer.",
 )
 class dropped_at_the_end(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1151,8 +1167,8 @@ class dropped_at_the_end(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your dropout comes first and drops numbers of the token itself, so whole hidden units go astray. It belongs "
-    "behind the bend.",
+    hint="Dropout is the first step and drops numbers of the input. It belongs after the activation, where it "
+    "drops numbers of the hidden layer.",
 )
 class dropped_at_the_start(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1166,7 +1182,7 @@ class dropped_at_the_start(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="You drop with probability 1 - drop_p. PyTorch's p is the share that goes, not the share that stays.",
+    hint="Numbers are dropped with probability 1 - drop_p. PyTorch's p is the share that is dropped.",
 )
 class kept_and_dropped_exchanged(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -1176,6 +1192,53 @@ class kept_and_dropped_exchanged(nn.Sequential):
             nn.Dropout(1 - drop_p) if drop_p else nn.Identity(),
             nn.Linear(expansion * emb_size, emb_size),
         )
+
+
+edited(
+    "Q7", "the_class_of_the_activation", {"nn.GELU()": "nn.GELU"},
+    hint="`nn.GELU` is a class: the Sequential needs a module, so an instance of it. Which two characters are missing?",
+)  # fmt: skip
+edited(
+    "Q7", "gelu_of_an_argument", {"nn.GELU()": "F.gelu"},
+    hint="`F.gelu` is a function, and a Sequential takes modules. torch has the same activation as a module.",
+)  # fmt: skip
+edited(
+    "Q7", "an_elu", {"nn.GELU()": "nn.ELU()"},
+    hint="Your curve falls towards -1 far to the left: that is an ELU. GELU goes back to 0 there.",
+)  # fmt: skip
+edited(
+    "Q7", "a_leaky_relu", {"nn.GELU()": "nn.LeakyReLU(0.1)"},
+    hint="Left of zero your curve is a straight line that keeps falling: a leaky ReLU. GELU goes back to 0 there.",
+)  # fmt: skip
+
+
+@right("Q7")
+class through_einsum_and_raw_parameters(nn.Module):
+    def __init__(self, emb_size, expansion=4, drop_p=0.0):
+        super().__init__()
+        hidden = expansion * emb_size
+        self.up, self.up_bias = nn.Parameter(torch.randn(hidden, emb_size) / 8), nn.Parameter(torch.zeros(hidden))
+        self.down, self.down_bias = nn.Parameter(torch.randn(emb_size, hidden) / 8), nn.Parameter(torch.zeros(emb_size))
+        self.drop_p = drop_p
+
+    def forward(self, x):
+        hidden = F.gelu(torch.einsum("bnd,hd->bnh", x, self.up) + self.up_bias)
+        hidden = F.dropout(hidden, self.drop_p, self.training)
+        return torch.einsum("bnh,dh->bnd", hidden, self.down) + self.down_bias
+
+
+@right("Q7")
+class the_layer_of_torchvision(nn.Module):
+    def __init__(self, emb_size, expansion=4, drop_p=0.0):
+        super().__init__()
+        self.net = nn.Sequential()
+        self.net.add_module("widen", nn.Linear(emb_size, emb_size * expansion))
+        self.net.add_module("activation", nn.GELU())
+        self.net.add_module("drop", nn.Dropout(drop_p))
+        self.net.add_module("narrow", nn.Linear(emb_size * expansion, emb_size))
+
+    def forward(self, tokens):
+        return self.net(tokens)
 
 
 # --- Q7b, right ------------------------------------------------------------------------------------------------------
@@ -1293,13 +1356,110 @@ class feed_forward_by_matrices(nn.Module):
         return self.outer(hidden @ self.w2 + self.b2) + x
 
 
+@right("Q7b")
+class fused_by_head_without_bias(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        self.h, self.rates = num_heads, (drop_p, forward_drop_p)
+        self.ln1, self.ln2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.qkv, self.out = nn.Linear(emb_size, 3 * emb_size, bias=False), nn.Linear(emb_size, emb_size)
+        self.a, self.b = nn.Linear(emb_size, expansion * emb_size), nn.Linear(expansion * emb_size, emb_size)
+
+    def forward(self, x):
+        drop, inner = self.rates
+        q, k, v = rearrange(self.qkv(self.ln1.forward(x)), "b n (h three d) -> three b h n d", three=3, h=self.h)
+        heads = rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)")
+        x = x + F.dropout(self.out(heads), drop, self.training)
+        hidden = F.dropout(F.gelu(self.a(self.ln2.forward(x))), inner, self.training)
+        return x + F.dropout(self.b(hidden), drop, self.training)
+
+
+@right("Q7b")
+class qkv_innermost_and_functional_norms(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        self.h, self.d = num_heads, emb_size
+        self.first, self.second = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.linears = nn.ModuleList([nn.Linear(emb_size, 3 * emb_size), nn.Linear(emb_size, emb_size)])
+        self.mlp = FeedForwardBlock(emb_size, expansion, forward_drop_p)
+        self.drop = nn.Dropout(drop_p)
+
+    def forward(self, x):
+        u = F.layer_norm(x, (self.d,), self.first.weight, self.first.bias)
+        q, k, v = rearrange(self.linears[0](u), "b n (h d three) -> three b h n d", three=3, h=self.h)
+        weights = torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), -1)
+        x = x + self.drop(self.linears[1](rearrange(weights @ v, "b h n d -> b n (h d)")))
+        return x + self.drop(self.mlp(F.layer_norm(x, (self.d,), self.second.weight, self.second.bias)))
+
+
+@right("Q7b")
+class a_list_of_heads(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        d = emb_size // num_heads
+        self.heads = nn.ModuleList([nn.ModuleList([nn.Linear(emb_size, d) for _ in "qkv"]) for _ in range(num_heads)])
+        self.join, self.drop = nn.Linear(emb_size, emb_size), nn.Dropout(drop_p)
+        self.norms = nn.ModuleList([nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)])
+        self.think = FeedForwardBlock(emb_size, expansion, forward_drop_p)
+
+    def one(self, head, u):
+        q, k, v = (layer(u) for layer in head)
+        return F.softmax(q @ k.transpose(1, 2) * q.shape[-1] ** -0.5, dim=-1) @ v
+
+    def forward(self, x):
+        u = self.norms[0](x)
+        x = x + self.drop(self.join(torch.cat([self.one(head, u) for head in self.heads], dim=-1)))
+        return x + self.drop(self.think(self.norms[1](x)))
+
+
+@right("Q7b")
+class raw_matrices_and_float64(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        super().__init__()
+        self.h = num_heads
+        self.W_k, self.W_q, self.W_v, self.W_o = (nn.Parameter(torch.randn(emb_size, emb_size) / 8) for _ in range(4))
+        self.pre, self.post = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.ff, self.drop = FeedForwardBlock(emb_size, expansion, forward_drop_p), nn.Dropout(drop_p)
+
+    def attend(self, u):
+        split = "b n (h d) -> b h n d"
+        q, k, v = (rearrange((u @ w).double(), split, h=self.h) for w in (self.W_q, self.W_k, self.W_v))
+        heads = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1) @ v
+        return rearrange(heads, "b h n d -> b n (h d)").float() @ self.W_o
+
+    def forward(self, x):
+        x = x + self.drop(self.attend(self.pre(x)))
+        return x + self.drop(self.ff(self.post(x)))
+
+
+@right("Q7b")
+class keys_and_values_in_one_layer(nn.Sequential):
+    def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
+        class Attention(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.project_q, self.kv = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, 2 * emb_size)
+                self.last = nn.Linear(emb_size, emb_size)
+
+            def forward(self, u):
+                k, v = rearrange(self.kv(u), "b n (two h d) -> two b h n d", two=2, h=num_heads)
+                q = rearrange(self.project_q(u), "b n (h d) -> b h n d", h=num_heads)
+                return self.last(rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
+
+        attend = nn.Sequential(nn.LayerNorm(emb_size), Attention(), nn.Dropout(drop_p))
+        think = nn.Sequential(
+            nn.LayerNorm(emb_size), FeedForwardBlock(emb_size, expansion, forward_drop_p), nn.Dropout(drop_p)
+        )
+        super().__init__(ResidualAdd(attend), ResidualAdd(think))
+
+
 # --- Q7b, wrong ------------------------------------------------------------------------------------------------------
 
 
 @mistake(
     "Q7b",
-    hint="Your norms stand on the stream, after each sum: the post-norm of 2017. In the drawing, is there anything on "
-    "the thick line besides two plus signs?",
+    hint="The norms come after each sum: this is post-norm. In the drawing there is nothing on the residual path "
+    "except two plus signs.",
 )
 class norms_on_the_stream(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1313,8 +1473,8 @@ class norms_on_the_stream(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Your norms come before the fork, so the shortcut carries the normed x and the untouched one is lost. "
-    "The norm belongs inside of what ResidualAdd wraps.",
+    hint="The norm comes before the residual connection branches off, so x itself is not added. The norm belongs "
+    "into what ResidualAdd wraps.",
 )
 class norm_before_the_fork(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1328,8 +1488,8 @@ class norm_before_the_fork(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The norm comes after attention and after the feed-forward, inside their branches. Each of them should "
-    "*read* normed tokens: who comes first in a Sequential?",
+    hint="The norm comes after attention and after the feed-forward, inside their branches. Each of the two should"
+    " read normed tokens.",
 )
 class norm_at_the_end_of_each_branch(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1347,7 +1507,8 @@ class norm_at_the_end_of_each_branch(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Attention reads the raw stream. The feed-forward half has its norm; the attention half wants one too.",
+    hint="Attention reads tokens that are not normed. The attention half needs a norm of its own, as the "
+    "feed-forward half has.",
 )
 class attention_reads_raw(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1363,7 +1524,8 @@ class attention_reads_raw(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The feed-forward half reads the raw stream: one norm for the whole block is one too few.",
+    hint="The feed-forward reads tokens that are not normed. The feed-forward half needs a norm of its own, as the"
+    " attention half has.",
 )
 class feed_forward_reads_raw(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1377,7 +1539,7 @@ class feed_forward_reads_raw(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="No norm anywhere. Section 4 showed where that leads in a deep stack.",
+    hint="There is no norm in either half. Section 4 measures what follows in a deep model.",
 )
 class no_norm_at_all(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1389,7 +1551,7 @@ class no_norm_at_all(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Both halves share a single norm: one weight and one bias for two jobs. They are two layers, made one by one.",
+    hint="Both halves share one norm. They are two layers with weights of their own.",
 )
 class one_norm_for_two(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1402,7 +1564,7 @@ class one_norm_for_two(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The feed-forward half has lost its shortcut: with attention silent, x doesn't come through.",
+    hint="The feed-forward half has no residual connection: with attention silent, x does not come through.",
 )
 class second_shortcut_missing(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1418,7 +1580,7 @@ class second_shortcut_missing(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The attention half has lost its shortcut: what attention doesn't say, nobody behind it will ever know.",
+    hint="The attention half has no residual connection: only what attention returns goes on.",
 )
 class first_shortcut_missing(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1434,7 +1596,7 @@ class first_shortcut_missing(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="No shortcut left at all: two halves in a row, and x is gone after the first. What did you write Q6 for?",
+    hint="Neither half has a residual connection: x itself is not contained in the output.",
 )
 class no_shortcut_left(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1448,7 +1610,7 @@ class no_shortcut_left(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="One shortcut around both halves together. Each half adds to the stream for itself: two forks, two pluses.",
+    hint="One residual connection goes around both halves together. Each half has one of its own.",
 )
 class one_shortcut_around_both(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1468,8 +1630,8 @@ class one_shortcut_around_both(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Each half alone is right, but both read the same x, side by side. The feed-forward should think about what "
-    "attention has just brought in.",
+    hint="Each half alone is right, but both read the same x. The feed-forward should read the result of the "
+    "attention half.",
 )
 class halves_in_parallel(nn.Module):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1485,7 +1647,7 @@ class halves_in_parallel(nn.Module):
 
 @mistake(
     "Q7b",
-    hint="Each half alone is right, but they come in the other order. First tokens talk, then each one thinks.",
+    hint="Each half alone is right, but the feed-forward comes before attention.",
 )
 class thinking_before_talking(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1503,8 +1665,8 @@ class thinking_before_talking(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The block ends with a norm that isn't in the drawing. A deep pre-norm model has one such norm, after "
-    "its last block; it belongs to the model.",
+    hint="The block ends with a norm that is not in the drawing. A pre-norm model has one such norm, after its "
+    "last block, and it belongs to the model.",
 )
 class a_norm_too_many(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1523,7 +1685,7 @@ class a_norm_too_many(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Whatever number of heads was asked for, yours are the default's. Does `num_heads` arrive at the attention?",
+    hint="The number of heads has no effect: `num_heads` does not reach the attention.",
 )
 class heads_never_passed(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1539,8 +1701,8 @@ class heads_never_passed(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Attention is asked for `num_heads` dimensions and `emb_size` heads, or so its complaint says. In which order "
-    "does it take its two numbers?",
+    hint="The attention gets its two numbers in the wrong order: the first is the width, the second the number of "
+    "heads.",
 )
 class width_and_heads_exchanged(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1558,8 +1720,7 @@ class width_and_heads_exchanged(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Your feed-forward widens by its own default whatever `expansion` says. Four arguments arrive where they "
-    "should, the fifth does not.",
+    hint="The expansion has no effect: `expansion` does not reach the feed-forward, which uses its default.",
 )
 class expansion_never_passed(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1577,8 +1738,8 @@ class expansion_never_passed(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The feed-forward's second argument is its expansion, and yours is a rate: the hidden layer got a width that "
-    "no layer can have. Name your arguments, and they find their places.",
+    hint="The second argument of the feed-forward is its expansion, and it gets a dropout rate. Pass the arguments"
+    " by name.",
 )
 class rate_passed_as_expansion(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1594,7 +1755,7 @@ class rate_passed_as_expansion(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="drop_p changes nothing: neither half's contribution is ever dropped.",
+    hint="drop_p has no effect: what either half adds is never dropped.",
 )
 class drop_p_unused(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1606,7 +1767,7 @@ class drop_p_unused(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="drop_p reaches one half, and the other is spared. Both have the same three parts.",
+    hint="drop_p acts on one half only. Both halves have the same three parts.",
 )
 class one_half_spared(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1620,7 +1781,7 @@ class one_half_spared(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="forward_drop_p changes nothing. It is the rate *inside* the feed-forward: does Q7's block hear of it?",
+    hint="forward_drop_p has no effect: it is the rate inside the feed-forward and does not reach it.",
 )
 class forward_drop_p_unused(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1636,8 +1797,7 @@ class forward_drop_p_unused(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="The two rates have changed places: inside the feed-forward acts drop_p, at the ends of the branches "
-    "forward_drop_p.",
+    hint="The two rates are exchanged: drop_p acts inside the feed-forward, and forward_drop_p on what the halves add.",
 )
 class rates_exchanged(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1657,8 +1817,7 @@ class rates_exchanged(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Your dropout stands behind the plus sign and thins out the stream itself: what is lost there is lost for "
-    "every block behind. Which side of ResidualAdd's parenthesis is it on?",
+    hint="Dropout acts after the sum and so on the tokens themselves. It belongs to what a half adds, before the sum.",
 )
 class stream_dropped(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1672,8 +1831,7 @@ class stream_dropped(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="Your defaults drop: called without arguments the block is asked for rates of 0. (0.1 is a fine rate, for "
-    "those who ask for it.)",
+    hint="Called without arguments the block drops numbers: the default rates should be 0.",
 )
 class rates_of_a_tenth(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.1, forward_drop_p=0.1):
@@ -1687,3 +1845,25 @@ class rates_of_a_tenth(nn.Sequential):
                 )
             ),
         )
+
+
+ATTEND = "MultiHeadAttention(emb_size, num_heads)"
+edited(
+    "Q7b", "attention_twice", {"ResidualAdd(attend), ResidualAdd(think)": "ResidualAdd(attend), ResidualAdd(attend)"},
+    hint="The attention half is used twice, and the feed-forward half is made and never used.",
+)  # fmt: skip
+edited(
+    "Q7b", "feed_forward_twice", {"ResidualAdd(attend), ResidualAdd(think)": "ResidualAdd(think), ResidualAdd(think)"},
+    hint="The feed-forward half is used twice, and the attention half is made and never used.",
+)  # fmt: skip
+edited(
+    "Q7b", "two_attentions_in_a_half",
+    {ATTEND: "MultiHeadAttention(emb_size, num_heads), MultiHeadAttention(emb_size, num_heads)"},
+    hint="The attention half contains two attentions, one after the other, and so more weights than the solution's.",
+)  # fmt: skip
+edited(
+    "Q7b", "norm_without_weights",
+    {"nn.LayerNorm(emb_size), Multi": "nn.LayerNorm(emb_size, elementwise_affine=False), Multi"},
+    hint="The norm of the attention half has no weights: `elementwise_affine=False` leaves out its factor and its "
+    "summand.",
+)  # fmt: skip

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange, repeat
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 from helpers.built import stand_ins
 
 # What a notebook holds when Q8 is reached: parts of earlier lessons, of whatever make.
@@ -189,8 +189,8 @@ class deep_copies_and_embedding_dropout(nn.Module):
 
 @mistake(
     "Q8",
-    hint="All bars are about equally high: the head reads the mean of all tokens. That is a way to build a ViT "
-    "(lesson 04), but here the class token was hired for this job.",
+    hint="The bars are all about equally high: the head reads the mean of all tokens. Here it should read the "
+    "class token.",
 )
 class mean_over_all_tokens(nn.Module):
     def __init__(
@@ -212,8 +212,8 @@ class mean_over_all_tokens(nn.Module):
 
 @mistake(
     "Q8",
-    hint="One bar, at the wrong end: you read the last token, a patch in the bottom right corner. On which side did"
-    " lesson 04 put the class token?",
+    hint="The head reads the last token, a patch in the bottom right corner. On which side did lesson 04 put the "
+    "class token?",
 )
 class last_token_read(nn.Module):
     def __init__(
@@ -235,7 +235,7 @@ class last_token_read(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Your head reads token 1, the first *patch*. Python counts from 0, and so do tokens.",
+    hint="The head reads token 1, which is the first patch. Tokens are counted from 0.",
 )
 class first_patch_read(nn.Module):
     def __init__(
@@ -257,7 +257,7 @@ class first_patch_read(nn.Module):
 
 @mistake(
     "Q8",
-    hint="One row too many: every token got logits, not the image. Who speaks for the image?",
+    hint="There are logits for every token. One row per image is asked for.",
 )
 class logits_for_every_token(nn.Module):
     def __init__(
@@ -278,8 +278,8 @@ class logits_for_every_token(nn.Module):
 
 @mistake(
     "Q8",
-    hint="You take one number of each token where one token with all its numbers is wanted: in b n d, which of the "
-    "three axes do you index? (An image gives n + 1 numbers here; the head wants d.)",
+    hint="One number of each token is taken, where all numbers of one token are asked for: which of the three axes"
+    " b, n, d do you index?",
 )
 class indexed_the_wrong_axis(nn.Module):
     def __init__(
@@ -301,7 +301,8 @@ class indexed_the_wrong_axis(nn.Module):
 
 @mistake(
     "Q8",
-    hint="You pick the first *image* of the batch, with all its tokens. Which axis comes first in b n d?",
+    hint="The first image of the batch is taken, with all its tokens: the axes are b, n, d, and the first one "
+    "counts images.",
 )
 class first_image_read(nn.Module):
     def __init__(
@@ -323,8 +324,8 @@ class first_image_read(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Your head reads all tokens, laid end to end. It works, but with n + 1 times as many weights and only for "
-    "one size of image; and the class token has nothing left to do.",
+    hint="The head reads all tokens, laid end to end, so it needs n + 1 times as many weights. It should read the "
+    "class token.",
 )
 class all_tokens_flattened(nn.Module):
     def __init__(
@@ -346,8 +347,8 @@ class all_tokens_flattened(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Depth changes nothing in the number of weights: `[block] * depth` is the same block, depth times. Each "
-    "needs to be made anew.",
+    hint="The number of weights does not depend on depth: the same block is used several times. Each block needs "
+    "weights of its own.",
 )
 class one_block_many_times(nn.Module):
     def __init__(
@@ -367,8 +368,8 @@ class one_block_many_times(nn.Module):
 
 @mistake(
     "Q8",
-    hint="The blocks work, but the model doesn't know of their weights: a Python list is not a place where "
-    "nn.Module looks. No optimizer will find them, and `.to(device)` leaves them behind.",
+    hint="The outputs are right, and the weights of the blocks are not among the model's parameters: a plain "
+    "Python list is not searched by nn.Module.",
 )
 class blocks_in_a_plain_list(nn.Module):
     def __init__(
@@ -390,7 +391,7 @@ class blocks_in_a_plain_list(nn.Module):
 
 @mistake(
     "Q8",
-    hint="However deep I ask for it, your model has two blocks. Which argument says how many?",
+    hint="The model has two blocks, whatever depth is.",
 )
 class always_two_blocks(nn.Module):
     def __init__(
@@ -413,8 +414,7 @@ class always_two_blocks(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Heads and expansion have changed seats: with the defaults, two and two, nobody notices. In which order "
-    "does TransformerEncoderBlock take them?",
+    hint="num_heads and expansion are exchanged in the call of TransformerEncoderBlock. With the defaults both are 2.",
 )
 class heads_and_expansion_swapped(nn.Module):
     def __init__(
@@ -436,7 +436,7 @@ class heads_and_expansion_swapped(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Another num_heads gives the very same logits: your blocks never hear of it, and take their own default.",
+    hint="Another num_heads gives the same logits: it does not reach the blocks, which use their default.",
 )
 class heads_never_told(nn.Module):
     def __init__(
@@ -461,7 +461,7 @@ class heads_never_told(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Another expansion gives the very same number of weights: your blocks use their own default of 4.",
+    hint="Another expansion gives the same number of weights: it does not reach the blocks, which use their default.",
 )
 class expansion_never_told(nn.Module):
     def __init__(
@@ -483,7 +483,8 @@ class expansion_never_told(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Far too many weights: the blocks multiply by the width themselves. They want the factor, not the product.",
+    hint="There are far too many weights: the blocks multiply the expansion by the width themselves, so they need "
+    "the factor and not the product.",
 )
 class expansion_already_multiplied(nn.Module):
     def __init__(
@@ -505,8 +506,7 @@ class expansion_already_multiplied(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Nothing is ever dropped: in training the same images give the same logits. drop_p enters your `__init__` "
-    "and is not heard of again.",
+    hint="In training the same images give the same logits: drop_p does not reach the blocks.",
 )
 class drop_p_never_told(nn.Module):
     def __init__(
@@ -526,7 +526,7 @@ class drop_p_never_told(nn.Module):
 
 @mistake(
     "Q8",
-    hint="drop_p = 0 still drops, and every other rate drops alike: a number stands where its name should.",
+    hint="With drop_p = 0 numbers are still dropped: a number stands where the argument belongs.",
 )
 class rate_written_out(nn.Module):
     def __init__(
@@ -548,8 +548,8 @@ class rate_written_out(nn.Module):
 
 @mistake(
     "Q8",
-    hint="In eval the same images still give different logits. `F.dropout` has to be told whether the model is "
-    "training; `nn.Dropout` knows.",
+    hint="In evaluation the same images give different logits. `F.dropout` has to be told whether the model is "
+    "training.",
 )
 class dropout_in_eval_too(nn.Module):
     def __init__(
@@ -572,8 +572,7 @@ class dropout_in_eval_too(nn.Module):
 
 @mistake(
     "Q8",
-    hint="The head reads tokens of any length: your final norm is made in `__init__` and never called. Where does "
-    "the plan have it?",
+    hint="What the head reads is not normed: the final norm is not applied, or does not exist.",
 )
 class final_norm_forgotten(nn.Module):
     def __init__(
@@ -595,8 +594,7 @@ class final_norm_forgotten(nn.Module):
 
 @mistake(
     "Q8",
-    hint="You norm before the blocks; a pre-norm block does that for itself. What is missing is a norm after the "
-    "last one.",
+    hint="The norm is applied before the blocks. It belongs between the last block and the head.",
 )
 class norm_before_the_blocks(nn.Module):
     def __init__(
@@ -618,7 +616,7 @@ class norm_before_the_blocks(nn.Module):
 
 @mistake(
     "Q8",
-    hint="The rows sum to 1: these are probabilities. `F.cross_entropy` takes a softmax itself, and wants logits.",
+    hint="The rows add up to 1: these are probabilities. `F.cross_entropy` takes a softmax itself and needs logits.",
 )
 class softmax_at_the_end(nn.Module):
     def __init__(
@@ -640,8 +638,7 @@ class softmax_at_the_end(nn.Module):
 
 @mistake(
     "Q8",
-    hint="These are logarithms of probabilities (their exponentials sum to 1). The head's own numbers are asked "
-    "for, as they are.",
+    hint="The exponentials of each row add up to 1: these are log-probabilities. The head's own numbers are asked for.",
 )
 class log_softmax_at_the_end(nn.Module):
     def __init__(
@@ -663,7 +660,7 @@ class log_softmax_at_the_end(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Negative logits never come out: what stands after your head bends them away. A logit may have any sign.",
+    hint="No logit is negative: an activation follows the head. A logit may have any sign.",
 )
 class relu_at_the_end(nn.Module):
     def __init__(
@@ -685,8 +682,7 @@ class relu_at_the_end(nn.Module):
 
 @mistake(
     "Q8",
-    hint="The class token hears of no patch: it goes from the embedding straight to the head, and the blocks are "
-    "never called.",
+    hint="The tokens go from the embedding straight to the head: the blocks are not called.",
 )
 class blocks_never_called(nn.Module):
     def __init__(
@@ -707,8 +703,7 @@ class blocks_never_called(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Before the head there are more tokens than patches + 1: you put a class token in front of the one that "
-    "PatchEmbedding has put there already.",
+    hint="Before the head there are more tokens than patches + 1: PatchEmbedding already puts a class token in front.",
 )
 class a_second_class_token(nn.Module):
     def __init__(
@@ -731,8 +726,7 @@ class a_second_class_token(nn.Module):
 
 @mistake(
     "Q8",
-    hint="patch_size and emb_size have changed seats in the call of PatchEmbedding. Write the four arguments with "
-    "their names.",
+    hint="patch_size and emb_size are exchanged in the call of PatchEmbedding. Pass its arguments by name.",
 )
 class patch_and_width_swapped(nn.Module):
     def __init__(
@@ -754,7 +748,7 @@ class patch_and_width_swapped(nn.Module):
 
 @mistake(
     "Q8",
-    hint="img_size never reaches PatchEmbedding: it lays out positions for its default of 32 by 32 pixels.",
+    hint="img_size does not reach PatchEmbedding, which makes positions for its default of 32 by 32 pixels.",
 )
 class img_size_never_told(nn.Module):
     def __init__(
@@ -776,7 +770,7 @@ class img_size_never_told(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Only images with three channels pass. Which argument says how many there are?",
+    hint="Only images with three channels can be used: in_channels does not reach the embedding.",
 )
 class always_three_channels(nn.Module):
     def __init__(
@@ -798,7 +792,7 @@ class always_three_channels(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Always ten logits, whatever n_classes says.",
+    hint="There are always ten logits, whatever n_classes is.",
 )
 class always_ten_classes(nn.Module):
     def __init__(
@@ -820,8 +814,8 @@ class always_ten_classes(nn.Module):
 
 @mistake(
     "Q8",
-    hint="Images hear of each other: a batch norm takes mean and spread over the batch. Which norm keeps to one "
-    "token (lesson 06)?",
+    hint="An image's logits depend on the other images of the batch: a batch norm takes mean and spread over the "
+    "batch. Layer norm (lesson 06) takes them over one token.",
 )
 class batch_norm_at_the_end(nn.Module):
     def __init__(
@@ -842,8 +836,7 @@ class batch_norm_at_the_end(nn.Module):
 
 @mistake(
     "Q8",
-    hint="An optimizer can't learn from this: `argmax` gives a class, a whole number without a slope. The logits "
-    "themselves are asked for.",
+    hint="The most likely class is returned. `argmax` has no gradient; the logits themselves are asked for.",
 )
 class the_class_instead_of_logits(nn.Module):
     def __init__(
@@ -861,6 +854,81 @@ class the_class_instead_of_logits(nn.Module):
     def forward(self, images):
         tokens = self.norm(self.blocks(self.embed(images)))
         return self.head(tokens[:, 0]).argmax(dim=-1)
+
+
+FORWARD = "tokens = self.norm(self.blocks(self.embed(images)))"
+for name, line, hint in (
+    (
+        "blocks_side_by_side",
+        "tokens = self.norm(sum(block(self.embed(images)) for block in self.blocks))",
+        (
+            "Every block gets the tokens of the embedding, and their outputs are added. A block should get what the "
+            "block before it returned."
+        ),
+    ),
+    (
+        "a_shortcut_around_all_blocks",
+        "tokens = self.embed(images)\n        tokens = self.norm(tokens + self.blocks(tokens))",
+        (
+            "The blocks get and return the right tokens, but the norm reads something else than what the last block "
+            "returned. What is added to it, or done to it, between the blocks and the head?"
+        ),
+    ),
+    (
+        "tokens_detached",
+        "tokens = self.norm(self.blocks(self.embed(images).detach()))",
+        (
+            "The logits are right, and no gradient reaches the images or the embedding, so the embedding never learns. "
+            "Which call between the embedding and the blocks cuts the graph?"
+        ),
+    ),
+    (
+        "tokens_squashed",
+        "tokens = self.norm(self.blocks(self.embed(images).tanh()))",
+        "The first block gets other tokens than the embedding returned: a function such as tanh stands in between.",
+    ),
+    (
+        "images_detached",
+        "tokens = self.norm(self.blocks(self.embed(images.detach())))",
+        (
+            "The logits are right and all weights learn, but no gradient reaches the images: they are detached before "
+            "the embedding. Saliency maps and adversarial examples need that gradient."
+        ),
+    ),
+    (
+        "blocks_without_gradient",
+        "with torch.no_grad():\n            tokens = self.norm(self.blocks(self.embed(images)))",
+        (
+            "The logits are right, and only the head gets a gradient. Everything before it is computed without "
+            "autograd, which belongs into evaluation and not into `forward`."
+        ),
+    ),
+    (
+        "first_block_left_out",
+        "tokens = self.norm(self.blocks[1:](self.embed(images)))",
+        "Fewer blocks are called than are made: `forward` leaves out a part of them.",
+    ),
+    (
+        "blocks_called_twice",
+        "tokens = self.norm(self.blocks(self.blocks(self.embed(images))))",
+        "Each block is called twice in one forward pass. Tokens go through the stack once.",
+    ),
+):
+    edited("Q8", name, {FORWARD: line}, hint=hint)
+
+edited(
+    "Q8", "one_block_too_many", {"for _ in range(depth)": "for _ in range(depth + 1)"},
+    hint="There is one block more than `depth` says. Count how often your loop makes a block.",
+)  # fmt: skip
+edited(
+    "Q8", "head_without_bias", {"nn.Linear(emb_size, n_classes)": "nn.Linear(emb_size, n_classes, bias=False)"},
+    hint="The head has no bias: no parameter of n_classes numbers was found. `nn.Linear` has one unless it is told "
+    "not to.",
+)  # fmt: skip
+edited(
+    "Q8", "norm_that_cannot_learn", {"nn.LayerNorm(emb_size)": "nn.LayerNorm(emb_size, elementwise_affine=False)"},
+    hint="The final norm has no weights of its own: `elementwise_affine=False` leaves out its factor and its summand.",
+)  # fmt: skip
 
 
 # --- Q9, right -------------------------------------------------------------------------------------------------------
@@ -928,7 +996,7 @@ def under_enable_grad_with_named_arguments(model, images, labels, optimizer, los
 
 @mistake(
     "Q9",
-    hint="The first step is right, the second too long: gradients add up in `.grad` until somebody clears them.",
+    hint="The first step is right and the second is too long: gradients add up in `.grad` until they are set to zero.",
 )
 def old_gradients_kept(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -940,7 +1008,7 @@ def old_gradients_kept(model, images, labels, optimizer, loss_fn=F.cross_entropy
 
 @mistake(
     "Q9",
-    hint="The weights never move: what backward found is cleared before the step could use it.",
+    hint="The weights do not move: the gradients are set to zero between `backward` and `step`.",
 )
 def cleared_before_the_step(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -953,7 +1021,7 @@ def cleared_before_the_step(model, images, labels, optimizer, loss_fn=F.cross_en
 
 @mistake(
     "Q9",
-    hint="The weights never move, although gradients lie ready: somebody still has to take the step.",
+    hint="The weights do not move: gradients are computed, and the optimizer makes no step.",
 )
 def step_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -965,7 +1033,7 @@ def step_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
 
 @mistake(
     "Q9",
-    hint="The optimizer steps, and finds no gradient to follow. Who computes one?",
+    hint="The weights do not move: no gradient is computed before the optimizer's step.",
 )
 def backward_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -976,8 +1044,7 @@ def backward_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy
 
 @mistake(
     "Q9",
-    hint="Always one batch late: the optimizer steps with the gradient of the batch before, or with none at all. In"
-    " which order do the calls stand?",
+    hint="Each step uses the gradient of the batch before, or none: the step comes before `backward`.",
 )
 def step_before_backward(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -990,8 +1057,8 @@ def step_before_backward(model, images, labels, optimizer, loss_fn=F.cross_entro
 
 @mistake(
     "Q9",
-    hint="The right loss, tied to its graph: keep a hundred of these in a list, and a hundred batches stay in "
-    "memory. One method turns a tensor with one number into that number.",
+    hint="The loss is right and still a tensor with its graph: a list of a hundred such losses keeps a hundred "
+    "graphs in memory. One method of a tensor returns it as a Python number.",
 )
 def loss_with_its_graph(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1004,8 +1071,7 @@ def loss_with_its_graph(model, images, labels, optimizer, loss_fn=F.cross_entrop
 
 @mistake(
     "Q9",
-    hint="Your loss is the loss *after* the step. This costs a second forward pass, and no training log is drawn "
-    "that way.",
+    hint="The loss that is returned is computed after the step. It should be the loss that the gradient came from.",
 )
 def loss_after_the_step(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1018,7 +1084,7 @@ def loss_after_the_step(model, images, labels, optimizer, loss_fn=F.cross_entrop
 
 @mistake(
     "Q9",
-    hint="Nothing comes back. What should a list of losses be made of?",
+    hint="Nothing is returned.",
 )
 def nothing_returned(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1030,8 +1096,7 @@ def nothing_returned(model, images, labels, optimizer, loss_fn=F.cross_entropy):
 
 @mistake(
     "Q9",
-    hint="With cross-entropy it is right, with any other loss_fn it still takes cross-entropy: a name is written "
-    "out that came in as an argument.",
+    hint="With cross-entropy it is right, with another loss_fn it still uses cross-entropy: the argument is not used.",
 )
 def loss_written_out(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1044,8 +1109,7 @@ def loss_written_out(model, images, labels, optimizer, loss_fn=F.cross_entropy):
 
 @mistake(
     "Q9",
-    hint="cross_entropy is called with labels first. Guesses first, truth second, as in the order of your own "
-    "words: “how far are these logits from these labels?”",
+    hint="The loss function gets labels first and logits second. It takes the logits first.",
 )
 def logits_and_labels_swapped(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1058,7 +1122,7 @@ def logits_and_labels_swapped(model, images, labels, optimizer, loss_fn=F.cross_
 
 @mistake(
     "Q9",
-    hint="A softmax twice: cross_entropy takes one itself. The loss is too flat, and learning slow.",
+    hint="The loss is computed from probabilities: cross_entropy takes a softmax itself and needs logits.",
 )
 def softmax_before_the_loss(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1071,8 +1135,7 @@ def softmax_before_the_loss(model, images, labels, optimizer, loss_fn=F.cross_en
 
 @mistake(
     "Q9",
-    hint="The model comes from an evaluation, still in eval mode, and trains without dropout. One line at the start"
-    " changes that.",
+    hint="The model comes in evaluation mode and stays in it, so it trains without dropout.",
 )
 def mode_left_alone(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     loss = loss_fn(model(images), labels)
@@ -1084,7 +1147,7 @@ def mode_left_alone(model, images, labels, optimizer, loss_fn=F.cross_entropy):
 
 @mistake(
     "Q9",
-    hint="You train in eval mode: dropout is off just when it is meant to work.",
+    hint="The model is put into evaluation mode, so it trains without dropout.",
 )
 def trained_in_eval_mode(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.eval()
@@ -1097,7 +1160,8 @@ def trained_in_eval_mode(model, images, labels, optimizer, loss_fn=F.cross_entro
 
 @mistake(
     "Q9",
-    hint="Two steps per batch: the optimizer walks on with a gradient that belongs to where it stood before.",
+    hint="The optimizer makes two steps per call; the second uses a gradient that belongs to the weights before "
+    "the first.",
 )
 def two_steps_at_once(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1110,7 +1174,7 @@ def two_steps_at_once(model, images, labels, optimizer, loss_fn=F.cross_entropy)
 
 @mistake(
     "Q9",
-    hint="`backward` finds no graph: under `no_grad` nothing is written down on the way forward.",
+    hint="`backward` finds no graph: the forward pass runs under `no_grad`.",
 )
 def no_grad_while_training(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1124,7 +1188,8 @@ def no_grad_while_training(model, images, labels, optimizer, loss_fn=F.cross_ent
 
 @mistake(
     "Q9",
-    hint="The loss is divided by the batch size twice: cross_entropy is a mean already. Each step is too short.",
+    hint="The step is too short: the loss is divided by the batch size once more, though cross_entropy is a mean "
+    "already.",
 )
 def mean_of_the_mean(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1137,7 +1202,7 @@ def mean_of_the_mean(model, images, labels, optimizer, loss_fn=F.cross_entropy):
 
 @mistake(
     "Q9",
-    hint="Your step walks uphill: the loss is to become smaller, not larger.",
+    hint="The step goes in the opposite direction: it makes the loss larger.",
 )
 def uphill(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1150,7 +1215,7 @@ def uphill(model, images, labels, optimizer, loss_fn=F.cross_entropy):
 
 @mistake(
     "Q9",
-    hint="The names are there, the parentheses are not: `optimizer.zero_grad` alone is a name and clears nothing.",
+    hint="`optimizer.zero_grad` without parentheses is a name and calls nothing, so old gradients stay.",
 )
 def parentheses_forgotten(model, images, labels, optimizer, loss_fn=F.cross_entropy):
     model.train()
@@ -1221,7 +1286,8 @@ def with_topk_one_image_at_a_time(model, batches):
 
 @mistake(
     "Q9b",
-    hint="Your accuracy averages the batches' accuracies: with a small last batch its few images weigh too much.",
+    hint="The accuracies of the batches are averaged, so the images of a small last batch count for more than the "
+    "others.",
 )
 def mean_of_batch_means(model, batches):
     model.eval()
@@ -1235,7 +1301,7 @@ def mean_of_batch_means(model, batches):
 
 @mistake(
     "Q9b",
-    hint="This model was in training mode when it answered, and answered badly. `no_grad` doesn't switch dropout off.",
+    hint="The model is in training mode while it is evaluated. `no_grad` does not switch dropout off.",
 )
 def eval_forgotten(model, batches):
     right = total = 0
@@ -1248,8 +1314,7 @@ def eval_forgotten(model, batches):
 
 @mistake(
     "Q9b",
-    hint="The accuracy is right, but each forward pass still keeps everything for a backward that never comes. "
-    "`eval()` doesn't switch that off.",
+    hint="The accuracy is right, and each forward pass still records a graph. `eval()` does not switch that off.",
 )
 def no_grad_forgotten(model, batches):
     model.eval()
@@ -1262,7 +1327,7 @@ def no_grad_forgotten(model, batches):
 
 @mistake(
     "Q9b",
-    hint="A hundred times too large: per cent, where a share between 0 and 1 is asked for.",
+    hint="The number is a hundred times too large: a share between 0 and 1 is asked for.",
 )
 def in_per_cent(model, batches):
     model.eval()
@@ -1276,7 +1341,7 @@ def in_per_cent(model, batches):
 
 @mistake(
     "Q9b",
-    hint="A whole number came back: you count right answers, and divide by nothing.",
+    hint="The number of right answers is returned. Divide it by the number of images.",
 )
 def a_count_not_a_share(model, batches):
     model.eval()
@@ -1290,7 +1355,7 @@ def a_count_not_a_share(model, batches):
 
 @mistake(
     "Q9b",
-    hint="`argmax` runs over the images instead of the classes: for each class it finds the image that has most of it.",
+    hint="`argmax` runs over the images and not over the classes.",
 )
 def argmax_over_the_batch(model, batches):
     model.eval()
@@ -1304,7 +1369,7 @@ def argmax_over_the_batch(model, batches):
 
 @mistake(
     "Q9b",
-    hint="Only the last batch is in your result: the counters start anew with each batch.",
+    hint="Only the last batch counts: the counters are set to zero in each batch.",
 )
 def only_the_last_batch(model, batches):
     model.eval()
@@ -1317,7 +1382,7 @@ def only_the_last_batch(model, batches):
 
 @mistake(
     "Q9b",
-    hint="You stop after the first batch: mind where the `return` is indented.",
+    hint="Only the first batch counts: look at how far the `return` is indented.",
 )
 def only_the_first_batch(model, batches):
     model.eval()
@@ -1331,7 +1396,7 @@ def only_the_first_batch(model, batches):
 
 @mistake(
     "Q9b",
-    hint="You divide by the number of batches, not of images.",
+    hint="The number of right answers is divided by the number of batches and not of images.",
 )
 def divided_by_batches(model, batches):
     model.eval()
@@ -1345,7 +1410,7 @@ def divided_by_batches(model, batches):
 
 @mistake(
     "Q9b",
-    hint="Batches may come from a generator, which has no length: count as you go.",
+    hint="Batches may come from a generator, which has no length: count the images while you read them.",
 )
 def asks_for_the_length(model, batches):
     model.eval()
@@ -1358,7 +1423,7 @@ def asks_for_the_length(model, batches):
 
 @mistake(
     "Q9b",
-    hint="The share of *wrong* answers: an error rate.",
+    hint="The share of wrong answers is returned.",
 )
 def the_error_rate(model, batches):
     model.eval()
@@ -1372,7 +1437,7 @@ def the_error_rate(model, batches):
 
 @mistake(
     "Q9b",
-    hint="You divide by all logits, not by all images: a batch has b rows, and b times k numbers.",
+    hint="The number of right answers is divided by the number of logits and not of images.",
 )
 def divided_by_all_logits(model, batches):
     model.eval()
@@ -1386,7 +1451,7 @@ def divided_by_all_logits(model, batches):
 
 @mistake(
     "Q9b",
-    hint="You look for the *least* likely class.",
+    hint="The least likely class is taken and not the most likely one.",
 )
 def argmin_for_argmax(model, batches):
     model.eval()
@@ -1400,7 +1465,7 @@ def argmin_for_argmax(model, batches):
 
 @mistake(
     "Q9b",
-    hint="A loss came back, not an accuracy: how often is the likeliest class the right one?",
+    hint="A loss is returned. The accuracy is the share of images whose most likely class is the right one.",
 )
 def mean_loss(model, batches):
     model.eval()
@@ -1453,8 +1518,8 @@ def by_a_question_of_one_token(weights, grid):
 
 @mistake(
     "Q10",
-    hint="A column instead of a row: this is how much each patch looks at the class token. Rows look, columns are "
-    "looked at.",
+    hint="A column is taken: how much each patch attends to the class token. The row of the class token says what "
+    "it attends to.",
 )
 def who_looks_at_the_class_token(weights, grid):
     return weights[:, 1:, 0].reshape(-1, *grid)
@@ -1462,7 +1527,7 @@ def who_looks_at_the_class_token(weights, grid):
 
 @mistake(
     "Q10",
-    hint="The class token is still among those looked at: n + 1 numbers don't fit on a grid of n.",
+    hint="The weight of the class token for itself is still there: n + 1 numbers do not fit on a grid of n.",
 )
 def class_token_left_in(weights, grid):
     return weights[:, 0].reshape(-1, *grid)
@@ -1470,7 +1535,7 @@ def class_token_left_in(weights, grid):
 
 @mistake(
     "Q10",
-    hint="You dropped the last patch, and kept the class token: everything is shifted by one place.",
+    hint="The last patch is dropped and the class token kept, so everything is shifted by one place.",
 )
 def last_patch_dropped(weights, grid):
     return weights[:, 0, :-1].reshape(-1, *grid)
@@ -1478,7 +1543,7 @@ def last_patch_dropped(weights, grid):
 
 @mistake(
     "Q10",
-    hint="The row of the first patch, not of the class token: counting starts at 0.",
+    hint="The row of the first patch is taken. The class token is token 0.",
 )
 def row_of_the_first_patch(weights, grid):
     return weights[:, 1, 1:].reshape(-1, *grid)
@@ -1486,7 +1551,7 @@ def row_of_the_first_patch(weights, grid):
 
 @mistake(
     "Q10",
-    hint="The row of the last token: the class token stands first.",
+    hint="The row of the last token is taken. The class token comes first.",
 )
 def row_of_the_last_token(weights, grid):
     return weights[:, -1, 1:].reshape(-1, *grid)
@@ -1494,7 +1559,7 @@ def row_of_the_last_token(weights, grid):
 
 @mistake(
     "Q10",
-    hint="Rows and columns of the map are exchanged: transposed, it shows the image on its side.",
+    hint="Rows and columns of the map are exchanged.",
 )
 def map_transposed(weights, grid):
     return weights[:, 0, 1:].reshape(-1, *grid).mT
@@ -1502,7 +1567,7 @@ def map_transposed(weights, grid):
 
 @mistake(
     "Q10",
-    hint="Height and width have changed seats in your reshape: on a square grid nobody notices.",
+    hint="Height and width are exchanged in the reshape. On a square grid both are equal.",
 )
 def height_and_width_swapped(weights, grid):
     return weights[:, 0, 1:].reshape(-1, grid[1], grid[0])
@@ -1510,7 +1575,7 @@ def height_and_width_swapped(weights, grid):
 
 @mistake(
     "Q10",
-    hint="The first row of each head came out well, but you filled columns before rows: patches come in reading order.",
+    hint="The map is filled column by column. Patches come row by row.",
 )
 def columns_filled_first(weights, grid):
     return weights[:, 0, 1:].reshape(-1, grid[1], grid[0]).mT
@@ -1518,7 +1583,7 @@ def columns_filled_first(weights, grid):
 
 @mistake(
     "Q10",
-    hint="One map for all heads: you took the mean. Heads look at different things; keep them apart.",
+    hint="The heads are averaged. One map per head is asked for.",
 )
 def mean_over_heads(weights, grid):
     return weights.mean(dim=0)[0, 1:].reshape(1, *grid)
@@ -1526,7 +1591,7 @@ def mean_over_heads(weights, grid):
 
 @mistake(
     "Q10",
-    hint="Only head 0 came out. Which axis did you index, and which was meant?",
+    hint="Only one head is returned: an index was used on the axis of the heads.",
 )
 def only_the_first_head(weights, grid):
     return weights[0, 0, 1:].reshape(*grid)
@@ -1534,8 +1599,8 @@ def only_the_first_head(weights, grid):
 
 @mistake(
     "Q10",
-    hint="Your map sums to 1: you rescaled it. What the class token gives to itself is missing, and that may stay "
-    "visible.",
+    hint="Each map adds up to 1: the weights were divided by their sum. They are asked for as they are, without "
+    "the class token's weight for itself.",
 )
 def rescaled_to_one(weights, grid):
     maps = weights[:, 0, 1:]
@@ -1544,7 +1609,7 @@ def rescaled_to_one(weights, grid):
 
 @mistake(
     "Q10",
-    hint="The weights have been through a softmax already; a second one makes them nearly equal.",
+    hint="A second softmax makes the weights nearly equal. The weights have been through one already.",
 )
 def softmax_once_more(weights, grid):
     return weights[:, 0, 1:].softmax(dim=-1).reshape(-1, *grid)
@@ -1552,7 +1617,8 @@ def softmax_once_more(weights, grid):
 
 @mistake(
     "Q10",
-    hint="Averaged over all who look: this is how much each patch is looked at by anybody, not by the class token.",
+    hint="The weights are averaged over all queries: how much each patch is attended to by any token. The row of "
+    "the class token is asked for.",
 )
 def mean_over_all_who_look(weights, grid):
     return weights.mean(dim=1)[:, 1:].reshape(-1, *grid)
@@ -1617,8 +1683,8 @@ def transposed_and_back(attentions):
 
 @mistake(
     "Q10b",
-    hint="With one layer it is right, with more the layers act in the wrong order: the first layer touches the "
-    "tokens first, so it stands next to them, on the right.",
+    hint="One layer is right, with several they are multiplied in the opposite order: the first layer acts on the "
+    "tokens first and so stands on the right.",
 )
 def product_the_other_way(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1631,7 +1697,7 @@ def product_the_other_way(attentions):
 
 @mistake(
     "Q10b",
-    hint="The way past attention is missing: a block adds to its input, so every token also keeps itself.",
+    hint="The residual connection is missing: the identity has to be added to each layer's attention.",
 )
 def shortcut_left_out(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1644,7 +1710,7 @@ def shortcut_left_out(attentions):
 
 @mistake(
     "Q10b",
-    hint="Rows sum to 2, 4, 8, …: a matrix that mixes should hand out each token's attention once.",
+    hint="The rows add up to 2, 4, 8, ...: they are not divided by their sums.",
 )
 def rows_never_rescaled(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1656,8 +1722,7 @@ def rows_never_rescaled(attentions):
 
 @mistake(
     "Q10b",
-    hint="Columns sum to one, rows don't: which axis does `sum` take away, and does what remains divide rows or "
-    "columns?",
+    hint="The columns add up to 1 and the rows do not: the sum is taken along the wrong axis.",
 )
 def columns_rescaled(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1670,8 +1735,8 @@ def columns_rescaled(attentions):
 
 @mistake(
     "Q10b",
-    hint="Entry by entry is not through layer by layer: from i to j there are ways over every other token. Which "
-    "product adds them all up?",
+    hint="The layers are multiplied entry by entry. Attention passes from token to token through all other tokens,"
+    " which a matrix product adds up.",
 )
 def multiplied_entry_by_entry(attentions):
     rollout = torch.ones_like(attentions[0][0])
@@ -1684,7 +1749,7 @@ def multiplied_entry_by_entry(attentions):
 
 @mistake(
     "Q10b",
-    hint="The layers are averaged: what the second layer mixes is what the first has mixed, so they multiply.",
+    hint="The layers are averaged. Each layer mixes what the layer before it has mixed, so they are multiplied.",
 )
 def layers_averaged(attentions):
     rollout = 0
@@ -1697,7 +1762,7 @@ def layers_averaged(attentions):
 
 @mistake(
     "Q10b",
-    hint="The strongest head speaks for all: Abnar and Zuidema take the mean over heads.",
+    hint="The largest weight of all heads is taken. The mean over the heads is asked for.",
 )
 def strongest_head_only(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1710,7 +1775,8 @@ def strongest_head_only(attentions):
 
 @mistake(
     "Q10b",
-    hint="The heads are summed: with several heads attention outweighs the shortcut that it should equal.",
+    hint="The heads are added up, so with several heads attention counts for more than the identity. The mean is "
+    "asked for.",
 )
 def heads_summed(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1723,7 +1789,7 @@ def heads_summed(attentions):
 
 @mistake(
     "Q10b",
-    hint="Only one layer is in your result: the last one. What should each be multiplied with?",
+    hint="Only the last layer is in the result: the product with the layers before it is missing.",
 )
 def only_the_last_layer(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1736,7 +1802,7 @@ def only_the_last_layer(attentions):
 
 @mistake(
     "Q10b",
-    hint="The shortcut is added once, at the end, instead of in every layer.",
+    hint="The identity is added once, at the end, and not in every layer.",
 )
 def shortcut_added_at_the_end(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1748,7 +1814,7 @@ def shortcut_added_at_the_end(attentions):
 
 @mistake(
     "Q10b",
-    hint="A whole matrix of ones is added: `+ 1` gives every pair a shortcut. Only a token and itself have one.",
+    hint="A matrix of ones is added: `+ 1` acts on every entry. The identity matrix has ones on its diagonal only.",
 )
 def ones_everywhere(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1761,7 +1827,7 @@ def ones_everywhere(attentions):
 
 @mistake(
     "Q10b",
-    hint="One result per head: average the heads before the layers are multiplied.",
+    hint="There is one result per head: the heads have to be averaged before the layers are multiplied.",
 )
 def heads_kept_apart(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])
@@ -1774,8 +1840,7 @@ def heads_kept_apart(attentions):
 
 @mistake(
     "Q10b",
-    hint="A softmax over weights that are a softmax already makes them nearly equal. Divide each row by its sum, no"
-    " more.",
+    hint="The rows go through a softmax once more, which makes them nearly equal. Divide each row by its sum.",
 )
 def rescaled_by_a_softmax(attentions):
     rollout = torch.eye(attentions[0].shape[-1]).to(attentions[0])

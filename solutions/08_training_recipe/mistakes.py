@@ -63,8 +63,7 @@ def torchs_own_schedulers(step, total_steps, warmup_steps, base_lr=1.0, final_lr
 
 @mistake(
     "Q13",
-    hint="Your curve starts at base_lr, at the very first step: there is no warm-up in it. Which steps should not "
-    "be on the cosine yet?",
+    hint="The curve starts at base_lr at step 0: there is no warm-up.",
 )
 def no_warmup(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     return final_lr + (base_lr - final_lr) * (1 + math.cos(math.pi * step / total_steps)) / 2
@@ -72,7 +71,7 @@ def no_warmup(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="During the warm-up yours stands still at base_lr. A warm-up climbs: what is the rate half way through?",
+    hint="During the warm-up the rate stays at base_lr. It should rise from 0.",
 )
 def a_flat_start(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     progress = max(0, step - warmup_steps) / (total_steps - warmup_steps)
@@ -81,8 +80,8 @@ def a_flat_start(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="Your climb is one step ahead: at step 0 it is not 0 but already one stair up, and base_lr is there one step "
-    "before the warm-up ends. Others count like that; here the first sentence of the question fixes both ends.",
+    hint="The warm-up is one step ahead: at step 0 the rate is not 0, and base_lr is reached one step before "
+    "warmup_steps.",
 )
 def one_step_ahead(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -93,8 +92,8 @@ def one_step_ahead(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="Your climb reaches its top at total_steps, not at warmup_steps: the curve jumps where the descent begins. "
-    "How long should the climb take?",
+    hint="The warm-up would reach base_lr at total_steps and not at warmup_steps, so the curve jumps where the "
+    "descent begins.",
 )
 def climbs_over_the_whole_run(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -105,8 +104,8 @@ def climbs_over_the_whole_run(step, total_steps, warmup_steps, base_lr=1.0, fina
 
 @mistake(
     "Q13",
-    hint="The climb is right, then the curve falls off a cliff: your cosine has been running since step 0. When should "
-    "its clock start?",
+    hint="The warm-up is right, then the rate drops: the progress of the cosine is counted from step 0 and not "
+    "from the end of the warm-up.",
 )
 def cosine_counts_from_zero(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -116,8 +115,8 @@ def cosine_counts_from_zero(step, total_steps, warmup_steps, base_lr=1.0, final_
 
 @mistake(
     "Q13",
-    hint="Your descent starts well and is not down when the training ends: it is stretched over all steps, though some "
-    "of them went to the warm-up. How many are left for it?",
+    hint="The descent starts well and has not ended at total_steps: its length is taken as all steps, though some "
+    "belong to the warm-up.",
 )
 def cosine_over_all_steps(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -128,8 +127,8 @@ def cosine_over_all_steps(step, total_steps, warmup_steps, base_lr=1.0, final_lr
 
 @mistake(
     "Q13",
-    hint="Your descent ends below zero or half way: the progress goes past 1, because steps are counted from 0 while "
-    "you divide by what the descent has left. Which progress does the step warmup_steps have?",
+    hint="The descent does not end at final_lr: the progress goes past 1, because steps are counted from 0 and "
+    "divided by the length of the descent. What is the progress at step warmup_steps?",
 )
 def progress_not_shifted(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -140,8 +139,8 @@ def progress_not_shifted(step, total_steps, warmup_steps, base_lr=1.0, final_lr=
 
 @mistake(
     "Q13",
-    hint="After the warm-up yours drops to the middle, swings up and comes back: that is the other wave. Which of sine "
-    "and cosine is at its highest at progress 0?",
+    hint="After the warm-up the rate starts at the middle and rises first: that is a sine. Which of the two is "
+    "largest at progress 0?",
 )
 def a_sine(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -152,8 +151,7 @@ def a_sine(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="Your curve flickers up and down from step to step: the angle runs far too fast. In which unit does math.cos "
-    "want its angle?",
+    hint="The rate jumps up and down from step to step: `math.cos` takes radians.",
 )
 def degrees(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -164,8 +162,7 @@ def degrees(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="You come down by a quarter of a wave: steepest at the end, where it should be flat. How far does a cosine "
-    "turn from its highest to its lowest point?",
+    hint="The descent is a quarter of a wave, steepest at the end, where the target is flat.",
 )
 def a_quarter_wave(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -176,8 +173,8 @@ def a_quarter_wave(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="Half way your rate is zero and then it is negative: training would walk uphill. A cosine runs from 1 to -1; "
-    "what makes that 1 to 0?",
+    hint="Half way through the descent the rate is zero, and then negative. A cosine runs from 1 to -1, and the "
+    "rate from base_lr to final_lr.",
 )
 def below_zero(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -188,7 +185,7 @@ def below_zero(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="The descent of yours starts at twice base_lr. A cosine plus 1 runs from 2 to 0: something is still missing.",
+    hint="The descent starts at twice base_lr: a cosine plus 1 runs from 2 to 0.",
 )
 def twice_as_high(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -199,8 +196,7 @@ def twice_as_high(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="Yours comes down along a straight line. It is the right way at both ends and in the middle, but a half wave "
-    "bends in between.",
+    hint="The descent is a straight line. The target is half a cosine wave.",
 )
 def a_straight_line(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -211,7 +207,7 @@ def a_straight_line(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="Yours goes down and up again: a whole wave, so that training ends at full speed. Only half of it is wanted.",
+    hint="The rate goes down and up again: that is a whole wave, and half of one is asked for.",
 )
 def a_whole_wave(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -222,8 +218,7 @@ def a_whole_wave(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
 
 @mistake(
     "Q13",
-    hint="All is right as long as final_lr is 0. With another one, your curve goes down to 0 all the same: one "
-    "argument is never read.",
+    hint="With final_lr = 0 it is right. With another one the curve still goes down to 0: the argument is not used.",
 )
 def final_never_read(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -234,8 +229,8 @@ def final_never_read(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0)
 
 @mistake(
     "Q13",
-    hint="All is right as long as final_lr is 0. With another one your descent starts above base_lr: you put final_lr "
-    "on top. Over which height does the wave have to come down, if it must end there?",
+    hint="With final_lr = 0 it is right. With another one the descent starts above base_lr: final_lr is added to "
+    "the whole wave. What is the height of a wave from base_lr to final_lr?",
 )
 def final_put_on_top(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -246,8 +241,8 @@ def final_put_on_top(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0)
 
 @mistake(
     "Q13",
-    hint="All is right as long as final_lr is 0. With another one your curve stays flat at the end, as if cut off: the "
-    "wave itself should end at final_lr, not be stopped there.",
+    hint="With final_lr = 0 it is right. With another one the curve is flat at the end, because it is cut off "
+    "there. The wave itself ends at final_lr.",
 )
 def cut_off_at_final(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -258,7 +253,7 @@ def cut_off_at_final(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0)
 
 @mistake(
     "Q13",
-    hint="With final_lr = 0 all is well. With another one, your warm-up starts there and not at 0.",
+    hint="With final_lr = 0 it is right. With another one the warm-up starts at final_lr and not at 0.",
 )
 def warmup_from_final(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -269,7 +264,7 @@ def warmup_from_final(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0
 
 @mistake(
     "Q13",
-    hint="Your warm-up is 0 for all of its steps. `//` drops everything behind the point.",
+    hint="The rate is 0 during the whole warm-up: `//` rounds down to a whole number.",
 )
 def whole_numbers(step, total_steps, warmup_steps, base_lr=1.0, final_lr=0.0):
     if step < warmup_steps:
@@ -361,8 +356,7 @@ def an_adapter_of_torchvision(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Your images are mixed well, and your labels still say that each is itself alone. Whoever is one third a "
-    "cross should be called one third a cross.",
+    hint="The images are mixed and the labels are not: each label still gives all its weight to the image's own class.",
 )
 def labels_not_mixed(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -372,8 +366,7 @@ def labels_not_mixed(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="You give the labels back as they came, one whole number each. A label that is two things at once needs a "
-    "number per class.",
+    hint="The labels come back as class numbers. A mixed label needs one number per class.",
 )
 def labels_as_they_came(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -383,8 +376,8 @@ def labels_as_they_came(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="You take the mean of class *numbers*: between class 2 and class 6 there is no class 4 that would be half of "
-    "either. What can be mixed is one column per class.",
+    hint="Class numbers are averaged: between class 2 and class 6 lies class 4, which has nothing to do with "
+    "either. Mix one-hot rows.",
 )
 def class_numbers_mixed(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -394,8 +387,8 @@ def class_numbers_mixed(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Each row of your labels has a single 1, often in the column of a class that has nothing to do with the "
-    "image: you mixed class numbers, rounded, and then spread them out. The order of these steps matters.",
+    hint="Each row of your labels has a single 1: class numbers were mixed, rounded and then turned into one-hot "
+    "rows. The order of these steps matters.",
 )
 def class_numbers_mixed_then_spread(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -405,8 +398,7 @@ def class_numbers_mixed_then_spread(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Your labels are right; your images hold lam of the *partner*. Which of the two should be the larger part at "
-    "lam = 0.8?",
+    hint="The labels are right; the images hold lam of the partner and 1 - lam of themselves.",
 )
 def shares_swapped_in_the_images(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -416,8 +408,7 @@ def shares_swapped_in_the_images(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Your images are right; your labels give lam to the *partner's* class. The picture is 80 % a ring, and its "
-    "label says 20 %.",
+    hint="The images are right; the labels give lam to the partner's class and 1 - lam to their own.",
 )
 def shares_swapped_in_the_labels(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -427,7 +418,7 @@ def shares_swapped_in_the_labels(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Images and labels agree with each other, but lam has gone to the partner in both. At lam = 1 each image "
+    hint="Images and labels agree with each other, but lam goes to the partner in both. With lam = 1 each image "
     "should be left as it is.",
 )
 def shares_swapped_in_both(x, y, alpha, num_classes, lam=None):
@@ -438,8 +429,7 @@ def shares_swapped_in_both(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Your images come out as they went in: each is mixed with itself, lam of it and 1 - lam of it. Where does the "
-    "partner come in?",
+    hint="The images come out as they went in: each is mixed with itself.",
 )
 def mixed_with_themselves(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -449,7 +439,7 @@ def mixed_with_themselves(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="The labels are mixed, the images are as they were. You ask the model to see a second thing that isn't there.",
+    hint="The labels are mixed and the images are as they were.",
 )
 def only_labels_mixed(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -459,8 +449,8 @@ def only_labels_mixed(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="The shares are right on both sides, but an image and its label have *different* partners: you shuffle twice. "
-    "How often should the dice for the order be rolled?",
+    hint="The shares are right, but an image and its label have different partners: two permutations are drawn. "
+    "Draw one and use it twice.",
 )
 def two_shuffles(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -470,8 +460,7 @@ def two_shuffles(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Your labels have too few columns whenever the last classes don't occur in the batch. Who knows how many "
-    "classes there are?",
+    hint="The labels have too few columns if the last classes do not occur in the batch: num_classes is not used.",
 )
 def as_wide_as_the_largest_label(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -482,8 +471,8 @@ def as_wide_as_the_largest_label(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="With a given lam all is right. Drawn by you, every pixel gets a lam of its own: the result is noise made of "
-    "two pictures, and no label could say how much of each.",
+    hint="With a given lam it is right. Without one, every pixel gets a lam of its own, so no label can say how "
+    "much of each image there is.",
 )
 def a_lam_for_every_pixel(x, y, alpha, num_classes, lam=None):
     if lam is None:
@@ -495,8 +484,7 @@ def a_lam_for_every_pixel(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="With a given lam all is right. Drawn by you, every lam from 0 to 1 is as likely as any other, whatever alpha "
-    "says. Compare with the curves of section 5.",
+    hint="With a given lam it is right. Without one, lam is drawn evenly from 0 to 1, whatever alpha is.",
 )
 def lam_drawn_evenly(x, y, alpha, num_classes, lam=None):
     lam = torch.rand(1).item() if lam is None else lam
@@ -506,8 +494,8 @@ def lam_drawn_evenly(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="With a given lam all is right. Drawn by you, lam leans to one side: its mean is not one half. A Beta has two "
-    "numbers; which should both of them be?",
+    hint="With a given lam it is right. Without one, the mean of lam is not one half: the two parameters of the "
+    "Beta distribution differ.",
 )
 def a_lopsided_beta(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, 1) if lam is None else lam
@@ -517,8 +505,7 @@ def a_lopsided_beta(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="With a given lam all is right. Left out, yours is always alpha itself. alpha says how the dice are shaped; "
-    "they still have to be rolled.",
+    hint="With a given lam it is right. Without one, lam is always alpha itself and is not drawn.",
 )
 def alpha_is_taken_for_lam(x, y, alpha, num_classes, lam=None):
     lam = min(alpha, 1.0) if lam is None else lam
@@ -528,8 +515,8 @@ def alpha_is_taken_for_lam(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="All is right but for lam = 0: there you roll the dice, though a lam was given. In Python 0.0 counts as "
-    "false; ask for None itself.",
+    hint="It is right except for lam = 0, where lam is drawn although it was given: 0.0 counts as false in Python."
+    " Test for None.",
 )
 def zero_counts_as_nothing(x, y, alpha, num_classes, lam=None):
     lam = lam or np.random.beta(alpha, alpha)
@@ -539,7 +526,7 @@ def zero_counts_as_nothing(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="The lam that is given is thrown away: images and labels agree, but on a number that you drew yourself.",
+    hint="Images and labels agree, but on another lam than the one that was given.",
 )
 def given_lam_thrown_away(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha)
@@ -549,7 +536,7 @@ def given_lam_thrown_away(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="You always take half and half. How much of each is what lam says.",
+    hint="Both shares are always one half, whatever lam is.",
 )
 def always_half_and_half(x, y, alpha, num_classes, lam=None):
     p, hot = torch.arange(len(x) - 1, -1, -1), F.one_hot(y, num_classes).float()
@@ -558,8 +545,8 @@ def always_half_and_half(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="The result is right, but the batch that was given to you is no longer what it was: you wrote into it. Make "
-    "new tensors.",
+    hint="The result is right, but the batch that was given holds other numbers after the call: an operation "
+    "writes into it.",
 )
 def written_into_the_batch(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -572,8 +559,7 @@ def written_into_the_batch(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Each of your images is mixed with its own mirror image: you turned the last axis around. Which axis counts "
-    "the images?",
+    hint="Each image is mixed with its own mirror image: the last axis is reversed and not the first.",
 )
 def mixed_with_the_mirror_image(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -583,8 +569,7 @@ def mixed_with_the_mirror_image(x, y, alpha, num_classes, lam=None):
 
 @mistake(
     "Q11",
-    hint="Both parts get the same share, so that your images grow lighter or darker and a label's shares don't add up "
-    "to 1. What is left for the partner when lam is taken?",
+    hint="Both parts get the share lam, so the shares of a label do not add up to 1. The partner gets 1 - lam.",
 )
 def both_get_lam(x, y, alpha, num_classes, lam=None):
     lam = np.random.beta(alpha, alpha) if lam is None else lam
@@ -653,8 +638,7 @@ def an_exact_number_of_samples(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="The right samples are gone, and the others are as they were: over many draws the mean is too small. In eval "
-    "every sample comes through; what must training do to match that?",
+    hint="The right samples are dropped, and the others are as they were, so the mean over many calls is too small.",
 )
 def not_rescaled(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -664,8 +648,8 @@ def not_rescaled(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="You drop single numbers here and there: that is dropout. Stochastic depth drops a sample's whole branch, or "
-    "nothing of it. How many dice does one sample get?",
+    hint="Single numbers are dropped, as in ordinary dropout. Stochastic depth drops a sample as a whole: how many"
+    " random numbers does one sample need?",
 )
 def dice_for_every_number(x, drop_prob, training):
     return F.dropout(x, drop_prob, training)
@@ -673,8 +657,7 @@ def dice_for_every_number(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="You roll the dice in eval as well: the same image would get another answer each time. One of the arguments "
-    "is never asked.",
+    hint="Samples are dropped in evaluation as well: the argument `training` is not used.",
 )
 def dice_in_eval_too(x, drop_prob, training):
     kept = torch.rand(len(x), *[1] * (x.ndim - 1), device=x.device) >= drop_prob
@@ -683,8 +666,8 @@ def dice_in_eval_too(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="You have it the old way around: training leaves what is kept as it is, eval shrinks everything. The means do "
-    "match; but the question wants eval to be the identity.",
+    hint="In training what is kept is not scaled, and in evaluation everything is. The means agree, but evaluation"
+    " should return x itself.",
 )
 def eval_is_scaled_instead(x, drop_prob, training):
     if not training:
@@ -694,8 +677,7 @@ def eval_is_scaled_instead(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="One roll of the dice decides for the whole batch: all samples are kept or all are dropped. Whose fate should "
-    "be separate?",
+    hint="One random number decides for the whole batch. Each sample needs its own.",
 )
 def one_fate_for_the_whole_batch(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -705,8 +687,7 @@ def one_fate_for_the_whole_batch(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="What is kept comes out far too large: you divide by the probability of being dropped. With drop_prob = 0.1 "
-    "nearly all stays, so it should grow only a little.",
+    hint="What is kept is too large: it is divided by drop_prob and not by the probability of being kept.",
 )
 def divided_by_the_dropped_share(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -716,7 +697,8 @@ def divided_by_the_dropped_share(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="What is kept gets smaller, though others are missing: you multiply where the mean asks for the opposite.",
+    hint="What is kept becomes smaller: it is multiplied by the probability of being kept, where the mean asks for"
+    " a division.",
 )
 def multiplied_by_the_kept_share(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -726,7 +708,7 @@ def multiplied_by_the_kept_share(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="You *keep* the share that should be dropped: with drop_prob = 0.2, four of five samples are gone. Look at "
+    hint="The share that should be dropped is kept: with drop_prob = 0.2, four of five samples are zero. Look at "
     "your comparison.",
 )
 def comparison_turned_around(x, drop_prob, training):
@@ -737,8 +719,8 @@ def comparison_turned_around(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Your keep and your drop are swapped everywhere: too many samples are gone, and the few that stay are scaled "
-    "for that. The mean is right, the rate isn't.",
+    hint="drop_prob is used as the probability of keeping, in the draw and in the scale: the mean is right and the"
+    " rate is not.",
 )
 def keeps_with_the_drop_probability(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -748,8 +730,8 @@ def keeps_with_the_drop_probability(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Right for tokens (b, n, d), and for nothing else: the shape of your dice has three axes, always. Take their "
-    "number from x.",
+    hint="It is right for tokens (b, n, d) only: the random numbers always have three axes. Take the number of "
+    "axes from x.",
 )
 def three_axes_always(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -759,8 +741,7 @@ def three_axes_always(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Each *token* has its own dice: in one sample, some tokens lose the branch and others don't. A sample is all "
-    "the tokens of one image.",
+    hint="Each token is dropped on its own. A sample is all the tokens of one image.",
 )
 def dice_for_every_token(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -770,8 +751,8 @@ def dice_for_every_token(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Your dice lie along the last axis: some columns are gone, in every sample alike. Broadcasting lines shapes "
-    "up from the right; where do samples stand?",
+    hint="The random numbers lie along the last axis, so the same channels are dropped in every sample. "
+    "Broadcasting lines shapes up from the right.",
 )
 def dice_along_the_last_axis(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -781,8 +762,7 @@ def dice_along_the_last_axis(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Every sample is multiplied by a random number between 0 and 1. The dice say yes or no; what turns a number "
-    "into that?",
+    hint="Every sample is multiplied by a random number between 0 and 1. A comparison turns it into kept or dropped.",
 )
 def multiplied_by_the_dice(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -792,7 +772,7 @@ def multiplied_by_the_dice(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="You roll the dice in eval, and leave training alone: the argument is asked, the answer turned around.",
+    hint="Samples are dropped in evaluation and not in training: the test of `training` is negated.",
 )
 def training_turned_around(x, drop_prob, training):
     if training or drop_prob == 0:
@@ -802,8 +782,8 @@ def training_turned_around(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="The result is right, but the tensor you were given has changed: in a residual block, that is the stream "
-    "itself. Make a new one.",
+    hint="The result is right, but the tensor that was given holds other numbers after the call: an operation "
+    "writes into it.",
 )
 def written_into_x(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -813,7 +793,7 @@ def written_into_x(x, drop_prob, training):
 
 @mistake(
     "Q12",
-    hint="Every call drops the very same samples: your dice are glued to one seed.",
+    hint="Every call drops the same samples: a seed is set inside the function.",
 )
 def always_the_same_dice(x, drop_prob, training):
     if not training or drop_prob == 0:
@@ -876,8 +856,8 @@ def a_sum_over_the_batch_size(student_logits, teacher_logits, labels, temperatur
 
 @mistake(
     "Q14",
-    hint="At temperature 1 all is right. At others the direction is right and the pull is too weak by the square of "
-    "the temperature: something in section 7 makes up for that.",
+    hint="At temperature 1 it is right. At others the gradient has the right direction and is too small by the "
+    "square of the temperature.",
 )
 def not_made_up_for(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -886,8 +866,8 @@ def not_made_up_for(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="You make up for one of two divisions: the pull is still too weak by a factor of the temperature. One comes "
-    "from the softer student; where does the second come from?",
+    hint="The gradient is still too small by a factor of the temperature. Section 7 shows where its two factors "
+    "come from.",
 )
 def made_up_for_once(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -896,8 +876,8 @@ def made_up_for_once(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="At temperature 1 all is right. Beyond, your pull gets weaker and weaker: the factor that should make up for "
-    "the temperature is on the wrong side of the fraction.",
+    hint="At temperature 1 it is right. Above it, the gradient becomes smaller still: the factor for the "
+    "temperature divides where it should multiply.",
 )
 def made_up_for_the_wrong_way(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -906,8 +886,7 @@ def made_up_for_the_wrong_way(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="Your teacher speaks at temperature 1 while the student is softened: they could never agree. Both are asked "
-    "at the same temperature.",
+    hint="The student's logits are divided by the temperature and the teacher's are not.",
 )
 def a_teacher_without_temperature(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), t.detach().softmax(1), reduction="batchmean")
@@ -916,8 +895,7 @@ def a_teacher_without_temperature(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="Your student answers at temperature 1 while the teacher is softened: they could never agree. Both are asked "
-    "at the same temperature.",
+    hint="The teacher's logits are divided by the temperature and the student's are not.",
 )
 def a_student_without_temperature(s, t, y, temperature, alpha):
     soft = F.kl_div(s.log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -926,8 +904,7 @@ def a_student_without_temperature(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The temperature only scales your loss; neither side is softened by it. It belongs inside, before the "
-    "softmax.",
+    hint="The temperature only scales the loss. It also belongs inside both softmaxes.",
 )
 def only_the_factor(s, t, y, temperature, alpha):
     soft = F.kl_div(s.log_softmax(1), t.detach().softmax(1), reduction="batchmean")
@@ -936,8 +913,8 @@ def only_the_factor(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="Your logits are made larger by the temperature, and so the probabilities sharper. Warm things melt: which "
-    "operation makes differences smaller?",
+    hint="The logits are multiplied by the temperature, which makes the probabilities sharper. A higher "
+    "temperature should make them softer.",
 )
 def multiplied_by_the_temperature(s, t, y, temperature, alpha):
     soft = F.kl_div((s * temperature).log_softmax(1), (t.detach() * temperature).softmax(1), reduction="batchmean")
@@ -946,8 +923,7 @@ def multiplied_by_the_temperature(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="`F.kl_div` takes the student's side as logarithms, and yours gets plain probabilities. The gradient then "
-    "doesn't know where it is going: read the first lines of its documentation.",
+    hint="`F.kl_div` takes the student's side as log-probabilities, and it gets probabilities.",
 )
 def no_logarithm(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -956,8 +932,8 @@ def no_logarithm(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The logarithm is on the teacher's side, and the student's lacks it: negative numbers take the place of the "
-    "teacher's probabilities. Which of its two arguments does `F.kl_div` want as logarithms?",
+    hint="The teacher's side is given as log-probabilities and the student's as probabilities. Which of its two "
+    "arguments does `F.kl_div` want as logarithms?",
 )
 def the_logarithm_on_the_other_side(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).softmax(1), (t.detach() / temperature).log_softmax(1), reduction="batchmean")
@@ -966,8 +942,8 @@ def the_logarithm_on_the_other_side(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="Each side is prepared well, but they stand in each other's place: yours measures how surprising the "
-    "*student* is to the teacher. That is another divergence, with another gradient. Who is the truth here?",
+    hint="Student and teacher are exchanged: this is the divergence in the other direction, with another gradient."
+    " `F.kl_div(input, target)`: which of the two is the target?",
 )
 def the_two_sides_swapped(s, t, y, temperature, alpha):
     soft = F.kl_div((t.detach() / temperature).log_softmax(1), (s / temperature).softmax(1), reduction="batchmean")
@@ -976,8 +952,9 @@ def the_two_sides_swapped(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The direction is right, and the teacher's part is too small by the number of classes: you average over "
-    "images *and* classes. A divergence is summed over the classes; torch has a reduction for just that.",
+    hint="The direction is right, and the teacher's part is too small by the number of classes: it is averaged "
+    "over images and classes. A divergence is summed over the classes; one of the reductions of `F.kl_div` "
+    "does that.",
 )
 def averaged_over_classes_too(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="mean")
@@ -986,8 +963,8 @@ def averaged_over_classes_too(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The teacher's part grows with the number of images: it is summed over the batch, while the labels' part is "
-    "averaged.",
+    hint="The teacher's part grows with the number of images: it is summed over the batch, while the labels' part "
+    "is averaged.",
 )
 def summed_over_the_batch(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="sum")
@@ -996,8 +973,8 @@ def summed_over_the_batch(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The loss is right, and its gradient runs into the teacher as well: it would be taught to agree with its "
-    "pupil. What cuts a tensor off from the way back?",
+    hint="The loss and the student's gradient are right, and the teacher's logits get a gradient as well, so the "
+    "teacher would be trained too. Which call cuts a tensor off from the graph?",
 )
 def a_teacher_who_learns(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t / temperature).softmax(1), reduction="batchmean")
@@ -1006,7 +983,8 @@ def a_teacher_who_learns(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="alpha has gone to the labels. The question gives it to the teacher: at alpha = 0 the teacher has no say.",
+    hint="alpha is the share of the labels in your loss. It should be the teacher's: with alpha = 0 the teacher "
+    "has no effect.",
 )
 def shares_swapped(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -1015,7 +993,7 @@ def shares_swapped(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The labels' part keeps its full weight, whatever alpha is: the two shares should add up to 1.",
+    hint="The labels' part keeps its full weight, whatever alpha is. The two shares add up to 1.",
 )
 def labels_in_full(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -1024,8 +1002,7 @@ def labels_in_full(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The labels' part is softened too. The temperature is for the talk with the teacher; labels are judged as the "
-    "model will be used, at temperature 1.",
+    hint="The labels' part is computed at the temperature as well. It uses the student's logits as they are.",
 )
 def labels_at_the_temperature(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -1034,7 +1011,7 @@ def labels_at_the_temperature(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The square of the temperature multiplies both parts. Only one of them was made weaker by it.",
+    hint="The square of the temperature multiplies both parts. Only the teacher's part needs it.",
 )
 def both_parts_made_up_for(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(1), (t.detach() / temperature).softmax(1), reduction="batchmean")
@@ -1043,8 +1020,7 @@ def both_parts_made_up_for(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="Your softmax runs over the images of the batch: a class shares out its probability among images. Which axis "
-    "holds the classes?",
+    hint="The softmax runs over the images of the batch. Which axis holds the classes?",
 )
 def softmax_over_the_images(s, t, y, temperature, alpha):
     soft = F.kl_div((s / temperature).log_softmax(0), (t.detach() / temperature).softmax(0), reduction="batchmean")
@@ -1053,8 +1029,8 @@ def softmax_over_the_images(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="You compare logits by their squared distance. A constant added to all logits changes no probability, but "
-    "changes your loss; the question compares probabilities.",
+    hint="Logits are compared by their squared distance. The question compares probabilities: a constant added to "
+    "all logits must not change the loss.",
 )
 def squared_distance_of_logits(s, t, y, temperature, alpha):
     return (1 - alpha) * F.cross_entropy(s, y) + alpha * F.mse_loss(s, t.detach())
@@ -1062,8 +1038,8 @@ def squared_distance_of_logits(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="You let the teacher name one class and forget the rest of what it says. That is hard distillation, the next "
-    "question; here its whole distribution counts.",
+    hint="Only the class that the teacher ranks first is used. That is hard distillation (Q14b); here the "
+    "teacher's whole distribution counts.",
 )
 def only_what_the_teacher_names(s, t, y, temperature, alpha):
     return (1 - alpha) * F.cross_entropy(s, y) + alpha * F.cross_entropy(s, t.argmax(1))
@@ -1071,8 +1047,7 @@ def only_what_the_teacher_names(s, t, y, temperature, alpha):
 
 @mistake(
     "Q14",
-    hint="The loss is one number without a gradient: it was cut off, and nobody can learn from it. Cut off the "
-    "teacher, not the student.",
+    hint="The loss has no gradient for the student: its logits are detached. Detach the teacher's.",
 )
 def the_student_cut_off(s, t, y, temperature, alpha):
     student = (s.detach() / temperature).log_softmax(1)
@@ -1123,20 +1098,20 @@ def in_float64_without_gradients_for_the_teacher(s, t, y):
 # --- Q14b, wrong -----------------------------------------------------------------------------------------------------
 
 
-@mistake("Q14b", hint="Only the teacher is listened to: the labels have no part in your loss.")
+@mistake("Q14b", hint="The labels have no effect on your loss.")
 def only_the_teacher(s, t, y):
     return F.cross_entropy(s, t.argmax(1))
 
 
-@mistake("Q14b", hint="Only the labels are listened to: whatever the teacher says, your loss stays the same.")
+@mistake("Q14b", hint="The teacher has no effect on your loss.")
 def only_the_labels(s, t, y):
     return F.cross_entropy(s, y)
 
 
 @mistake(
     "Q14b",
-    hint="Both parts are right, and together they pull twice as hard as one cross-entropy: two wholes, where the "
-    "formula has two halves.",
+    hint="Both parts are right, and the gradient is twice as large as asked for: the two parts are added and not "
+    "averaged.",
 )
 def two_wholes(s, t, y):
     return F.cross_entropy(s, y) + F.cross_entropy(s, t.argmax(1))
@@ -1144,7 +1119,8 @@ def two_wholes(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="The teacher's whole distribution takes part: that is soft distillation. Hard means that it names one class.",
+    hint="The teacher's whole distribution takes part: that is soft distillation. Hard distillation uses only the "
+    "class that the teacher ranks first.",
 )
 def still_soft(s, t, y):
     return (F.cross_entropy(s, y) + F.cross_entropy(s, t.detach().softmax(1))) / 2
@@ -1152,8 +1128,7 @@ def still_soft(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="You look for the largest along the images, and find the image that fits a class best. Along which axis does "
-    "one image hold its classes?",
+    hint="The largest logit is looked for along the images. Along which axis does one image hold its classes?",
 )
 def largest_over_the_images(s, t, y):
     named = t.argmax(0)[torch.arange(len(y)) % t.shape[1]] % t.shape[1]
@@ -1162,8 +1137,7 @@ def largest_over_the_images(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="The *student's* own favourite class stands where the teacher's should: it is patted on the back for whatever "
-    "it says.",
+    hint="The class that the student ranks first stands where the teacher's should.",
 )
 def the_students_own_favourite(s, t, y):
     return (F.cross_entropy(s, y) + F.cross_entropy(s, s.argmax(1))) / 2
@@ -1171,7 +1145,7 @@ def the_students_own_favourite(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="You take the class that the teacher finds *least* likely.",
+    hint="The class that the teacher finds least likely is used, and not the most likely one.",
 )
 def the_least_likely(s, t, y):
     return (F.cross_entropy(s, y) + F.cross_entropy(s, t.argmin(1))) / 2
@@ -1179,8 +1153,8 @@ def the_least_likely(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="You average the class numbers of label and teacher: between class 1 and class 5 lies class 3, which nobody "
-    "spoke of. Average the losses.",
+    hint="The class numbers of label and teacher are averaged: between class 1 and class 5 lies class 3, which "
+    "neither named. Average the losses.",
 )
 def class_numbers_averaged(s, t, y):
     return F.cross_entropy(s, (y + t.argmax(1)) // 2)
@@ -1188,7 +1162,8 @@ def class_numbers_averaged(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="The teacher's part grows with the number of images: one half is averaged over the batch, the other summed.",
+    hint="The teacher's part grows with the number of images: it is summed over the batch, while the labels' part "
+    "is averaged.",
 )
 def one_half_summed(s, t, y):
     return (F.cross_entropy(s, y) + F.cross_entropy(s, t.argmax(1), reduction="sum")) / 2
@@ -1196,8 +1171,7 @@ def one_half_summed(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="It is the *teacher* who is compared with the labels in your second half. The student learns nothing from "
-    "that, and the teacher would.",
+    hint="The second part compares the teacher's logits with the labels. Both parts should use the student's logits.",
 )
 def the_teacher_examined(s, t, y):
     return (F.cross_entropy(s, y) + F.cross_entropy(t, y)) / 2
@@ -1205,8 +1179,8 @@ def the_teacher_examined(s, t, y):
 
 @mistake(
     "Q14b",
-    hint="You mix the logits of student and teacher before you compare with the labels. The loss should compare the "
-    "student's logits, alone, with two answers.",
+    hint="The logits of student and teacher are mixed before they are compared with the labels. The loss compares "
+    "the student's logits with two targets.",
 )
 def logits_mixed(s, t, y):
     return F.cross_entropy((s + t.detach()) / 2, y)

@@ -381,7 +381,8 @@ def one_row_at_a_time(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Every number is in its place, but the result comes from NumPy, so no gradient can flow back to x. In training "
+    hint="Every number is in its place, but the result comes from NumPy, so no gradient can flow back to x. In "
+    "training "
     "this line raises an error. `torch.roll` does the same inside the graph.",
 )
 def numpy_has_it_too(x, shift):

@@ -91,8 +91,10 @@ show_meetings()
 # pixels outside its patch, and the map is linear. Xiao et al. (2021) replaced it by a **convolutional stem**, the first
 # layers of a CNN, and removed one encoder block to keep the cost equal.
 #
-# The recipe: each *stage* is a 3 x 3 convolution with stride 2, a norm and an activation. It halves the map. When one
-# token per patch is left, a 1 x 1 convolution without norm and activation mixes the channels.
+# The recipe of the paper: each *stage* is a 3 x 3 convolution of stride 2, a normalisation and an activation. It halves
+# the map. When one token per patch is left, a 1 x 1 convolution without an activation mixes the channels. Kernel sizes,
+# widths, the kind of normalisation and activation and their order inside a stage are free, and the check
+# accepts any. It tests on which pixels your tokens depend, and the properties that its card lists.
 #
 # Four blanks:
 # 1. how many stages make `patch_size` (2, 4, 8, 16, …);
@@ -126,9 +128,6 @@ class ConvStem(nn.Module):
 check("Q19", ConvStem)
 
 # %% [markdown]
-# Widths, norm (batch, layer, group) and activation are yours to choose; the check examines which pixels your tokens
-# depend on.
-#
 # <details><summary>Hint: the sizes are off by one</summary>
 #
 # A kernel of 3 with stride 1 needs a padding of 1 to keep the size. With stride 2 the same padding halves it.
@@ -1180,8 +1179,8 @@ if ready("Q19"):
 # which network remains? A reader objects: "But 97 % proves that attention works." Answer in two sentences, and say
 # which tokens you would use instead.
 
-# %% [markdown] tags=["written"] question="W10b" points=2 The sequence has length one, so each softmax runs over a
-# single score: its result is exactly 1, whatever the score is. Each attention layer's output is that of its value
+# %% [markdown] tags=["written"] question="W10b" points=2
+# The sequence has length one, so each softmax runs over a single score: its result is exactly 1, whatever the score is. Each attention layer's output is that of its value
 # layer. Since a constant has gradient zero, the query and key layers never learn. What remains is a multilayer
 # perceptron with two hidden layers of 128 and 64 units (784-128, 128-64, 64-10 with the two value layers as
 # additional linear maps). The figure shows that such an MLP reaches 97 %; the same network without the attention

@@ -29,6 +29,7 @@ def attention_slips(case):
         "columns unscaled": laid(values @ unscaled),
     }
 
+
 # --- Q19, right ------------------------------------------------------------------------------------------------------
 
 

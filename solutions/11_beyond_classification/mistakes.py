@@ -462,7 +462,8 @@ def corners_by_hand(boxes_a, boxes_b):
 @mistake(
     "Q23a",
     hint="The values are right, but no gradient reaches the boxes: they were computed from plain numbers (`.tolist()`, "
-    "`.item()`), from detached tensors or under `torch.no_grad()`. Generalized IoU is also a loss, so it has to stay in "
+    "`.item()`), from detached tensors or under `torch.no_grad()`. Generalized IoU is also a loss, so it has to "
+    "stay in "
     "the graph.",
 )
 def pair_by_pair(boxes_a, boxes_b):
@@ -579,7 +580,7 @@ def distance_by_the_mean(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The softmax runs over the classes without the last column, \"no object\". A prediction that is sure to see "
+    hint='The softmax runs over the classes without the last column, "no object". A prediction that is sure to see '
     "nothing then gets large class probabilities. All columns belong to the softmax.",
 )
 def softmax_without_no_object(class_logits, boxes, target_classes, target_boxes):
@@ -685,7 +686,9 @@ def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
 )
 def lists_swapped(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
+    predictions, objects = linear_sum_assignment(
+        (cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy()
+    )
     return objects, predictions
 
 

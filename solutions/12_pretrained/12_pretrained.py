@@ -780,7 +780,9 @@ public.show(16)
 # | 30 %, 50 %, 65 %, 80 % | 1, 2, 3, 4 |
 #
 # Besides points there is the number itself, the accuracy on hidden images, for the class's leaderboard. A run of
-# the check, training included, has **30 seconds** in the grading; training belongs into `entry`, which is called once.
+# the check, training included, has **30 seconds**, here as in the grading; training belongs into `entry`, which is
+# called once. The card says how long your entry took. It also says how many of 300 fresh images, drawn in that moment,
+# are right: an entry that was trained on the public images does well on these alone, and is not accepted.
 #
 # Something to begin with, small and quick:
 

@@ -114,3 +114,48 @@ def words(outcomes: dict[str, SubmissionOutcome]) -> dict[str, list[float | None
         student: [q.score for q in outcome.questions if q.question.startswith("W")]
         for student, outcome in outcomes.items()
     }
+
+
+def opened(page, office: Lab, name: str) -> None:
+    """A submission's page in formgrader, from the list of all names."""
+    page.goto(f"{office.url}/formgrader/gradebook/{LESSON}/{LESSON}?token={TOKEN}")
+    page.get_by_role("button", name="Show All Names").click()
+    page.get_by_role("link", name=name).click()
+    expect(page.locator("#W1b")).to_be_enabled()
+    page.locator("#W1b-comment ~ details.vitlab-hand").wait_for()
+
+
+def typed(page, box: str, value: str) -> None:
+    page.locator(box).fill(value)
+    with page.expect_response(lambda answer: answer.request.method == "PUT"):
+        page.locator(box).press("Tab")
+
+
+def test_comments_are_at_hand_and_no_score_is_lost_between_two_graders(
+    browser: Browser, classroom, office: Lab
+) -> None:
+    classroom[1]()
+    contexts = [visitor(browser, []) for _ in range(2)]
+    first, second = (context.new_page() for context in contexts)
+    opened(first, office, "ada")
+    typed(first, "#W1b-comment", "Name the factor.")
+    opened(second, office, "bo")
+    hand = second.locator("#W1b-comment ~ details.vitlab-hand")
+    hand.locator("summary").click()
+    with second.expect_response(lambda answer: answer.request.method == "PUT"):
+        hand.get_by_role("button", name="Name the factor.").click()
+    expect(second.locator("#W1b-comment")).to_have_value("Name the factor.")
+    assert hand.locator("button").count() > 1, "the rubric's lines"
+
+    opened(second, office, "ada")
+    typed(first, "#W1b", "1")
+    typed(second, "#W1b", "2")
+    expect(second.get_by_role("alert")).to_contain_text("somebody else has changed this meanwhile, to 1")
+    second.reload()
+    expect(second.locator("#W1b")).to_have_value("1")
+
+    contexts[1].clear_cookies()
+    typed(second, "#W1b", "0.5")
+    expect(second.get_by_role("alert")).to_contain_text("Not saved")
+    for context in contexts:
+        context.close()

@@ -114,7 +114,7 @@ def run(root: Path, course: Course, only: str = "", *, loud: bool = False) -> Ba
             own = course.model_copy(update={"limits": course.limits.model_copy(update=seconds)})
             outcomes = grade(
                 own, [LESSON], submissions=given, out=out, warm=start == WARM, progress=_Watcher() if loud else None,
-                crew=Threads(JOBS, keep_zygote=True),
+                executor=Threads(JOBS, keep_zygote=True),
             )  # fmt: skip
             if start == WARM:
                 _look_into_the_zygote(batch)

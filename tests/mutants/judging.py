@@ -60,10 +60,14 @@ class Bench:
 
     def fate(self, mutant: Mutant) -> Fate:
         """Judge one mutant as grading does: public cases, then secret ones."""
+        if not self._sound:
+            raise RuntimeError(f"the solution of {self.qid} does not pass its own check")
         try:
             with _quietly(), _stopped_after(SECONDS):
                 answer = self.answer_of(mutant)
                 verdict = self._verdict(answer)
+                if verdict.faults:
+                    return Fate(mutant, SURVIVED, f"the judge failed: {verdict.faults[0]}", verdict)
                 if verdict.score < verdict.points:
                     return Fate(mutant, KILLED, _failed(verdict), verdict)
                 if reason := _explanation(self.qid, str(mutant)):
@@ -100,6 +104,12 @@ class Bench:
     @cached_property
     def _secret(self) -> tuple[list[Case], Expected]:
         return self.reference.secret(self.qid, SEED)
+
+    @cached_property
+    def _sound(self) -> bool:
+        """Whether the solution itself passes; without that every mutant would count as killed."""
+        verdict = self._verdict(self.answer_of(Mutant("none", "", self.cell.source)))
+        return verdict.passed and not verdict.faults
 
     @cached_property
     def _calls(self) -> list[Any]:

@@ -23,7 +23,11 @@ from helpers.checks.question import Question, case_rng
 
 CALLS = 24  # replayed at most, of all that a probe made
 CLOSE = 3e-5
-_UNLIKE = {300: 0.35, 0: 0.8}  # by how much the spread of first weights may differ, which is drawn: by their number
+_UNLIKE = {
+    300: 0.35,
+    60: 0.8,
+    0: 2.0,
+}  # by how much the spread of first weights may differ, which is drawn: by their number
 
 
 class _Call:

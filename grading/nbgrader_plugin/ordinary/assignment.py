@@ -22,7 +22,7 @@ from nbgrader.preprocessors import (
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task
 
 from grading.copying import copied
-from grading.course import Course, CourseError
+from grading.course import FILE, Course, CourseError, load_course
 from grading.lesson_source.source import LessonError
 
 MAX_FILES_MB = 32  # of all files beside the notebooks, which every kernel gets
@@ -97,6 +97,14 @@ def notebooks_of(course: Course, lesson: str) -> list[Path]:
 def is_ordinary(course: Course, lesson: str) -> bool:
     """Whether a lesson is an ordinary nbgrader assignment: notebooks, and no source to build them from."""
     return bool(notebooks_of(course, lesson))
+
+
+def assignment_of(root: str | Path, lesson: str) -> Assignment | None:
+    """For nbgrader's own commands: the assignment called `lesson` in the course at `root`; None for a built lesson."""
+    if not root or not (Path(root) / FILE).is_file():
+        return None
+    course = load_course(Path(root))
+    return load_assignment(course, lesson) if is_ordinary(course, lesson) else None
 
 
 def load_assignment(course: Course, lesson: str) -> Assignment:

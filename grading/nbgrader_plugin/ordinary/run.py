@@ -55,15 +55,10 @@ def execute_assignment(
             continue
         notebook, repaired = prepare(part, handed_in.notebooks[part.name])
         notes += repaired
-        shown, where = course_data(sandbox)
-        run = run_notebook(
-            notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), read_only=shown, warm=warm, work_files=files,
-            env={"NBGRADER_EXECUTION": "autograde", **gpu.environment(limits.gpu_share), **where},
-        )  # fmt: skip
-        executed = finished(run)
+        executed = run_part(notebook, files, limits=limits, sandbox=sandbox, warm=warm)
         offset = sum(len(book.cells) for _, book in done)
         assert executed.notebook is not None
-        done.append((part, _not_run(executed.notebook, executed.reason or "the notebook was stopped before this cell")))
+        done.append((part, executed.notebook))
         stopped |= {offset + index: message for index, message in executed.stopped.items()}
         warnings += executed.warnings
         for stage, spent in executed.seconds.items():
@@ -72,6 +67,21 @@ def execute_assignment(
             status, reason = executed.status, f"{part.name}: {executed.reason}"
     combined = combine(done, assignment)
     return Executed(combined, status, reason, bounded(notes), (), stopped, seconds, tuple(dict.fromkeys(warnings)))
+
+
+def run_part(
+    notebook: NotebookNode, files: Mapping[str, bytes], *, limits: Limits, sandbox: str, warm: WarmPool | None = None
+) -> Executed:
+    """Run all cells of a notebook that `prepare` made ready, with `files` in the work folder."""
+    shown, where = course_data(sandbox)
+    run = run_notebook(
+        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), read_only=shown, warm=warm, work_files=files,
+        env={"NBGRADER_EXECUTION": "autograde", **gpu.environment(limits.gpu_share), **where},
+    )  # fmt: skip
+    executed = finished(run)
+    assert executed.notebook is not None
+    _not_run(executed.notebook, executed.reason or "the notebook was stopped before this cell")
+    return executed
 
 
 def _not_run(notebook: NotebookNode, reason: str) -> NotebookNode:
