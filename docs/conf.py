@@ -44,7 +44,7 @@ def _link_to_repository(app: Any, docname: str, source: list[str]) -> None:
         source[0] = _OUT.sub(lambda found: f"{found[1]}{REPOSITORY}/blob/main/{found[2]}", source[0])
 
 
-_ENTRY = re.compile(r"(?!Note|Example|Warning)[\w`][\w`, ]*: \S")
+_ENTRY = re.compile(r"(?!Note|Example|Warning)`?\w+`?(, `?\w+`?)*: \S")
 
 
 def _lists(app: Any, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
@@ -58,6 +58,7 @@ def _lists(app: Any, what: str, name: str, thing: Any, options: Any, lines: list
         if entry:
             done += ([] if inside else [""]) + [f"* {line}"]
         else:
+            done += [""] if inside and line[:1] not in ("", " ") else []  # the list ends here
             done.append(line)
         inside = entry or (inside and line.startswith(" "))
     lines[:] = done

@@ -42,6 +42,7 @@ def test_the_demo_says_who_came_out_otherwise_and_prints_the_report_last(tiny, t
     graded = [outcome(seat.student, due[seat.expected]) for seat in SEATS if seat.student != "lars"]
     graded = [outcome("yara", 4.0) if o.student == "yara" else o for o in graded]
     monkeypatch.setattr(show, "grade", lambda *_, **__: graded)
+    monkeypatch.setattr(show, "build_if_stale", lambda *_: [])
     monkeypatch.setenv("COLUMNS", "200")
     with pytest.raises(show.Unexpected, match="2 did not come out as expected"):
         show.run_demo(tiny, tmp_path / "out")
@@ -54,12 +55,14 @@ def test_the_demo_says_who_came_out_otherwise_and_prints_the_report_last(tiny, t
     assert "lars (untouched): not graded at all" in printed
 
 
-def test_the_demo_replaces_its_own_folder_and_no_other(tiny, tmp_path, monkeypatch):
+def test_the_demo_replaces_its_own_folder_and_no_other(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(show, "grade", lambda *_, **__: [])
+    monkeypatch.setattr(show, "build_if_stale", lambda *_: ["a notebook differs from its source"])
     monkeypatch.setattr(show, "_print_table", lambda *_: 0)
     show.run_demo(tiny, tmp_path / "out")
     (tmp_path / "out" / "old").touch()
     show.run_demo(tiny, tmp_path / "out")
+    assert f"Built {LESSON} anew: a notebook differs" in capsys.readouterr().out, "and no other lesson"
     assert not (tmp_path / "out" / "old").exists()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
