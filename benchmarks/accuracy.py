@@ -72,6 +72,7 @@ class Recipe:
     label_smoothing: float = 0.0
     flip: bool = False
     shift: int = 0
+    standardised: bool = True  # per channel; the lecture's images are as `ToTensor` gives them, from 0 to 1
 
 
 def one_cycle(step: int, total: int, warm_up: float = 0.1) -> float:
@@ -162,23 +163,32 @@ RECIPES = {
     "f": Recipe(
         "L0's slides", "cifar10", "shapes", 100, 64, slides_vit, embedding_left_out,
         "L0's ViT and processor as in the slides: post-norm encoder, GELU, class token of zeros without position, "
-        "fixed 2-D sinusoids, head with norm; Adam 1e-3 on the model alone (patch embedding untrained); batch 64",
+        "fixed 2-D sinusoids, head with norm; Adam 1e-3 on the model alone (patch embedding untrained); batch 64; "
+        "pixels from 0 to 1",
+        standardised=False,
     ),
     "g": Recipe(
         "L0's slides, mended", "cifar10", "shapes", 100, 64, slides_vit, adam,
         "as f, with the patch embedding in the optimiser",
+        standardised=False,
     ),
     "h": Recipe(
         "L0's MNIST network", "mnist", "digits", 5, 32, SlidesMnist, adam,
-        "784-128, attention over one token, 128-64, attention over one token, 64-10; Adam 1e-3, batch 32",
+        "784-128, attention over one token, 128-64, attention over one token, 64-10; Adam 1e-3, batch 32; "
+        "pixels from 0 to 1",
+        standardised=False,
     ),
     "i": Recipe(
         "the equal MLP", "mnist", "digits", 5, 32, EqualMlp, adam,
-        "hidden layers of 128 and 64 with the value layers of h; Adam 1e-3, batch 32",
+        "hidden layers of 128 and 64 with the value layers of h; Adam 1e-3, batch 32; "
+        "pixels from 0 to 1",
+        standardised=False,
     ),
     "j": Recipe(
         "attention on patches", "mnist", "digits", 5, 32, PatchAttention, adam,
-        "h's layers over 16 patches of 7 x 7 with learned positions, mean readout; Adam 1e-3, batch 32",
+        "h's layers over 16 patches of 7 x 7 with learned positions, mean readout; Adam 1e-3, batch 32; "
+        "pixels from 0 to 1",
+        standardised=False,
     ),
 }  # fmt: skip
 
@@ -215,13 +225,14 @@ def normalised(train: Dataset, test: Dataset) -> tuple[Dataset, Dataset]:
 
 def read_data(recipe: Recipe, limit: int | None) -> tuple[Dataset, Dataset, bool]:
     """Training set, test set, and whether they are the real ones."""
+    prepared = normalised if recipe.standardised else lambda *sets: sets
     if os.environ.get("VITLAB_DATA", "").strip():
         try:
-            return *normalised(*(load(recipe.data, split, limit) for split in ("train", "test"))), True
+            return *prepared(*(load(recipe.data, split, limit) for split in ("train", "test"))), True
         except DataUnavailable as error:
             print(error)
     print(f"{recipe.data}: not in VITLAB_DATA. The embedded set {recipe.embedded} serves instead; compare no number.")
-    return *normalised(*(load(recipe.embedded, split, limit) for split in ("train", "test"))), False
+    return *prepared(*(load(recipe.embedded, split, limit) for split in ("train", "test"))), False
 
 
 def moved(images: Tensor, *, flip: bool, shift: int) -> Tensor:

@@ -44,7 +44,7 @@ from grading.course import Course, load_course
 from grading.engine.journal import read_results
 from grading.engine.outcome import RESULTS
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.nbgrader_plugin.gradebook import GradebookWriter
 
 FLOOR = ROOT / "benchmarks" / "floor.py"

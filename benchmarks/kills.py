@@ -28,10 +28,11 @@ from nbgrader.api import Gradebook
 
 from benchmarks.grading import make_class
 from grading.course import Course, load_course
-from grading.engine.execute import Executed, Job, execute_safely
+from grading.engine.execute import Job, execute_safely
 from grading.engine.executors import Threads
 from grading.engine.grade import grade
 from grading.engine.journal import Journal
+from grading.judging.execution import Executed
 
 SEED = 20_270_101
 

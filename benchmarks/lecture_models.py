@@ -114,9 +114,9 @@ class EqualMlp(nn.Module):
 class PatchAttention(nn.Module):
     """The same two attention layers over 16 patches of 7 x 7 instead of over one vector of 784 numbers."""
 
-    def __init__(self, channels: int = 1, side: int = 28, classes: int = 10, patch_size: int = 7) -> None:
+    def __init__(self, channels: int = 1, side: int = 28, classes: int = 10) -> None:
         super().__init__()
-        self.patch_size = patch_size
+        self.patch_size = patch_size = side // 4
         self.fc1, self.attention1 = nn.Linear(channels * patch_size**2, 128), SlidesAttention(128)
         self.positions = nn.Parameter(0.02 * torch.randn((side // patch_size) ** 2, 128))
         self.fc2, self.attention2 = nn.Linear(128, 64), SlidesAttention(64)

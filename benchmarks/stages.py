@@ -22,7 +22,7 @@ import nbformat
 from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 
 
 def make_class(course: Course, lesson: str, folder: Path, students: int) -> None:

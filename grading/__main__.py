@@ -1,5 +1,5 @@
 """`python -m grading` is `vitlab`."""
 
-from grading.cli import main
+from grading.entry import main
 
 main()

@@ -10,11 +10,12 @@ from pathlib import Path
 import nbformat
 
 from grading.course import Course, CourseError
-from grading.environment import student_environment, student_readme, student_requirements
+from grading.environment import student_environment, student_project, student_readme, student_requirements
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook, without_outputs
-from grading.lesson_builder.source import read_source
 from grading.lesson_builder.start_page import start_page
+from grading.lesson_source.source import read_source
+from helpers import course_folder
 
 # As in [tool.setuptools.package-data] of pyproject.toml, so that the bundle and Colab have the same files.
 HELPER_SUFFIXES = {".py", ".json", ".safetensors", ".css", ".js", ".html", ".j2", ".svg", ".toml"}
@@ -51,32 +52,49 @@ def bundle_files(course: Course) -> dict[str, bytes]:
     Raises:
         CourseError: as `make_bundle`.
     """
+    course.activate()
     files = {
         "README.txt": student_readme(course).encode(),
-        "environment.yml": student_environment(course.root, course.course.id).encode(),
-        "requirements.txt": student_requirements(course.root).encode(),
+        "environment.yml": student_environment(course.course.id).encode(),
+        "requirements.txt": student_requirements().encode(),
         course.start_page.relative_to(course.root).as_posix(): (nbformat.writes(start_page(course)) + "\n").encode(),
     }
     for lesson in course.lessons:
         name = course.student_notebook(lesson.id).relative_to(course.root).as_posix()
         files[name] = _notebook(course, lesson.id).encode()
-    files |= {path.relative_to(course.root).as_posix(): path.read_bytes() for path in helper_files(course)}
     for lesson in course.lessons:
-        name = course.expectations(lesson.id).relative_to(course.root).as_posix()
-        if name not in files:
-            raise CourseError(f"{name} is not built: run `vitlab build {lesson.id}` first")
+        path = course.expectations(lesson.id)
+        if not path.is_file():
+            raise CourseError(f"{path.relative_to(course.root)} is not built: run `vitlab build {lesson.id}` first")
+    files |= {name: path.read_bytes() for name, path in helper_files(course)}
+    if course.data_folder:
+        files["pyproject.toml"] = student_project(course).encode()
     return files
 
 
-def helper_files(course: Course) -> Iterator[Path]:
-    """The files of the students' package; expectations only of the lessons that course.toml lists."""
+def helper_files(course: Course) -> Iterator[tuple[str, Path]]:
+    """The files of the students' package, each with its name in the bundle.
+
+    Expected arrays are those of the lessons that course.toml lists. What a course of data has of its own lies in
+    `helpers/course/`, so that the package is complete where it is installed, too.
+    """
+    engine = course_folder.PACKAGE / "checks" / "expected" if course.data_folder else course.expected
+    own = _files_of(course.helpers)
+    if course.data_folder:
+        own = (path for path in own if path.parent != engine and path.name != "lessons.toml")
     listed = {course.expectations(lesson.id) for lesson in course.lessons}
-    expected = course.expectations(course.lessons[0].id).parent
-    for path in sorted((course.root / "helpers").rglob("*")):
-        within = path.relative_to(course.root)
-        if any(part.startswith(".") or part == "__pycache__" for part in within.parts):
-            continue
-        if path.suffix in HELPER_SUFFIXES and path.is_file() and (path.parent != expected or path in listed):
+    for path in own:
+        if path.parent != engine or path in listed:
+            yield f"helpers/{path.relative_to(course.helpers).as_posix()}", path
+    if course.data_folder:
+        for path in sorted([*_files_of(course.questions), *listed, course.lessons_file]):
+            yield f"helpers/course/{path.relative_to(course.root).as_posix()}", path
+
+
+def _files_of(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") or part == "__pycache__" for part in path.relative_to(folder).parts)
+        if path.suffix in HELPER_SUFFIXES and path.is_file() and not hidden:
             yield path
 
 

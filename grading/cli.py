@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from grading.course import Course, CourseError, load_course
-from grading.lesson_builder.source import LessonError
-from grading.lms.commands import collect, export
+from grading.course_commands import CourseOption, Lessons, bundle, doctor, init, lab, site
+from grading.lesson_source.source import LessonError
+from grading.lms.commands import backup, collect, export, forget, give_back
 
 if TYPE_CHECKING:
     from grading.engine.executors import SubmissionExecutor
@@ -38,15 +39,6 @@ class Sandbox(StrEnum):
 
     bubblewrap = "bubblewrap"
     none = "none"
-
-
-CourseOption = Annotated[
-    Path | None,
-    typer.Option("--course", help="the folder with course.toml; default: found upwards from here"),
-]
-Lessons = Annotated[
-    list[str] | None, typer.Argument(help="lesson ids, for instance 02_positional_encoding; default: all")
-]
 
 
 def chosen(course: Course, lessons: list[str] | None) -> list[str]:
@@ -123,9 +115,9 @@ def grade(
     """
     loaded = load_course(course)
     if sandbox is Sandbox.bubblewrap and device is Device.cpu and not (cold or dask):
-        from grading.sandbox.warm import shared_pool
+        from grading.engine.executors import start_zygote_early
 
-        shared_pool().start_early()  # its imports and ours take as long
+        start_zygote_early()  # its imports and ours take as long
     from grading.engine.grade import Interrupted
     from grading.engine.grade import grade as grade_class
     from grading.engine.progress import Bar, Silent
@@ -149,15 +141,22 @@ def grade(
         for outcome in outcomes:
             for line in outcome.lines():
                 typer.echo(json.dumps(line, ensure_ascii=False))
-    else:
-        print_summary(outcomes, out)
+        return
+    from grading.lms.class_list import absent_lines, by_lesson, enrol
+
+    people = enrol(loaded, out, db)
+    print_summary(outcomes, out, names=people.names if people is not None else None)
+    if people is not None:
+        came = by_lesson([(one.student, one.lesson) for one in outcomes])
+        for text in absent_lines(loaded, people, came):
+            typer.echo(text)
 
 
 def _cluster(address: str, sandbox: str) -> SubmissionExecutor:
     try:
         from grading.engine.dask_executor import Cluster
     except ImportError as error:
-        raise CourseError(f"--dask needs the extra `cluster` ({error}): pip install -e '.[cluster]'") from None
+        raise CourseError(f"--dask needs the extra `cluster` ({error}): pip install 'vit-lab[cluster]'") from None
     return Cluster(address, sandbox=sandbox)
 
 
@@ -167,13 +166,16 @@ def report(
     anonymous: Annotated[
         bool, typer.Option("--anonymous", help="a page to show in class, report-anonymous.html: no names, no links")
     ] = False,
+    db: Annotated[
+        str | None, typer.Option(help="gradebook, as nbgrader's db_url; default: the one graded into")
+    ] = None,
     course: CourseOption = None,
 ) -> None:
     """Write the report page of a graded class."""
     from grading.report import report_of
 
     loaded = load_course(course)
-    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous))
+    typer.echo(report_of(out, loaded, title=loaded.course.title, anonymous=anonymous, db_url=db))
 
 
 @app.command(epilog="Example: vitlab submit 02")
@@ -196,35 +198,6 @@ def submit(
         raise CourseError(str(error)) from None
 
 
-@app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")
-def bundle(
-    to: Annotated[Path, typer.Option(help="the zip to write")] = Path("vitlab-students.zip"),
-    course: CourseOption = None,
-) -> None:
-    """Make the students' zip: notebooks, helpers, environment, and nothing else."""
-    from grading.bundle import make_bundle
-
-    typer.echo(make_bundle(load_course(course), to))
-
-
-@app.command(epilog="Example: vitlab site --out site")
-def site(
-    lessons: Lessons = None,
-    out: Annotated[Path, typer.Option(help="the site's folder; replaced when it is an earlier one")] = Path("site"),
-    execute: Annotated[
-        bool, typer.Option("--execute/--no-execute", help="run notebooks that changed, for their pictures")
-    ] = True,
-    course: CourseOption = None,
-) -> None:
-    """Render the student lessons as pages to read without a kernel, a server or a network."""
-    from grading.site import make_site
-
-    made = make_site(load_course(course), out, execute=execute, lessons=lessons)
-    if made.without:
-        typer.echo(f"without pictures, since not run as they are now: {', '.join(made.without)}", err=True)
-    typer.echo(made.index)
-
-
 @app.command(epilog="Example: vitlab demo --out demo_out")
 def demo(
     out: Annotated[Path, typer.Option(help="where the class and its results go; replaced when it exists")] = Path(
@@ -239,25 +212,19 @@ def demo(
     run_demo(load_course(course), out, sandbox=sandbox.value)
 
 
-@app.command(epilog='Example: vitlab init ../vision-2027 --title "Vision, spring 2027"')
-def init(
-    folder: Annotated[Path, typer.Argument(help="the new course's folder; it must not exist yet")],
-    title: Annotated[str, typer.Option(help="as students see it")],
-    course_id: Annotated[str | None, typer.Option("--id", help="short name; default: the folder's")] = None,
-    lesson: Annotated[list[str] | None, typer.Option(help="only these lessons; default: all")] = None,
-    course: CourseOption = None,
-) -> None:
-    """Make a course folder of your own: lessons, grading, settings, and a roster to fill in."""
-    from grading.new_course import make_course
-
-    made = make_course(
-        load_course(course), folder, course_id=course_id or folder.resolve().name, title=title, lessons=lesson or ()
-    )
-    typer.echo(f"{made}: set due dates in course.toml, list your students in roster.csv, then run `make lab` there")
-
-
+app.command(epilog="Example: vitlab init ../vision-2027 --lesson 01 --lesson 02")(init)
+app.command(epilog="Example: vitlab bundle --to vitlab-students.zip")(bundle)
+app.command(epilog="Example: vitlab site --out site")(site)
+app.command(
+    epilog="Example: vitlab lab --no-browser",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(lab)
+app.command(epilog="Example: vitlab doctor")(doctor)
 app.command(epilog="Example: vitlab collect submissions.zip 05_attention --roster canvas.csv")(collect)
 app.command(epilog="Example: vitlab export --for canvas --roster canvas.csv")(export)
+app.command("return", epilog="Example: vitlab return 05_attention --for moodle")(give_back)
+app.command(epilog="Example: vitlab forget jdoe")(forget)
+app.command(epilog="Example: vitlab backup")(backup)
 
 
 def main() -> None:

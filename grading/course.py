@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from helpers import course_folder
+
 FILE = "course.toml"
+PLACEHOLDER = "vit-lab/vit-lab"  # `repository` of a course whose author has not set one
+TEMPLATE = Path(__file__).resolve().parent / "course_template"  # filled when a wheel is built; see setup.py
 
 
 class CourseError(Exception):
@@ -22,33 +28,51 @@ class _Table(BaseModel):
 class Settings(_Table):
     """The [course] table."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
-    title: str
-    repository: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$")
-    ref: str = Field(pattern=r"^[A-Za-z0-9_./-]+$")
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+$", examples=["vision-2027"],
+        description="short name, used for the gradebook and as the folder in the students' zip",
+    )  # fmt: skip
+    title: str = Field(examples=["Vision, spring 2027"], description="as students see it")
+    repository: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", examples=["my-name/my-course"],
+        description="owner/name on GitHub: Colab opens the notebooks and installs the helpers from there",
+    )  # fmt: skip
+    ref: str = Field(
+        pattern=r"^[A-Za-z0-9_./-]+$", examples=["v0.1.0"],
+        description="tag, branch or commit of that repository which Colab uses",
+    )  # fmt: skip
 
 
 class LimitSettings(_Table):
     """The [limits] table: of one submission in the sandbox; seconds, MiB, counts."""
 
-    cell_seconds: float = Field(default=30, gt=0)
-    total_seconds: float = Field(default=180, gt=0)
-    memory_mb: int = Field(default=4096, ge=512)
-    processes: int = Field(default=128, ge=16)
-    open_files: int = Field(default=512, ge=64)
-    disk_mb: int = Field(default=256, ge=1)
-    output_mb: int = Field(default=16, ge=1)
-    answer_mb: int = Field(default=8, ge=1)
+    cell_seconds: float = Field(default=30, gt=0, description="seconds that one cell may run")
+    total_seconds: float = Field(default=180, gt=0, description="seconds that all cells of a submission may run")
+    memory_mb: int = Field(default=4096, ge=512, description="memory in MiB of all processes of a submission")
+    processes: int = Field(default=128, ge=16, description="processes and threads at one time")
+    open_files: int = Field(default=512, ge=64, description="open files of one process")
+    disk_mb: int = Field(default=256, ge=1, description="MiB that a submission may write to files")
+    output_mb: int = Field(default=16, ge=1, description="MiB of output of one submission")
+    answer_mb: int = Field(default=8, ge=1, description="MiB of the recorded answer to one question")
 
 
 class Lesson(_Table):
     """One [[lessons]] entry. `due` has a time zone; `late_penalty_per_day` is a share of the score."""
 
-    id: str = Field(pattern=r"^\d\d_[a-z0-9_]+$")
-    title: str
-    minutes: int = Field(gt=0)
-    due: datetime | None = None
-    late_penalty_per_day: float = Field(default=0.0, ge=0, le=1)
+    id: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        examples=["01_patches"],
+        description="the name of its folder in solutions/",
+    )
+    title: str = Field(examples=["Patches"], description="as students see it")
+    minutes: int = Field(gt=0, examples=[45], description="how long it takes to work through")
+    due: datetime | None = Field(
+        default=None, examples=[datetime.fromisoformat("2027-01-15T23:59:00+01:00")],
+        description="when it is to be handed in, with a time zone; without it nothing is late",
+    )  # fmt: skip
+    late_penalty_per_day: float = Field(
+        default=0.0, ge=0, le=1, examples=[0.1], description="share of the score taken off for each day begun after due"
+    )
 
     @field_validator("due")
     @classmethod
@@ -88,24 +112,69 @@ class Course(_Table):
         known = ", ".join(lesson.id for lesson in self.lessons)
         raise CourseError(f"no lesson {lesson_id!r} in {FILE}; it lists {known}")
 
+    @property
+    def holds_helpers(self) -> bool:
+        """Whether this is the engine's repository, with the package `helpers` in it; a course of data has none."""
+        return (self.root / "helpers" / "checks" / "__init__.py").is_file()
+
+    @property
+    def data_folder(self) -> Path | None:
+        """The folder with the course's own `expected/` and `questions/`; None where `helpers` holds both."""
+        return None if self.holds_helpers or self.root == TEMPLATE else self.root
+
+    def activate(self) -> None:
+        """Have the checks and questions of this process be those of this course."""
+        course_folder.use(self.data_folder)
+
+    @property
+    def helpers(self) -> Path:
+        """The folder of the package `helpers`: the repository's own, else the installed one."""
+        return self.root / "helpers" if self.holds_helpers else course_folder.PACKAGE
+
+    @property
+    def questions(self) -> Path:
+        """Where question modules of this course lie or would lie; it need not exist."""
+        return self.root / "questions" if self.data_folder else self.helpers / "questions"
+
+    @property
+    def expected(self) -> Path:
+        """The folder of the lessons' expected arrays."""
+        return self.root / "expected" if self.data_folder else self.helpers / "checks" / "expected"
+
+    def expectations(self, lesson_id: str) -> Path:
+        """The expected arrays of a lesson on the cases that students see."""
+        return self.expected / f"{lesson_id}.safetensors"
+
+    @property
+    def lessons_file(self) -> Path:
+        """The list of lessons for the students' side, written by `vitlab build`."""
+        return self.root / course_folder.LESSONS if self.data_folder else self.helpers / "portfolio" / "lessons.toml"
+
+    @property
+    def solutions(self) -> Path:
+        """The folder with one folder for each lesson's source, mistakes and solution notebook."""
+        return self.root / "solutions"
+
     def source(self, lesson_id: str) -> Path:
-        return self.root / "solutions" / lesson_id / f"{lesson_id}.py"
+        return self.solutions / lesson_id / f"{lesson_id}.py"
 
     def bank(self, lesson_id: str) -> Path:
-        return self.root / "solutions" / lesson_id / "mistakes.py"
+        return self.solutions / lesson_id / "mistakes.py"
 
     def solution_notebook(self, lesson_id: str) -> Path:
-        return self.root / "solutions" / lesson_id / f"{lesson_id}.ipynb"
+        return self.solutions / lesson_id / f"{lesson_id}.ipynb"
+
+    @property
+    def notebooks(self) -> Path:
+        """The folder of what students get, one folder for each lesson."""
+        return self.root / "notebooks"
 
     @property
     def start_page(self) -> Path:
-        return self.root / "notebooks" / "start_here.ipynb"
+        return self.notebooks / "start_here.ipynb"
 
     def student_notebook(self, lesson_id: str) -> Path:
-        return self.root / "notebooks" / lesson_id / f"{lesson_id}.ipynb"
-
-    def expectations(self, lesson_id: str) -> Path:
-        return self.root / "helpers" / "checks" / "expected" / f"{lesson_id}.safetensors"
+        return self.notebooks / lesson_id / f"{lesson_id}.ipynb"
 
 
 def find_root(start: Path | None = None) -> Path:
@@ -118,11 +187,14 @@ def find_root(start: Path | None = None) -> Path:
     for folder in (start, *start.parents):
         if (folder / FILE).is_file():
             return folder
-    raise CourseError(f"no {FILE} in {start} or above it: run this in the course's folder, or give --course DIR")
+    raise CourseError(
+        f"no {FILE} in {start} or above it: run this in a course's folder, give --course DIR, or make a course with "
+        '`vitlab init FOLDER --title "…"`'
+    )
 
 
 def load_course(root: Path | None = None) -> Course:
-    """Read and validate course.toml.
+    """Read and validate course.toml, and have this process use the course's own questions and expected arrays.
 
     Raises:
         CourseError: no file, broken TOML, or a key that is missing, unknown or of a wrong value.
@@ -130,14 +202,25 @@ def load_course(root: Path | None = None) -> Course:
     root = find_root() if root is None else Path(root).resolve()
     path = root / FILE
     try:
-        return Course(root=root, **tomllib.loads(path.read_text("utf-8")))
+        course = Course(root=root, **tomllib.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         raise CourseError(f"{path} is not there: a course needs one") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CourseError(f"{path} is not valid TOML: {error}") from None
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}, found {str(e['input'])[:60]!r}"
-            for e in error.errors()
-        ]
-        raise CourseError(f"{path}:\n  " + "\n  ".join(problems)) from None
+        raise CourseError(f"{path}:\n  " + "\n  ".join(map(_problem, error.errors()))) from None
+    course.activate()
+    return course
+
+
+def _problem(error: Mapping[str, Any]) -> str:
+    """One validation error as a line: the key, what is wrong, what was found; for an unknown key, the known ones."""
+    place = [str(part) for part in error["loc"]]
+    key = ".".join(place)
+    if error["type"] != "extra_forbidden":
+        return f"{key}: {error['msg']}, found {str(error['input'])[:60]!r}"
+    known = [name for name in _TABLES[place[0] if len(place) > 1 else ""].model_fields if name != "root"]
+    return f"{key}: there is no such key; the keys there are {', '.join(known)}"
+
+
+_TABLES: dict[str, type[BaseModel]] = {"": Course, "course": Settings, "limits": LimitSettings, "lessons": Lesson}

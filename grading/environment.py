@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, metadata, version
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -14,6 +17,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from grading.course import Course, CourseError, find_root
 
 PROJECT = "pyproject.toml"
+PACKAGE = "vit-lab"
+CHECKOUT = Path(__file__).resolve().parents[1]
 COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
 # Where conda-forge's name is another.
 CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client", "playwright": "playwright-python"}
@@ -37,6 +42,23 @@ _PIP_HEADER = """\
 #   python -m helpers lab
 # On Linux without a GPU, a first step saves gigabytes:
 #   pip install torch torchvision --index-url https://download.pytorch.org/whl/cpu
+"""
+
+_STUDENT_PROJECT = """\
+[build-system]
+requires = ["setuptools>=77"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "{name}"
+version = "1"
+requires-python = "{python}"
+
+[tool.setuptools.packages.find]
+include = ["helpers*"]
+
+[tool.setuptools.package-data]
+"*" = ["*.safetensors", "*.json", "*.css", "*.js", "*.html", "*.j2", "*.svg", "*.toml"]
 """
 
 _README = """\
@@ -67,44 +89,109 @@ says what is still blank and makes the file to hand in.
 """
 
 
-def requirements(root: Path, extra: str) -> list[Requirement]:
-    """What an extra of pyproject.toml asks for itself, without the extras it builds on.
+@dataclass(frozen=True)
+class Project:
+    """What the engine's package asks for: the Python version, and each extra's own requirements."""
+
+    python: str
+    extras: Mapping[str, Sequence[Requirement]]
+
+    def requirements(self, extra: str) -> Sequence[Requirement]:
+        """What an extra asks for itself, without the extras it builds on.
+
+        Raises:
+            CourseError: there is no such extra.
+        """
+        if extra not in self.extras:
+            raise CourseError(f"there is no extra {extra!r}; there are {', '.join(self.extras)}")
+        return self.extras[extra]
+
+
+def read_project(path: Path) -> Project:
+    """The project that a pyproject.toml describes.
 
     Raises:
-        CourseError: there is no such file or extra, or an entry is not a requirement.
+        CourseError: the file is missing or broken, or an entry is not a requirement.
     """
-    project = _project(root)
     try:
-        entries = project["optional-dependencies"][extra]
-        found = [Requirement(entry) for entry in entries]
-    except KeyError:
-        raise CourseError(f"{root / PROJECT} has no extra {extra!r} in [project.optional-dependencies]") from None
+        project = tomllib.loads(path.read_text("utf-8"))["project"]
+        listed = {name: list(entries) for name, entries in project["optional-dependencies"].items()}
+        extras = {name: [_requirement(entry, f"{path}: extra {name!r}") for entry in listed[name]] for name in listed}
+        own = {name: [r for r in found if r.name != project["name"]] for name, found in extras.items()}
+        return Project(project["requires-python"], own)
+    except FileNotFoundError:
+        raise CourseError(f"{path} is not there: it lists what students install") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
+        raise CourseError(f"{path} can't be read: {error}") from None
+
+
+def installed_project(name: str = PACKAGE) -> Project:
+    """The project as its installed metadata describes it.
+
+    Raises:
+        CourseError: it is not installed.
+    """
+    try:
+        found = metadata(name)
+    except PackageNotFoundError:
+        raise CourseError(f"the package {name} is not installed: pip install '{name}[instructor]'") from None
+    extras: dict[str, list[Requirement]] = {extra: [] for extra in found.get_all("Provides-Extra") or ()}
+    for entry in found.get_all("Requires-Dist") or ():
+        requirement = _requirement(entry, name)
+        for extra, wanted in extras.items():
+            if requirement.marker and requirement.marker.evaluate({"extra": extra}) and requirement.name != name:
+                wanted.append(_requirement(entry.partition(";")[0].strip(), name))
+    return Project(found["Requires-Python"] or "", extras)
+
+
+def this_project() -> Project:
+    """The project that this engine belongs to: the repository's where it runs from one, else the installed one."""
+    path = CHECKOUT / PROJECT
+    return read_project(path) if path.is_file() else installed_project()
+
+
+def engine_release() -> str:
+    """The engine's version number."""
+    path = CHECKOUT / PROJECT
+    return tomllib.loads(path.read_text("utf-8"))["project"]["version"] if path.is_file() else version(PACKAGE)
+
+
+def _requirement(entry: str, where: str) -> Requirement:
+    try:
+        return Requirement(entry)
     except InvalidRequirement as error:
-        raise CourseError(f"{root / PROJECT}: extra {extra!r}: {error}") from None
-    return [requirement for requirement in found if requirement.name != project["name"]]
+        raise CourseError(f"{where}: {error}") from None
 
 
-def course_environment(root: Path) -> str:
+def course_environment(project: Project) -> str:
     """environment.yml of the repository: every extra, and the course itself."""
-    extras = {extra: requirements(root, extra) for extra in COURSE_EXTRAS}
-    return _COURSE_HEADER + _conda("vitlab", _python(root), extras) + "  - pip\n  - pip:\n      - -e .\n"
+    extras = {extra: project.requirements(extra) for extra in COURSE_EXTRAS}
+    return _COURSE_HEADER + _conda("vitlab", project.python, extras) + "  - pip\n  - pip:\n      - -e .\n"
 
 
-def student_environment(root: Path, name: str) -> str:
+def student_environment(name: str, project: Project | None = None) -> str:
     """environment.yml of the bundle: the student's part."""
-    return _STUDENT_HEADER.format(name=name) + _conda(name, _python(root), {"": requirements(root, "student")})
+    project = project or this_project()
+    return _STUDENT_HEADER.format(name=name) + _conda(name, project.python, {"": project.requirements("student")})
 
 
-def student_requirements(root: Path) -> str:
+def student_requirements(project: Project | None = None) -> str:
     """requirements.txt of the bundle."""
-    lines = [str(requirement) for requirement in requirements(root, "student")]
-    return _PIP_HEADER.format(python=_python(root).removeprefix(">=")) + "\n".join(lines) + "\n"
+    project = project or this_project()
+    lines = [str(requirement) for requirement in project.requirements("student")]
+    return _PIP_HEADER.format(python=project.python.removeprefix(">=")) + "\n".join(lines) + "\n"
+
+
+def student_project(course: Course) -> str:
+    """pyproject.toml of a bundle whose course is data: Colab installs the helpers with it, from the bundle's files."""
+    name = re.sub(r"[^a-z0-9]+", "-", course.course.id.lower()).strip("-") or "course"
+    return _STUDENT_PROJECT.format(name=f"{name}-helpers", python=this_project().python)
 
 
 def student_readme(course: Course) -> str:
     """README.txt of the bundle: how to install, start and hand in."""
     settings, first = course.course, course.lessons[0].id.partition("_")[0]
-    python = _python(course.root).removeprefix(">=")
+    python = this_project().python.removeprefix(">=")
     return _README.format(title=settings.title, python=python, name=settings.id, first=first)
 
 
@@ -116,19 +203,6 @@ def _conda(name: str, python: str, extras: Mapping[str, Sequence[Requirement]]) 
     return "\n".join(lines) + "\n"
 
 
-def _python(root: Path) -> str:
-    return _project(root)["requires-python"]
-
-
-def _project(root: Path) -> dict:
-    try:
-        return tomllib.loads((root / PROJECT).read_text("utf-8"))["project"]
-    except FileNotFoundError:
-        raise CourseError(f"{root / PROJECT} is not there: it lists what students install") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError) as error:
-        raise CourseError(f"{root / PROJECT} can't be read: {error}") from None
-
-
 if __name__ == "__main__":
     folder = find_root()
-    (folder / "environment.yml").write_text(course_environment(folder), "utf-8", newline="\n")
+    (folder / "environment.yml").write_text(course_environment(read_project(folder / PROJECT)), "utf-8", newline="\n")

@@ -1,56 +1,140 @@
-"""`vitlab init`: a course folder of your own, complete and independent of the one it was made from."""
+"""`vitlab init`: a course folder of your own, which holds lessons and settings and no copy of the engine."""
 
 from __future__ import annotations
 
 import re
 import shutil
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from grading.course import FILE, Course, CourseError, load_course
-from grading.lesson_builder.course_map import write_course_map
-from grading.lesson_builder.start_page import write_start_page
+import nbformat
 
-# What a course is made of; data, environments and results of the old one stay behind.
-_PARTS = (
-    "helpers", "grading", "solutions", "notebooks", "docs", "tests", "benchmarks", "pyproject.toml", "constraints.txt",
-    "environment.yml", "Makefile", "nbgrader_config.py", "LICENSE", "README.md", "CONTRIBUTING.md", ".gitignore", ".ci",
-)  # fmt: skip
-_LEFT_BEHIND = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", ".ipynb_checkpoints", "*.egg-info", ".pytest_cache", ".hypothesis", "*.part", "my_work"
-)
+from grading.course import FILE, PLACEHOLDER, Course, CourseError, load_course
+from grading.course_file import course_text
+from grading.environment import PACKAGE, engine_release
+from grading.lesson_builder.course_map import write_course_map
+from grading.lesson_builder.lesson import student_notebook
+from grading.lesson_builder.notebook import carry_outputs, solution_notebook
+from grading.lesson_builder.start_page import write_start_page
+from grading.lesson_source.source import read_source
+
+_LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.pyc", ".*", "*.part")
 ROSTER = "id,first_name,last_name,email\njdoe,Jane,Doe,jane@example.org\n"
 
+_NBGRADER = '''\
+"""Read by nbgrader's own commands and by formgrader when they start in this folder."""
 
-def make_course(source: Course, target: Path, *, course_id: str, title: str, lessons: Sequence[str] = ()) -> Path:
-    """Copy a course into `target` under a new id and title, with the lessons asked for (default: all of them).
+from grading.nbgrader_plugin.config import configure_folder
+
+configure_folder(get_config(), __file__)  # noqa: F821  (traitlets provides get_config)
+'''
+
+_REQUIREMENTS = """\
+# The engine that checks and grades this course. Install: pip install -r requirements.txt
+# Upgrade: pip install -U '{package}[instructor]', then write the new version here.
+{package}[instructor]=={version}
+"""
+
+_IGNORED = """\
+# Never into a repository that students see: hand-ins, grades, and what is made again at any time.
+course_data/
+my_work/
+demo_out/
+site/
+vitlab-students.zip
+.cache/
+.venv/
+__pycache__/
+.ipynb_checkpoints/
+gradebook.db*
+"""
+
+_README = """\
+# {title}
+
+A course made with [ViT Lab](https://github.com/{engine}).
+
+| lesson | minutes |
+|---|---|
+{rows}
+
+## Files
+
+| file or folder | content |
+|---|---|
+| `course.toml` | title, due dates, late penalty, limits, the order of the lessons |
+| `roster.csv` | the students: replace the example by yours, or by the export of your LMS |
+| `solutions/<lesson>/` | the lesson's source, its mistakes, and the solution notebook: for instructors only |
+| `notebooks/` | what students get, written by `vitlab build` |
+| `expected/` | the arrays that the checks compare with, written by `vitlab build` |
+| `questions/` | question modules of your own, if you write any |
+| `requirements.txt` | the version of the engine that this course is used with |
+| `nbgrader_config.py` | lets nbgrader's own commands and formgrader work here |
+| `course_data/` | hand-ins and grades, once there are any: never publish it |
+
+## Commands
+
+Once, in an environment with Python 3.11 or newer: `pip install -r requirements.txt`. Several courses can share one
+environment. Then, in this folder:
+
+    vitlab doctor                  # what this machine offers, and what is missing
+    vitlab lab                     # JupyterLab on the lessons, with formgrader
+    vitlab build                   # after a change to a lesson or to course.toml
+    vitlab bundle                  # the zip for students
+    vitlab collect FILE LESSON     # sort what the LMS gives into course_data/submitted
+    vitlab grade LESSON            # grade it in the sandbox
+    vitlab report                  # a page about the class
+    vitlab export --for canvas     # scores for the LMS
+
+`vitlab --help` lists all commands. A fix of the engine reaches this course by
+`pip install -U '{package}[instructor]'`.
+"""
+
+
+def make_course(
+    source: Course,
+    target: Path,
+    *,
+    course_id: str,
+    title: str,
+    lessons: Sequence[str] = (),
+    repository: str | None = None,
+) -> Path:
+    """Write a course into `target` under a new id and title, with the lessons asked for (default: all of them).
 
     Nothing is left behind when it fails.
 
+    Args:
+        source: the course to take the lessons from.
+        repository: owner/name on GitHub from which Colab opens the new course; default: that of `source`.
+
     Raises:
-        CourseError: `target` exists and isn't empty, a lesson is unknown, or the id is no id.
+        CourseError: `target` exists and isn't empty, a lesson is unknown, or id, title or repository is none.
     """
-    chosen = [source.lesson(one).id for one in lessons] or [one.id for one in source.lessons]
+    chosen = [source.lesson(one) for one in dict.fromkeys(source.lesson(one).id for one in lessons)] or source.lessons
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", course_id):
         raise CourseError(f"a course id has letters, digits, dots, dashes and underscores; got {course_id!r}")
     if '"' in title or "\\" in title or not title.isprintable() or not title.strip():
         raise CourseError(f"a title is one line without quotation marks and backslashes; got {title!r}")
+    if repository is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repository):
+        raise CourseError(f"a repository is owner/name, as on GitHub; got {repository!r}")
     target = Path(target).resolve()
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise CourseError(f"{target} is there already; give a folder that doesn't exist yet, or an empty one")
     if target.is_relative_to(source.root):
         raise CourseError(f"{target} lies inside the course it is made from, {source.root}; choose a place outside")
+    settings = source.course.model_copy(
+        update={"id": course_id, "title": title, "repository": repository or source.course.repository}
+    )
     part = target.with_name(f".{target.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     try:
         part.mkdir(parents=True)
-        for name in _PARTS:
-            _copy(source.root / name, part / name, {one.id for one in source.lessons} - set(chosen))
-        text = _settings((source.root / FILE).read_text("utf-8"), course_id, title, chosen)
-        (part / FILE).write_text(text, "utf-8")
-        (part / "roster.csv").write_text(ROSTER, "utf-8")
+        wanted = source.model_copy(update={"course": settings, "lessons": tuple(chosen)})
+        (part / FILE).write_text(course_text(wanted), "utf-8")
         made = load_course(part)
+        _write_files(made)
+        _copy_lessons(source, made)
         write_course_map(made)
         write_start_page(made)
         if target.exists():
@@ -59,27 +143,62 @@ def make_course(source: Course, target: Path, *, course_id: str, title: str, les
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    load_course(target)
     return target
 
 
-def _copy(old: Path, new: Path, dropped: set[str]) -> None:
+def course_readme(course: Course) -> str:
+    """The README of a course folder: its lessons, its files, its commands."""
+    rows = "\n".join(
+        f"| [{one.id[:2]} {one.title}]({course.student_notebook(one.id).relative_to(course.root).as_posix()}) "
+        f"| {one.minutes} |"
+        for one in course.lessons
+    )
+    return _README.format(title=course.course.title, rows=rows, engine=PLACEHOLDER, package=PACKAGE)
+
+
+def _write_files(course: Course) -> None:
+    """What lies beside the lessons."""
+    files = {
+        "roster.csv": ROSTER,
+        "README.md": course_readme(course),
+        "nbgrader_config.py": _NBGRADER,
+        "requirements.txt": _REQUIREMENTS.format(package=PACKAGE, version=engine_release()),
+        ".gitignore": _IGNORED,
+    }
+    for name, text in files.items():
+        (course.root / name).write_text(text, "utf-8", newline="\n")
+
+
+def _copy_lessons(source: Course, made: Course) -> None:
+    if source.data_folder and source.questions.is_dir():
+        shutil.copytree(source.questions, made.questions, ignore=_LEFT_BEHIND)
+    made.expected.mkdir()
+    for lesson in (one.id for one in made.lessons):
+        old, new = source.source(lesson).parent, made.source(lesson).parent
+        if not old.is_dir():
+            raise CourseError(f"{old} is not there: {FILE} lists {lesson}, and its source is missing")
+        shutil.copytree(old, new, ignore=_LEFT_BEHIND)
+        if source.expectations(lesson).is_file():
+            shutil.copyfile(source.expectations(lesson), made.expectations(lesson))
+        if made.source(lesson).is_file():
+            _write_notebooks(made, lesson)
+        else:  # an ordinary nbgrader notebook, which is its own source
+            _copy_files(source.student_notebook(lesson).parent, made.student_notebook(lesson).parent)
+
+
+def _write_notebooks(course: Course, lesson: str) -> None:
+    """Both notebooks as the source builds them for this course; outputs of the solution are kept if there are any."""
+    path = course.solution_notebook(lesson)
+    solution = solution_notebook(read_source(course.source(lesson)), course.course)
+    if path.is_file():
+        carry_outputs(nbformat.read(path, as_version=4), solution)
+    student = student_notebook(solution, lesson)
+    for target, notebook in ((path, solution), (course.student_notebook(lesson), student)):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(nbformat.writes(notebook) + "\n", "utf-8")
+
+
+def _copy_files(old: Path, new: Path) -> None:
     if old.is_dir():
-
-        def ignore(folder: str, names: list[str]) -> set[str]:
-            left = set(_LEFT_BEHIND(folder, names))
-            if Path(folder).name in ("solutions", "notebooks", "expected"):
-                left |= {name for name in names if name.removesuffix(".safetensors") in dropped}
-            return left
-
-        shutil.copytree(old, new, ignore=ignore)
-    elif old.is_file():
-        shutil.copy2(old, new)
-
-
-def _settings(text: str, course_id: str, title: str, lessons: Sequence[str]) -> str:
-    """course.toml with other values, its comments kept; only the [[lessons]] that were chosen, in their order."""
-    head, *tables = re.split(r"^(?=\[\[lessons\]\])", text, flags=re.MULTILINE)
-    head = re.sub(r'^id = ".*"', f'id = "{course_id}"', head, count=1, flags=re.MULTILINE)
-    head = re.sub(r'^title = ".*"', f'title = "{title}"', head, count=1, flags=re.MULTILINE)
-    kept = {tomllib.loads(table)["lessons"][0]["id"]: table.rstrip() + "\n" for table in tables}
-    return head + "\n".join(kept[one] for one in lessons)
+        shutil.copytree(old, new, ignore=_LEFT_BEHIND)

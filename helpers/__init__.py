@@ -17,17 +17,19 @@ except ModuleNotFoundError as error:
     ) from None
 from helpers.checks.blanks import install as _install_blanks
 from helpers.checks.undefined_names import install as _install_undefined_names
+from helpers.torchvision_ops import install as _install_torchvision
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from helpers.course_map import Progress
     from helpers.portfolio import HandIn
-    from helpers.portfolio.course_map import Progress
 
 __all__ = ["check", "progress", "ready", "submit"]
 
 _install_blanks()
 _install_undefined_names()
+_install_torchvision()
 if "google.colab" in sys.modules:
     from helpers.portfolio.colab import tell_where_work_goes
 
@@ -36,7 +38,7 @@ if "google.colab" in sys.modules:
 
 def progress() -> Progress:
     """The course map: every lesson with its questions, and which of them are done, over all notebooks so far."""
-    from helpers.portfolio.course_map import progress as course_map
+    from helpers.course_map import progress as course_map
 
     return course_map()
 

@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
             return 2
     if rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
-    from helpers.portfolio import HandInError, progress, submit
+    from helpers.course_map import progress
+    from helpers.portfolio import HandInError, submit
 
     if given.command == "progress":
         print(progress())

@@ -8,10 +8,15 @@ transforms and models don't need that operator; declaring its signature is enoug
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
 import sys
+from collections.abc import Sequence
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -31,15 +36,49 @@ def load_torchvision() -> ModuleType:
     except RuntimeError as error:
         if "operator torchvision::" not in str(error) or _declared:
             raise ImportError(f"torchvision cannot be imported: {error}. {_ADVICE}") from error
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    for schema in _SCHEMAS:
-        if not _is_declared(schema):
-            library.define(schema)
-    _declared.append(library)
+    _declare()
     try:
         return _import()
     except RuntimeError as error:
         raise ImportError(f"torchvision cannot be imported: {error}. {_ADVICE}") from error
+
+
+class _Repaired(importlib.abc.Loader):
+    """Runs torchvision's package; where an operator is missing, declares it and runs the package once more."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: Any) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        try:
+            self._loader.exec_module(module)
+        except RuntimeError as error:
+            if "operator torchvision::" not in str(error) or _declared:
+                raise
+            _forget(but=module.__name__)
+            _declare()
+            self._loader.exec_module(module)
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds torchvision as Python does, with a loader that repairs it; everything else is left to the others."""
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, target: Any = None) -> Any:
+        if name != "torchvision":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Repaired(spec.loader)
+        return spec
+
+
+def install() -> None:
+    """Make `import torchvision`, in a notebook's own cell as well, do what `load_torchvision` does; once."""
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
 
 
 _ADVICE = "Install the torchvision that belongs to your torch: https://github.com/pytorch/vision#installation"
@@ -59,10 +98,23 @@ def _import() -> ModuleType:
         raise
 
 
-def _forget() -> None:
+def _forget(but: str = "") -> None:
     for name in [name for name in sys.modules if name == "torchvision" or name.startswith("torchvision.")]:
-        del sys.modules[name]
+        if name != but:
+            del sys.modules[name]
+
+
+def _declare() -> None:
+    import torch
+
+    library = torch.library.Library("torchvision", "FRAGMENT")
+    for schema in _SCHEMAS:
+        if not _is_declared(schema):
+            library.define(schema)
+    _declared.append(library)
 
 
 def _is_declared(schema: str) -> bool:
+    import torch
+
     return bool(torch._C._jit_get_schemas_for_operator("torchvision::" + schema.partition("(")[0]))

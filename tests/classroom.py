@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from grading.course import Course
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 
 
 def released(course: Course, lesson: str) -> NotebookNode:

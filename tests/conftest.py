@@ -21,6 +21,14 @@ def course():
     return load_course(ROOT)
 
 
+@pytest.fixture(autouse=True)
+def _questions_of_this_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that loads a course of data leaves the next test with the questions of `helpers` again."""
+    from helpers import course_folder
+
+    monkeypatch.setattr(course_folder, "_chosen", None)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests marked `gpu` run where there is one; elsewhere they are deselected, which the summary reports."""
     import torch

@@ -9,7 +9,7 @@ import nbformat
 from grading.course import Course, load_course
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 
 LESSON = "01_sums"
 _COURSE = """

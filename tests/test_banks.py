@@ -11,6 +11,7 @@ from grading.lesson_builder.expectations import public_expectations
 from helpers.checks import card
 from helpers.checks.blanks import still_blank
 from helpers.checks.check import draw
+from helpers.checks.points import points_of
 from helpers.checks.probing import probe_all
 from helpers.checks.question import public_rng
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
@@ -84,6 +85,21 @@ def test_a_mistake_scores_less_and_gets_its_own_hint(lesson: str, entry: Entry) 
     assert not verdict.passed
     assert verdict.known_mistake
     assert verdict.hint == entry.hint, f"{entry.name} gets another mistake's hint: {verdict.hint}"
+
+
+@pytest.mark.parametrize(("lesson", "entry"), [row for row in entries("mistakes") if row.values[1].claims])
+def test_what_a_hint_states_is_true_of_its_mistake_and_false_of_the_solution(lesson: str, entry: Entry) -> None:
+    assert entry.claims is not None
+    assert entry.claims(entry.answer), f"false of {entry.name}: {entry.hint}"
+    assert not entry.claims(lesson_reference(lesson)[0].answers[entry.question]), "true of the solution as well"
+
+
+@pytest.mark.parametrize(("lesson", "qid"), questions())
+def test_points_come_in_quarters(lesson: str, qid: str) -> None:
+    points = lesson_reference(lesson)[1][qid].points
+    worth = points_of(find(qid).criteria, points)
+    assert sum(worth.values()) == points
+    assert all(worth[c.id] >= 0.25 for c in find(qid).criteria if c.share), worth
 
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())

@@ -37,7 +37,7 @@ def test_accuracy_on_embedded_data_says_so_and_saves_its_curves(run: Run, tmp_pa
     out = tmp_path / "accuracy.json"
     small = ("--epochs", "2", "--limit", "50", "--out", str(out))
     printed, summary = run(accuracy, *small)
-    assert printed.count("compare no number") == 5
+    assert printed.count("compare no number") == len(RECIPES)
     assert all(f"{part}  {recipe.title}" in printed for part, recipe in RECIPES.items()), "a row per part"
     expected = {f"{part}-2epochs": (2, False) for part in RECIPES}
     assert {name: (row["epochs"], row["real"]) for name, row in summary.items()} == expected
@@ -45,7 +45,7 @@ def test_accuracy_on_embedded_data_says_so_and_saves_its_curves(run: Run, tmp_pa
     assert {key: len(entry["test_accuracy"]) for key, entry in runs.items()} == {f"{p}0-2epochs": 2 for p in RECIPES}
     assert os.listdir(tmp_path) == ["accuracy.json"], "checkpoints of finished runs are gone"
     again, same = run(accuracy, *small)
-    assert again.count("done before") == 5, "a finished run is not done again"
+    assert again.count("done before") == len(RECIPES), "a finished run is not done again"
     assert same == summary
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from grading.lesson_builder.blanks import BlankError, make_blanks
+from grading.lesson_source.blanks import BlankError, make_blanks
 
 
 def student(source: str) -> str:

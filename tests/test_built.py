@@ -14,10 +14,10 @@ from grading.judging import reference as reference_module
 from grading.judging.reference import load_reference
 from helpers import check
 from helpers.built import built, stand_ins
-from helpers.built.parts import PARTS
 from helpers.checks import expectations
+from helpers.course_map import progress
 from helpers.portfolio import progress_store as record
-from helpers.portfolio.course_map import progress
+from helpers.portfolio.parts import PARTS
 from helpers.portfolio.source import with_all_it_needs
 from tests.conftest import ROOT
 

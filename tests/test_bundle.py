@@ -18,7 +18,7 @@ from grading.bundle import bundle_files, make_bundle
 from grading.course import Course, CourseError, load_course
 from grading.lesson_builder.lesson import student_notebook
 from grading.lesson_builder.notebook import solution_notebook
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 
 TINY = """\

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import numpy as np
@@ -12,10 +13,13 @@ from safetensors.numpy import save
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, seeding
 from helpers.checks.card import as_text, card
 from helpers.checks.fingerprint import Fingerprint, mark
+from helpers.checks.points import points_of
 from helpers.checks.probing import probe_all, raises
 from helpers.checks.question import Expected, case_rng, public_rng
+from helpers.checks.replay import REPLAYED
 from helpers.checks.seeding import seed_torch
-from helpers.checks.verdict import judge_answer
+from helpers.checks.tolerances import tolerance
+from helpers.checks.verdict import failing, judge_answer
 from helpers.checks.wire_format import Answer, Arrays, BadAnswer, Failure, collect, decode, encode, to_array
 from helpers.device import device
 
@@ -78,7 +82,7 @@ def test_a_right_answer_scores_full() -> None:
     assert (verdict.score, verdict.points, verdict.status, verdict.hint) == (4, 4, "correct", "")
 
 
-@pytest.mark.parametrize("kind", ["double", "numpy", "list", "gradients", "half"])
+@pytest.mark.parametrize("kind", ["double", "numpy", "list", "gradients"])
 def test_any_form_of_a_right_answer_scores_full(kind: str) -> None:
     def answer(x):
         out = right(x)
@@ -87,16 +91,33 @@ def test_any_form_of_a_right_answer_scores_full(kind: str) -> None:
             "numpy": out.numpy(),
             "list": out.tolist(),
             "gradients": out.clone().requires_grad_(),
-            "half": out.half(),
         }[kind]
 
     assert verdict_of(answer).passed
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_an_answer_in_half_precision_fails_and_the_card_says_so(dtype: torch.dtype) -> None:
+    def answer(x):
+        return right(x + 0.3).to(dtype)
+
+    public = (PUBLIC, Expected(4, tuple(dict(r) for r in probe_all(Q, lambda x: right(x + 0.3), PUBLIC))))
+    record = Answer(Q.id, {f"public/{i}": r for i, r in enumerate(probe_all(Q, answer, PUBLIC))})
+    verdict = judge_answer(Q, decode(encode(record), question=Q.id), public=public)
+    assert not verdict.passed
+    assert str(dtype).removeprefix("torch.") in verdict.hint
+
+
+def test_the_judge_sets_the_tolerance() -> None:
+    half = Case("half", x=np.zeros(2, np.float16))
+    assert tolerance(Case("one", x=np.zeros(2, np.float32))) == tolerance(Case("two", x=np.zeros(2)))
+    assert tolerance(Case("one", x=np.zeros(2)), "cuda") < 5e-4 < tolerance(half)
+
+
 def test_half_of_the_criteria_earns_their_share() -> None:
     verdict = verdict_of(lambda x: torch.stack([x**2, x**2]))
     assert verdict.status == "partial"
-    assert verdict.score == pytest.approx(4 * 1.5 / 2.5)
+    assert verdict.score == 1.75 + 0.75
     assert [line.state for line in verdict.lines] == ["met", "met", "not met", "met"]
 
 
@@ -107,7 +128,7 @@ def test_an_error_in_one_case_costs_only_its_criteria() -> None:
         return right(x)
 
     verdict = verdict_of(answer)
-    assert verdict.score == pytest.approx(4 * 2 / 2.5)
+    assert verdict.score == 1.75 + 1.5
     assert verdict.lines[-1].state == "not reached"
     assert "ValueError: nothing to do" in verdict.hint
 
@@ -147,7 +168,9 @@ def test_a_known_mistake_is_named() -> None:
     known = Fingerprint("your rows changed places", marks)
     verdict = verdict_of(lambda x: torch.stack([x * x * x, x * x]), mistakes=[known])
     assert (verdict.hint, verdict.known_mistake) == ("your rows changed places", True)
-    assert verdict_of(lambda x: torch.stack([x, x]), mistakes=[known]).hint == "look at the first row"
+    seen = verdict_of(lambda x: torch.stack([x, x]), mistakes=[known])
+    assert not seen.known_mistake
+    assert seen.hint.startswith("Not met: the first row holds squares: 2 of 3 values differ; at [1] expected 4, got 2")
 
 
 def test_a_mistake_that_raises_is_known_by_its_error() -> None:
@@ -245,16 +268,17 @@ def test_cards_escape_what_students_control() -> None:
 
 
 def test_what_is_encoded_is_decoded() -> None:
-    arrays = Arrays({"a": np.arange(6.0).reshape(2, 3), "b": np.array([True])}, tolerance=2e-3)
-    answer = Answer("Q1", {"public/0": arrays, "public/1": Failure("ValueError", "no", 3, "x = 1")})
+    arrays = Arrays({"a": np.arange(6.0).reshape(2, 3), "b": np.array([True])}, dtypes={"a": "float16"})
+    failure = Failure("ValueError", "no", 3, "x = 1", "# Q6: a block", "a note")
+    answer = Answer("Q1", {"public/0": arrays, "public/1": failure})
     back = decode(encode(answer), question="Q1")
     assert back.cases["public/1"] == answer.cases["public/1"]
-    assert back.cases["public/0"].tolerance == 2e-3
+    assert back.cases["public/0"].dtypes == {"a": "float16"}
     np.testing.assert_array_equal(back.cases["public/0"]["a"], arrays["a"])
 
 
 def blob(**meta) -> bytes:
-    base = {"version": 1, "question": "Q1", "failures": {}, "tolerances": {}}
+    base = {"version": 2, "question": "Q1", "failures": {}, "dtypes": {}}
     return save({"public/0/a": np.zeros(2)}, metadata={"answer": json.dumps(base | meta)})
 
 
@@ -269,7 +293,7 @@ def blob(**meta) -> bytes:
         (blob(version=99), "version 99"),
         (blob(failures=[1]), "can't be read"),
         (blob(failures={"public/0": {"kind": "x"}}), "can't be read"),
-        (blob(tolerances={"public/0": "loose"}), "can't be read"),
+        (blob(dtypes={"public/0": "loose"}), "can't be read"),
         (blob()[:-3], "can't be read"),
         (save({"a": np.zeros(1)}), "can't be read"),
     ],
@@ -284,14 +308,147 @@ def test_an_oversized_answer_is_not_read() -> None:
         decode(blob(), question="Q1", max_bytes=100)
 
 
-@pytest.mark.parametrize("claim", [1e9, -1.0, 0.0, float("nan"), float("inf")])
-def test_a_claimed_tolerance_is_not_believed(claim: float) -> None:
-    back = decode(blob(tolerances={"public/0": claim}), question="Q1")
-    assert back.cases["public/0"].tolerance == 1e-4
+@pytest.mark.parametrize("claim", [1e9, "float16", {"a": "float16"}, {"a": ["float16"]}])
+def test_a_claimed_dtype_buys_no_tolerance(claim: object) -> None:
+    with contextlib.suppress(BadAnswer):
+        back = decode(blob(dtypes={"public/0": claim}), question="Q1")
+        assert back.cases["public/0"].tolerance == 1e-4
 
 
 def test_objects_never_become_arrays() -> None:
     for value in ("text", object(), {"a": 1}, b"bytes"):
         with pytest.raises(TypeError, match="a tensor was expected"):
             to_array(value)
-    assert collect({"x": torch.ones(2, dtype=torch.bfloat16)}).tolerance == 2e-2
+    assert collect({"x": torch.ones(2, dtype=torch.bfloat16)}).dtypes == {"x": "bfloat16"}
+
+
+def test_a_tuple_of_unequal_shapes_is_said_in_words() -> None:
+    with pytest.raises(TypeError, match=r"returned a tuple of arrays of the shapes \(2,\), \(3, 3\); one tensor"):
+        to_array((torch.ones(2), torch.ones(3, 3)))
+
+
+# ---- points, replays, facts that a kernel claims ----
+
+
+@pytest.mark.parametrize(("shares", "points", "wanted"), [
+    ((0, 1, 1, 1), 4, [0, 1.5, 1.25, 1.25]), ((1, 1, 2), 3, [0.75, 0.75, 1.5]), ((0, 0), 4, [0, 0]),
+    ((3, 3, 1, 1), 6, [2.25, 2.25, 0.75, 0.75]), ((1,) * 7, 4, [0.75, 0.75, 0.5, 0.5, 0.5, 0.5, 0.5]),
+])  # fmt: skip
+def test_points_are_quarters_that_add_up(shares, points, wanted) -> None:
+    found = points_of([Criterion(str(k), "", share) for k, share in enumerate(shares)], points)
+    assert list(found.values()) == wanted
+    assert sum(wanted) in (points, 0)
+
+
+def test_one_case_spoilt_on_purpose_does_not_hide_a_replay() -> None:
+    public, secret = replay_cases(4)
+    arrays = [Arrays(e) for e in public[1].arrays]
+    cases = {f"{part}/{i}": a for part in ("public", "secret") for i, a in enumerate(arrays)}
+    for spoilt in range(4):
+        broken = cases | {f"secret/{spoilt}": Arrays({"out": np.zeros(9)})}
+        broken |= {f"secret/{(spoilt + 1) % 4}": Failure("ValueError", "on purpose")}
+        verdict = judge_answer(Doubles(), Answer("Q98", broken), public=public, secret=secret)
+        assert (verdict.score, verdict.hint) == (0, REPLAYED)
+    order = {f"secret/{i}": arrays[i - 1] for i in range(4)}
+    assert judge_answer(Doubles(), Answer("Q98", cases | order), public=public, secret=secret).hint == REPLAYED
+
+
+class Doubles(Question):
+    """A question with a fact that the kernel reports about itself, and one that is asked at another size again."""
+
+    id, title, signature = "Q98", "Doubles", "double(x) -> 2 x"
+    criteria = (
+        Criterion("values", "the values"),
+        Criterion("kind", "it is a layer", counts_with=("values",)),
+        Criterion("sizes", "at other sizes as well"),
+    )
+
+    def cases(self, rng):
+        return [Case(str(n), criteria="sizes" if n == 3 else ("values", "kind"), x=rng.random(9)) for n in range(4)]
+
+    def probe(self, answer, case):
+        return {"out": answer(case["x"]), "layer": True}
+
+    def judge(self, case, expected, got):
+        values = same("values", expected["out"], got["out"], got.tolerance)
+        yield values
+        yield Finding("kind", bool(got["layer"].all()))
+        yield Finding("sizes", values.ok, values.detail, of="values")
+
+
+def replay_cases(points: float):
+    def drawn(seed):
+        cases = Doubles().cases(np.random.default_rng(seed))
+        return cases, Expected(points, tuple({"out": 2 * c["x"], "layer": np.array(True)} for c in cases))
+
+    return drawn(0), drawn(1)
+
+
+def doubles(answer):
+    public, secret = replay_cases(3)
+    cases = {f"public/{i}": r for i, r in enumerate(probe_all(Doubles(), answer, public[0]))}
+    cases |= {f"secret/{i}": r for i, r in enumerate(probe_all(Doubles(), answer, secret[0]))}
+    return judge_answer(Doubles(), Answer("Q98", cases), public=public, secret=secret)
+
+
+def test_a_claim_counts_only_beside_values() -> None:
+    assert doubles(lambda x: 2 * x).score == 3
+    verdict = doubles(lambda x: 3 * x)
+    assert [line.state for line in verdict.lines] == ["not met", "met", "not reached"]
+    assert verdict.score == 0
+    assert verdict.lines[1].detail == "this counts once the criteria about values are met"
+
+
+def test_what_fails_at_every_size_costs_once() -> None:
+    class Both(Doubles):
+        criteria = (*Doubles.criteria[:2], Criterion("sign", "the sign"), Criterion("sizes", "at other sizes as well"))
+
+        def judge(self, case, expected, got):
+            yield from list(super().judge(case, expected, got))
+            right = bool((np.sign(got["out"]) == np.sign(expected["out"])).all())
+            yield Finding("sign", right)
+            yield Finding("sizes", right, of="sign")
+
+        def cases(self, rng):
+            deep = ("values", "kind", "sign")
+            return [Case(str(n), criteria="sizes" if n == 3 else deep, x=rng.random(9)) for n in range(4)]
+
+    public, _ = replay_cases(4)
+    public = (Both().cases(np.random.default_rng(0)), public[1])
+    record = {f"public/{i}": r for i, r in enumerate(probe_all(Both(), lambda x: 3 * x, public[0]))}
+    verdict = judge_answer(Both(), Answer("Q98", record), public=public)
+    assert [line.state for line in verdict.lines] == ["not met", "met", "met", "met"]
+
+
+# ---- hints ----
+
+
+def test_one_more_oddity_does_not_hide_a_known_mistake() -> None:
+    """The mistake is recognised on the cases that it shows on; the candidate must explain all that failed."""
+
+    def swapped(x):
+        return torch.stack([x**3, x**2])
+
+    def known(answer, hint):
+        recorded = probe_all(Q, answer, PUBLIC)
+        public = Expected(4, expected_on(PUBLIC))
+        marks = tuple(mark(Q, *row) for row in zip(PUBLIC, public.arrays, recorded, strict=True))
+        return Fingerprint(hint, marks, *failing(Q, PUBLIC, public, recorded))
+
+    def with_an_oddity(x):
+        return swapped(x) + (0.5 if len(x) == 5 else 0)
+
+    mistakes = [known(swapped, "swapped"), known(lambda x: torch.stack([x, x**3]), "no square")]
+    assert verdict_of(with_an_oddity, mistakes=mistakes).hint == "swapped"
+    more = verdict_of(lambda x: with_an_oddity(x) if len(x) else torch.ones(2, 7), mistakes=mistakes)
+    assert more.hint.startswith("Not met"), "the candidate does not explain the empty input"
+
+
+def test_an_error_in_the_cell_of_another_question_names_that_cell() -> None:
+    import linecache
+
+    source = "# Q6: the residual connection\ndef residual(x):\n    return x.no_such_thing\n"
+    linecache.cache["<answer other>"] = (len(source), None, source.splitlines(keepends=True), "<answer other>")
+    scope: dict = {}
+    exec(compile(source, "<answer other>", "exec"), scope)
+    assert "Line 3 of the cell of Q6 (`return x.no_such_thing`)" in verdict_of(lambda x: scope["residual"](x)).hint

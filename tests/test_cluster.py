@@ -126,6 +126,6 @@ def test_where_there_is_no_cluster_or_worker_it_is_said(scheduler: str, monkeypa
 
 
 def test_a_worker_with_other_code_is_refused(scheduler: str, workers, monkeypatch) -> None:
-    monkeypatch.setattr(dask_executor, "engine_version", lambda: "another")
+    monkeypatch.setattr(dask_executor, "code_version", lambda: "another")
     with pytest.raises(CourseError, match="another version of this course's code"):
         Cluster(scheduler)

@@ -15,7 +15,7 @@ from grading.demo.lesson_kit import make_kit
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 from tests.demo_lesson import LESSON, tiny_course
 

@@ -19,7 +19,12 @@ from packaging.utils import canonicalize_name
 
 from grading.bundle import HELPER_SUFFIXES
 from grading.course import CourseError
-from grading.environment import course_environment, requirements, student_environment, student_requirements
+from grading.environment import (
+    course_environment,
+    read_project,
+    student_environment,
+    student_requirements,
+)
 from tests.conftest import ROOT
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -50,30 +55,34 @@ def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
 
 def test_environment_yml_is_what_its_command_writes():
     written = (ROOT / "environment.yml").read_text("utf-8")
-    assert written == course_environment(ROOT), "run: python -m grading.environment"
+    assert written == course_environment(read_project(ROOT / "pyproject.toml")), "run: python -m grading.environment"
     assert "bubblewrap" in written.partition("name:")[0], "what conda-forge does not have is said on top"
 
 
 def test_students_get_their_extra_and_nothing_of_the_instructor():
-    conda = yaml.safe_load(student_environment(ROOT, "vitlab"))["dependencies"]
-    pip = [line for line in student_requirements(ROOT).splitlines() if not line.startswith("#")]
+    conda = yaml.safe_load(student_environment("vitlab"))["dependencies"]
+    pip = [line for line in student_requirements().splitlines() if not line.startswith("#")]
     assert pip == EXTRAS["student"]
     assert len(conda) == len(pip) + 1, "and Python"
-    for text in (student_environment(ROOT, "vitlab"), student_requirements(ROOT)):
+    for text in (student_environment("vitlab"), student_requirements()):
         assert text.isascii(), "pip on Windows reads it in the local encoding"
         assert "pydantic" not in text
 
 
 def test_a_missing_or_broken_list_is_named(tmp_path):
+    path = tmp_path / "pyproject.toml"
     with pytest.raises(CourseError, match=r"pyproject.toml is not there"):
-        student_requirements(tmp_path)
-    (tmp_path / "pyproject.toml").write_text(
-        "[project]\nname = 'x'\n[project.optional-dependencies]\nstudent = ['a b']"
-    )
+        read_project(path)
+    head = "[project]\nname = 'x'\nrequires-python = '>=3.11'\n[project.optional-dependencies]\n"
+    path.write_text(head + "student = ['a b']")
     with pytest.raises(CourseError, match=r"extra 'student'"):
-        requirements(tmp_path, "student")
-    with pytest.raises(CourseError, match=r"no extra 'teacher'"):
-        requirements(tmp_path, "teacher")
+        read_project(path)
+    path.write_text(head + "student = ['a']")
+    with pytest.raises(CourseError, match=r"no extra 'teacher'; there are student"):
+        read_project(path).requirements("teacher")
+    path.write_text("[project")
+    with pytest.raises(CourseError, match=r"can't be read"):
+        read_project(path)
 
 
 def test_constraints_pin_every_dependency_within_its_bounds():

@@ -17,7 +17,7 @@ from grading.course import Course, load_course
 from grading.engine.grade import grade
 from grading.engine.journal import read_results
 from grading.engine.outcome import RESULTS, SubmissionOutcome
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from tests.classroom import filled, hand_in, released, solutions
 from tests.conftest import ROOT
 

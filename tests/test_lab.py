@@ -42,7 +42,7 @@ def test_without_jupyterlab_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_without_its_notebooks_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys) -> None:
-    monkeypatch.setattr(lab, "ROOT", tmp_path)
+    monkeypatch.setattr(lab.course_folder, "root", lambda: tmp_path)
     assert main(["lab"]) == 2
     assert "start_here.ipynb is not in" in capsys.readouterr().err
 

@@ -11,11 +11,11 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 from grading.course import load_course
-from grading.engine.execute import run_prepared
 from grading.engine.grade import grade
 from grading.engine.journal import read_results
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.judging.cells_to_run import cells_to_run, role_of
+from grading.judging.execution import run_prepared
 from grading.judging.judge import fresh_seed, judge_of
 from grading.judging.reference import load_reference
 from grading.judging.seeds import kernel_seed, sealed_files, seed_of

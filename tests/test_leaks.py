@@ -11,7 +11,7 @@ import pytest
 
 from grading.course import load_course
 from grading.judging.bank import load_bank
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from grading.engine.journal import Journal, read_results
+from grading.engine.lesson_context import _question
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
-from grading.engine.recorder import _question
 from helpers.checks.verdict import Verdict
 
 LESSON = "01_patches"

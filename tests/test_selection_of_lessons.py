@@ -12,8 +12,8 @@ from nbformat import NotebookNode
 
 from grading.course import load_course
 from grading.judging.cells_to_run import cells_to_run, role_of
-from grading.lesson_builder.blanks import make_blanks
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.blanks import make_blanks
+from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)

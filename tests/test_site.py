@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from grading.cli import app
 from grading.course import Course, CourseError, load_course
 from grading.formula import FormulaError, mathml
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.site import make_site
 from grading.site import pages as site_pages
 from grading.site.execute import CACHE, executed, kept

@@ -8,7 +8,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook
-from grading.lesson_builder.source import LessonError, read_source
+from grading.lesson_source.source import LessonError, read_source
 
 GOOD = """\
 # %% [markdown]

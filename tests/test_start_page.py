@@ -7,8 +7,8 @@ import pytest
 
 from grading.course import load_course
 from grading.lesson_builder.start_page import start_page, start_page_drift, write_start_page
+from helpers.course_map import progress
 from helpers.portfolio import progress_store as record
-from helpers.portfolio.course_map import progress
 from tests.conftest import ROOT
 
 

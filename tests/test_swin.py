@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from grading.course import load_course
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from tests.conftest import ROOT
 
 SOURCE = load_course(ROOT).source("09_swin")

@@ -16,7 +16,7 @@ from grading.course import Course, CourseError
 from grading.intake.code_analysis import look
 from grading.judging.bank import Bank, Entry, load_bank
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import LessonSource, read_source
+from grading.lesson_source.source import LessonSource, read_source
 
 _WRITTEN = (
     (

@@ -16,7 +16,7 @@ from grading.demo.classroom import Member, came_out, make_class
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Bar
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.report import report_of, tally
 
 LESSON = "02_positional_encoding"

@@ -15,9 +15,11 @@ from typing import Any
 from distributed import Client
 
 from grading.course import CourseError
-from grading.engine.execute import Executed, Job, execute_safely
-from grading.engine.keys import engine_version
+from grading.engine.execute import Job, execute_safely
+from grading.engine.keys import code_version
 from grading.intake.read import Unreadable, file_bytes
+from grading.judging.execution import Executed
+from grading.nbgrader_plugin.ordinary.handed_in import contents_of_path
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.run import stop_running
 from grading.sandbox.warm import close_shared_pool
@@ -44,7 +46,7 @@ class Cluster:
             raise CourseError(f"no Dask scheduler answers at {address}: {error}") from None
         try:
             self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
-            ours, theirs = engine_version(), self._client.run(_look, sandbox, on_error="return")
+            ours, theirs = code_version(), self._client.run(_look, sandbox, on_error="return")
         except TimeoutError:
             self._client.close()
             raise CourseError(f"the Dask cluster at {address} has no worker: start some first") from None
@@ -67,7 +69,11 @@ class Cluster:
     def submit(self, job: Job) -> Future[Executed]:
         if job.path is not None and not job.problem:
             try:
-                job = replace(job, content=file_bytes(job.path))
+                path = job.path
+                if job.assignment is not None:
+                    job = replace(job, contents=contents_of_path(path))
+                else:
+                    job = replace(job, content=file_bytes(path))
             except Unreadable as error:
                 job = replace(job, problem=str(error))
         return self._executor.submit(execute_safely, job, self._released)
@@ -90,4 +96,4 @@ def _look(sandbox: str) -> str:
     """On a worker: its version of the engine."""
     if sandbox != "none":
         require_bubblewrap()
-    return engine_version()
+    return code_version()

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Protocol
 
-from grading.engine.execute import Executed, Job, execute_safely
+from grading.engine.execute import Job, execute_safely
+from grading.judging.execution import Executed
+from grading.sandbox.course_data import course_data
 from grading.sandbox.run import stop_running
 from grading.sandbox.warm import close_shared_pool, shared_pool
 
@@ -75,4 +77,4 @@ class Threads:
 
 def start_zygote_early(gpu_share: float | None = None) -> None:
     """In the background: what comes before the first submission takes as long as the zygote's imports."""
-    shared_pool(gpu_share).start_early()
+    shared_pool(gpu_share, read_only=course_data("bubblewrap")[0]).start_early()

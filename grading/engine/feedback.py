@@ -1,4 +1,4 @@
-"""Feedback pages: nbgrader's own template, our cards, and nothing a browser would fetch."""
+"""Feedback pages: the page that `nbgrader generate_feedback` writes too, without anything a browser would fetch."""
 
 from __future__ import annotations
 
@@ -21,46 +21,15 @@ from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
 from grading.engine.journal import write_whole
-from grading.judging.cells_to_run import role_of
+from grading.nbgrader_plugin.feedback_facts import focused, graded, page_facts
 from grading.nbgrader_plugin.formulas import markdown2html, with_formulas
-from grading.nbgrader_plugin.gradebook import StoredGrades
+from grading.nbgrader_plugin.stored_grades import StoredGrades
 
 _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*</script>", re.IGNORECASE)
 _BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)
 _EXTERNAL_SHEET = re.compile(r"<link\b[^>]*\bhref=\"https?://[^\"]*\"[^>]*/?>", re.IGNORECASE)
 _NO_ALT = re.compile(r"<img\b(?![^>]*\balt=)", re.IGNORECASE)
 REMEMBERED = 1024  # cells: most of a page is the same for everybody
-
-
-def focused(notebook: NotebookNode) -> list[NotebookNode]:
-    """What a student wants to see again: title, questions, answers, cards, own cells, and whatever failed."""
-    kept: list[NotebookNode] = []
-    for before, cell in zip((None, *notebook.cells), notebook.cells, strict=False):
-        role = role_of(cell)
-        asked = role in ("answer", "check", "written", "extra")
-        failed = any(o.output_type == "error" for o in cell.get("outputs", []))
-        asks = role in ("answer", "written") and before is not None and before.cell_type == "markdown"
-        if asks and not any(before is cell for cell in kept[-1:]):
-            kept.append(before)
-        if (not kept and cell.cell_type == "markdown") or asked or failed:
-            kept.append(cell)
-    return kept
-
-
-def graded(cell: NotebookNode, stored: StoredGrades) -> NotebookNode:
-    """A copy, as deep as the change, with the grade and comment that nbgrader's template shows."""
-    name = cell.metadata.get("nbgrader", {}).get("grade_id")
-    shown: dict[str, Any] = {}
-    if name in stored.scores:
-        shown["score"], shown["points"] = stored.scores[name]
-    if name in stored.comments:
-        shown["comment"] = stored.comments[name]
-    shown_cell = NotebookNode(cell)
-    if shown:
-        shown_cell.metadata = NotebookNode(
-            {**cell.metadata, "nbgrader": NotebookNode({**cell.metadata.nbgrader, **shown})}
-        )
-    return shown_cell
 
 
 class FeedbackWriter:
@@ -74,11 +43,7 @@ class FeedbackWriter:
 
     def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, stored: StoredGrades) -> None:
         """Write one page; the notebook is not changed."""
-        scores = stored.scores.values()
-        facts = {
-            "assignment": lesson, "notebook": lesson, "student": student, "late_penalty": stored.penalty,
-            "score": sum(score for score, _ in scores) - stored.penalty, "max_score": sum(most for _, most in scores),
-        }  # fmt: skip
+        facts = page_facts(notebook, stored, lesson, student)
         page = NotebookNode(notebook)
         page.cells = [graded(cell, stored) for cell in focused(notebook)]
         html = self._exporter.page(page, facts)

@@ -16,18 +16,23 @@ from pathlib import Path
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
-from grading.engine.execute import Executed, Job
+from grading.engine.current import all_as_they_count, read_grades, remember_gradebook
+from grading.engine.execute import Job
 from grading.engine.executors import SubmissionExecutor, Threads, start_zygote_early
 from grading.engine.interrupts import InterruptGuard
 from grading.engine.journal import Journal, only_run
 from grading.engine.keys import lesson_version, mark_of, submission_key
+from grading.engine.lesson_context import LessonContext, prepare
 from grading.engine.outcome import SubmissionOutcome
 from grading.engine.progress import Silent, Watcher
-from grading.engine.recorder import LessonContext, ResultRecorder, prepare
+from grading.engine.recorder import ResultRecorder
+from grading.intake.contents import contents_of
 from grading.intake.find_submissions import Submission, find_submissions
-from grading.judging.judge import fresh_seed
+from grading.judging.execution import Executed
+from grading.judging.judge import device_of, fresh_seed
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
 from grading.sandbox import gpu
 from grading.sandbox.bubblewrap import require_bubblewrap
 from grading.sandbox.limits import Limits
@@ -75,6 +80,7 @@ def grade(
         FindError: the submissions folder isn't there, or leaves the lesson open.
         Interrupted: Ctrl-C; the next call goes on from there.
     """
+    course.activate()
     if sandbox != "none" and executor is None:
         require_bubblewrap()
     warm = warm and sandbox != "none"
@@ -90,6 +96,7 @@ def grade(
     try:
         with only_run(out):
             config = configure(Config(), course.root, out, db_url=db_url, course=course)
+            remember_gradebook(out, config.CourseDirectory.db_url)
             with GradebookWriter(config.CourseDirectory.db_url, config) as gradebook:
                 run = _Run(course, lessons, gradebook, config, out, seed, sandbox, progress, gpu_share)
                 return run.grade(Path(submissions), executor, warm=warm, regrade=regrade)
@@ -115,10 +122,15 @@ class _Run:
     def grade(
         self, submissions: Path, executor: SubmissionExecutor, *, warm: bool, regrade: bool
     ) -> list[SubmissionOutcome]:
-        found = find_submissions(submissions, self._lessons, [lesson.id for lesson in self._course.lessons])
+        known, contents = [lesson.id for lesson in self._course.lessons], contents_of(_released(self._course))
+        found = find_submissions(submissions, self._lessons, known, contents)
+        found = replace(found, submissions=tuple(_whole(s, submissions, self._course) for s in found.submissions))
         for text in found.notes:
             self._progress.note(text)
-        contexts = {lesson: prepare(self._course, lesson, self._seed, self._gradebook) for lesson in self._lessons}
+        device = device_of(self._sandbox, gpu=bool(self._gpu_share))
+        contexts = {
+            lesson: prepare(self._course, lesson, self._seed, self._gradebook, device) for lesson in self._lessons
+        }
         recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:
@@ -130,10 +142,11 @@ class _Run:
             self._progress.start(len(todo))
             try:
                 executor.start(_released(self._course), warm=warm)
-                self._execute(todo, keys, executor, recorder, guard, warm)
+                self._execute(todo, keys, executor, recorder, guard, warm, contexts)
             finally:
                 self._progress.stop()
-        return [self._journal.latest[SubmissionId(s.student, s.lesson)] for s in found.submissions]
+        judged = [self._journal.latest[SubmissionId(s.student, s.lesson)] for s in found.submissions]
+        return all_as_they_count(judged, read_grades(self._gradebook, self._lessons))
 
     def _keys(self, submissions: Sequence[Submission]) -> dict[Submission, tuple[str, str]]:
         """Key and mark of each."""
@@ -160,6 +173,7 @@ class _Run:
             same = known is not None and known.key == keys[submission][0] and submission_id not in self._journal.due
             (kept if same else todo).append(submission)
         for lesson in contexts:
+            self._gradebook.settle(lesson)  # persons may have been at it
             group = [s for s in kept if s.lesson == lesson]
             held = self._gradebook.stored(lesson, [s.student for s in group])
             for submission in group:
@@ -170,7 +184,7 @@ class _Run:
 
     def _execute(
         self, todo: Sequence[Submission], keys: dict[Submission, tuple[str, str]], executor: SubmissionExecutor,
-        recorder: ResultRecorder, guard: InterruptGuard, warm: bool,
+        recorder: ResultRecorder, guard: InterruptGuard, warm: bool, contexts: dict[str, LessonContext],
     ) -> None:  # fmt: skip
         limits = Limits(**self._course.limits.model_dump(exclude={"answer_mb"}), gpu_share=self._gpu_share)
         waiting = iter(todo)
@@ -182,7 +196,7 @@ class _Run:
                 while len(at_work) < executor.capacity() and (submission := next(waiting, None)) is not None:
                     job = Job(
                         submission.student, submission.lesson, submission.path, self._seed, limits, self._sandbox,
-                        submission.problem, submission.notes, warm,
+                        submission.problem, submission.notes, warm, assignment=contexts[submission.lesson].assignment,
                     )  # fmt: skip
                     at_work[clock.watched(executor.submit(job))] = submission
                 if not at_work:
@@ -242,7 +256,16 @@ class _Clock:
         return max(0.0, ended - self._begin - sum(executed.seconds.values()))
 
 
+def _whole(submission: Submission, submissions: Path, course: Course) -> Submission:
+    """For an ordinary assignment the student's folder in the place of one file: it may hold several notebooks."""
+    folder = Path(submissions).resolve() / submission.student / submission.lesson
+    if not is_ordinary(course, submission.lesson) or not folder.is_dir() or folder.is_symlink():
+        return submission
+    return replace(submission, path=folder, problem="", notes=())
+
+
 def _released(course: Course) -> dict[str, str]:
-    """Every lesson's released notebook as JSON, by id."""
-    paths = {lesson.id: course.student_notebook(lesson.id) for lesson in course.lessons}
+    """The released notebook of every built lesson as JSON, by id."""
+    built = [lesson.id for lesson in course.lessons if not is_ordinary(course, lesson.id)]
+    paths = {lesson: course.student_notebook(lesson) for lesson in built}
     return {lesson: path.read_text("utf-8") for lesson, path in paths.items() if path.exists()}

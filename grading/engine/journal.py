@@ -1,10 +1,13 @@
-"""``results.jsonl``: what was graded, safe on disk line by line, so that a run killed at any moment can be taken up.
+"""``results.jsonl``: what the judge found, on disk line by line, so that a run killed at any moment can be taken up.
 
 Three kinds of line, all appended, never changed:
 
 - an outcome, written as soon as a submission is judged;
 - ``{"saved": …}``, once its scores are in the gradebook and its page is written;
 - ``{"again": …}``, when somebody asked for these submissions to be graded again.
+
+Scores and comments by hand, late penalties and excuses are not in here but in the gradebook, which is what counts
+(`current`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class Journal:
     Attributes:
         latest: the last outcome of each submission.
         marks: for submissions whose last outcome was saved: what it was saved under (`keys.mark_of`).
+        pages: for these: fingerprint of the grades that their page shows (`StoredGrades.fingerprint`).
         due: submissions to grade again though nothing changed.
         earlier: the last outcome of each file that a student handed in before the latest one, oldest first.
     """
@@ -37,6 +41,7 @@ class Journal:
         self._path = Path(folder) / RESULTS
         self.latest: dict[SubmissionId, SubmissionOutcome] = {}
         self.marks: dict[SubmissionId, str] = {}
+        self.pages: dict[SubmissionId, str] = {}
         self.due: set[SubmissionId] = set()
         self.earlier: dict[SubmissionId, list[SubmissionOutcome]] = {}
         if self._path.exists():
@@ -64,6 +69,7 @@ class Journal:
             self.earlier.setdefault(submission_id, []).append(before)
         self.latest[submission_id] = outcome
         self.marks.pop(submission_id, None)
+        self.pages.pop(submission_id, None)
         self.due.discard(submission_id)
 
     def _saved(self, entries: Iterable[Mapping[str, Any]]) -> None:
@@ -72,20 +78,29 @@ class Journal:
             outcome = self.latest[submission_id]
             self.latest[submission_id] = replace(outcome, seconds={**outcome.seconds, **entry["seconds"]})
             self.marks[submission_id] = str(entry["mark"])
+            self.pages[submission_id] = str(entry.get("page", ""))
 
     def add(self, outcome: SubmissionOutcome) -> None:
         """On disk when this returns."""
         self._outcome(outcome)
         self._append(outcome.to_json())
 
-    def add_saved(self, saved: Mapping[SubmissionId, tuple[str, Mapping[str, float]]]) -> None:
-        """The mark, and seconds by stage, of outcomes that are in the gradebook and have their page."""
+    def add_saved(
+        self,
+        saved: Mapping[SubmissionId, tuple[str, Mapping[str, float]]],
+        pages: Mapping[SubmissionId, str] | None = None,
+    ) -> None:
+        """The mark, and seconds by stage, of outcomes that are in the gradebook and have their page.
+
+        pages: fingerprints of the grades that the pages show.
+        """
         if not saved:
             return
         entries = [
-            {"student": student, "lesson": lesson, "mark": mark, "seconds": dict(seconds)}
-            for (student, lesson), (mark, seconds) in saved.items()
-        ]
+            {"student": i.student, "lesson": i.lesson, "mark": mark, "page": (pages or {}).get(i, ""),
+             "seconds": dict(seconds)}
+            for i, (mark, seconds) in ((SubmissionId(*key), value) for key, value in saved.items())
+        ]  # fmt: skip
         self._saved(entries)
         self._append(json.dumps({"saved": entries}, ensure_ascii=False))
 
@@ -150,7 +165,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def read_results(folder: Path) -> list[SubmissionOutcome]:
-    """All outcomes of an output folder; for a submission graded more than once the last one.
+    """What the judge found, of all submissions of an output folder; of one graded more than once, the last result.
 
     A line cut off by a crash is passed over: its submission counts as not graded.
     """

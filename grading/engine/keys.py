@@ -11,15 +11,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from grading.course import Course
+from grading.engine.imports import imported_files
 from grading.intake.find_submissions import Submission
+from grading.lesson_source.source import read_source
+from grading.nbgrader_plugin.ordinary.assignment import is_ordinary
+from helpers.course_folder import PACKAGE, questions_folder
+from helpers.questions import COURSE_PACKAGE, every_question
 
 _HERE = Path(__file__).resolve().parents[1]
 _ENGINE = (
     "judging",
     "intake",
     "sandbox",
-    "lesson_builder/source.py",
+    "lesson_source/source.py",
     "engine/execute.py",
+    "nbgrader_plugin/ordinary",
     "engine/keys.py",
     "copying.py",
 )
@@ -28,27 +34,67 @@ _PIECE = 1 << 20
 
 
 def lesson_version(course: Course, lesson: str) -> str:
-    """Hash of a lesson as it is graded: released notebook, solution, bank, expectations; all helpers; the engine."""
-    questions = [
-        course.student_notebook(lesson), course.source(lesson), course.bank(lesson), course.expectations(lesson),
-    ]  # fmt: skip
-    return _hash(engine_version(), lesson, [content_of(path) for path in questions])
+    """Hash of a lesson as it is graded: released notebook, solution, bank, expectations, what it imports; the engine.
+
+    A change to a module of `helpers` that this lesson does not import, directly or through others, changes nothing.
+    """
+    own = [course.student_notebook(lesson), course.source(lesson), course.bank(lesson), course.expectations(lesson)]
+    if is_ordinary(course, lesson):
+        own = [course.source(lesson).parent]
+    imported = [(_named(path, course), content_of(path)) for path in lesson_imports(course, lesson)]
+    return _hash(engine_version(), lesson, [content_of(path) for path in own], imported)
+
+
+def lesson_imports(course: Course, lesson: str) -> list[Path]:
+    """The files of `helpers` and of the course's own questions that grading a lesson imports."""
+    course.activate()
+    texts = [
+        path.read_text("utf-8", "replace") for path in (course.source(lesson), course.bank(lesson)) if path.is_file()
+    ]
+    notebook = course.student_notebook(lesson)
+    if notebook.is_file():
+        cells = json.loads(notebook.read_bytes())["cells"]
+        texts += ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    asked = read_source(course.source(lesson)).checks() if course.source(lesson).is_file() else ()
+    known = every_question()
+    modules = [type(known[question]).__module__ for question in asked if question in known]
+    return imported_files(texts, ["helpers", *modules], _packages(course))
+
+
+def _packages(course: Course) -> dict[str, Path]:
+    packages = {"helpers": course.helpers}
+    return packages | ({COURSE_PACKAGE: course.questions} if course.questions != course.helpers / "questions" else {})
+
+
+def _named(path: Path, course: Course) -> str:
+    """A file's name that is the same wherever engine and course lie."""
+    inside = course.helpers if path.is_relative_to(course.helpers) else course.questions
+    return f"{inside.name}/{path.relative_to(inside).as_posix()}"
 
 
 @cache
 def engine_version() -> str:
-    """Hash of the code that runs and judges, and of the libraries' versions; looked at once per process."""
-    helpers = sorted((_HERE.parent / "helpers").rglob("*.py"))
-    engine = [_HERE / name for name in _ENGINE]
-    sources = [*helpers, *(path for entry in engine for path in ([entry] if entry.is_file() else _python(entry)))]
+    """Hash of the code that executes and judges, and of the libraries' versions; computed once per process."""
     return _hash(
-        [(str(path.relative_to(_HERE.parent)), content_of(path)) for path in sources],
+        _contents(path for name in _ENGINE for path in _files(_HERE / name)),
         [_version(library) for library in _LIBRARIES], platform.python_version(), platform.machine(),
     )  # fmt: skip
 
 
-def _python(folder: Path) -> Iterable[Path]:
-    return sorted(folder.rglob("*.py"))
+def code_version() -> str:
+    """Hash of everything that runs on a worker: the engine, all of `helpers`, the course's own questions."""
+    own = questions_folder()
+    return _hash(
+        engine_version(), _contents(_files(PACKAGE)), [content_of(path) for path in _files(own)] if own else []
+    )
+
+
+def _contents(paths: Iterable[Path]) -> list[tuple[str, str]]:
+    return [(path.relative_to(_HERE.parent).as_posix(), content_of(path)) for path in paths]
+
+
+def _files(place: Path) -> list[Path]:
+    return [place] if place.is_file() else sorted(place.rglob("*.py"))
 
 
 def _version(library: str) -> str:
@@ -88,8 +134,10 @@ def mark_of(key: str, submission: Submission, course: Course, db_url: str) -> st
 
 
 def content_of(path: Path) -> str:
-    """Hash of a file's bytes, or of why they can't be had; a link is not followed."""
+    """Hash of a file's bytes, or of why they can't be had; of a folder, of all in it. A link is not followed."""
     try:
+        if path.is_dir() and not path.is_symlink():
+            return _hash([(one.relative_to(path).as_posix(), content_of(one)) for one in sorted(path.rglob("*"))])
         if path.is_symlink() or not path.is_file():
             return "none"
         digest = hashlib.sha256()

@@ -21,6 +21,10 @@ class QuestionOutcome:
             "needs grading" for a written question.
         hint: what the student is told; "" when correct.
         known_mistake: the hint came from the bank of mistakes.
+        extra: credit beyond the score that a person gave; `score` holds it already.
+        by_hand: a person gave what counts; by `author`, at `given_at` (ISO, UTC), where that is known.
+        read_again: there is a score, and a person is to look at the answer: an earlier one was scored by hand.
+        comment: what a person wrote about the answer; "" when nothing.
         measure: what entries to a leaderboard are compared by, between 0 and 1, as the judge found it on hidden cases;
             None where the question has no such number.
     """
@@ -33,6 +37,12 @@ class QuestionOutcome:
     hint: str = ""
     known_mistake: bool = False
     measure: float | None = None
+    extra: float = 0.0
+    by_hand: bool = False
+    author: str = ""
+    given_at: str = ""
+    read_again: bool = False
+    comment: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,8 @@ class SubmissionOutcome:
         content: hash of what was handed in: another one is another attempt; "" when nothing was, or not known.
         handed_in: when, by timestamp.txt; "" when not known. Like `judged_at` an ISO time in UTC.
         judged_at: when it was put on record.
+        penalty: points taken off for being late.
+        excused: the lesson does not count for this student.
     """
 
     student: str
@@ -67,21 +79,37 @@ class SubmissionOutcome:
     content: str = ""
     handed_in: str = ""
     judged_at: str = ""
+    penalty: float = 0.0
+    excused: bool = False
+
+    @property
+    def earned(self) -> float:
+        """Points of all questions, before the late penalty."""
+        return sum(q.score or 0.0 for q in self.questions)
 
     @property
     def score(self) -> float:
-        return sum(q.score or 0.0 for q in self.questions)
+        """What counts: points of all questions, less the late penalty."""
+        return max(0.0, self.earned - self.penalty)
 
     @property
     def max(self) -> float:
         return sum(q.max for q in self.questions)
+
+    @property
+    def max_waiting(self) -> float:
+        """Points of what waits for a person."""
+        return sum(q.max for q in self.questions if q.score is None)
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """What ``--json`` prints: one mapping per question."""
         for q in self.questions:
             yield {
                 "student": self.student, "lesson": self.lesson, "question": q.question, "score": q.score,
-                "max": q.max, "status": q.status, "hint": q.hint, "measure": q.measure,
+                "max": q.max, "status": q.status, "hint": q.hint, "measure": q.measure, "extra": q.extra,
+                "by_hand": q.by_hand, "author": q.author, "comment": q.comment, "read_again": q.read_again,
+                "lesson_score": None if self.excused else self.score, "lesson_max": self.max,
+                "penalty": self.penalty, "excused": self.excused,
             }  # fmt: skip
 
     def to_json(self) -> str:

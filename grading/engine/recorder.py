@@ -4,57 +4,32 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader.utils import determine_grade
 from traitlets.config import Config
 
-from grading.course import Course, CourseError
-from grading.engine.execute import Executed, clean
+from grading.course import Course
 from grading.engine.feedback import FeedbackWriter
 from grading.engine.journal import Journal, write_whole
 from grading.engine.keys import content_of
-from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+from grading.engine.lesson_context import LessonContext
+from grading.engine.outcome import SubmissionOutcome
 from grading.intake.find_submissions import Submission
-from grading.judging.cells_to_run import role_of
-from grading.judging.judge import Judge, judge_of
-from grading.nbgrader_plugin.gradebook import Entry, GradebookWriter, StoredGrades
-from grading.nbgrader_plugin.rubrics import rubrics_of, with_rubrics, without_rubrics
+from grading.judging.execution import Executed
+from grading.nbgrader_plugin.feedback_facts import noted
+from grading.nbgrader_plugin.gradebook import Entry, GradebookWriter
+from grading.nbgrader_plugin.stored_grades import StoredGrades
 from grading.submission_id import SubmissionId
-from helpers.checks.verdict import Verdict
 
 BATCH = 32
+NOT_RUN = ("unreadable",)  # the notebook kept of these is the lesson's own, for the page alone
 BATCH_SECONDS = 4.0
-
-
-@dataclass(frozen=True)
-class LessonContext:
-    """What is prepared once per lesson; `written`: its written questions; `rubrics`: what they are graded by."""
-
-    judge: Judge
-    written: tuple[str, ...]
-    rubrics: Mapping[str, str]
-
-
-def prepare(course: Course, lesson: str, seed: int, gradebook: GradebookWriter) -> LessonContext:
-    """The lesson in the gradebook, its judge under `seed`.
-
-    Raises:
-        CourseError: it hasn't been built.
-    """
-    released, expectations = course.student_notebook(lesson), course.expectations(lesson)
-    for path in (released, expectations):
-        if not path.exists():
-            raise CourseError(f"{path.relative_to(course.root)} is not there: run `vitlab build {lesson}` first")
-    template = nbformat.read(released, as_version=4)
-    gradebook.register_lesson(course.lesson(lesson), released)
-    written = tuple(c.metadata["nbgrader"]["grade_id"] for c in template.cells if role_of(c) == "written")
-    return LessonContext(judge_of(course, lesson, seed), written, rubrics_of(course.source(lesson)))
 
 
 @dataclass
@@ -70,6 +45,11 @@ class _Open:
     @property
     def submission_id(self) -> SubmissionId:
         return SubmissionId(self.submission.student, self.submission.lesson)
+
+    @property
+    def graded(self) -> NotebookNode | None:
+        """What scores are taken from; None when nothing could be run."""
+        return None if self.outcome.status in NOT_RUN else self.notebook
 
 
 class ResultRecorder:
@@ -97,9 +77,8 @@ class ResultRecorder:
 
     def record(self, submission: Submission, executed: Executed, key: str, mark: str) -> SubmissionOutcome:
         """Judge, and put on disk; a fault of ours in one submission is recorded and stays with it."""
-        notebook = executed.notebook
         try:
-            outcome = self._judge(submission, executed)
+            notebook, outcome = self._judge(submission, executed)
         except Exception as error:
             notebook, outcome = None, self._zero(submission, "failed", _fault(error))
         outcome = replace(
@@ -117,20 +96,18 @@ class ResultRecorder:
         """Look after a submission that was graded before; False: it has to be executed after all."""
         submission_id = SubmissionId(submission.student, submission.lesson)
         outcome = self._journal.latest[submission_id]
-        notebook = None
         saved = stored is not None and self._journal.marks.get(submission_id) == mark
-        if outcome.feedback:
-            page, path = self._out / outcome.feedback, self._autograded(submission)
-            if not path.is_file():
-                return False
-            if saved and page.is_file() and self._updated(outcome, stored) == outcome:
-                return True
-            try:
-                notebook = without_rubrics(nbformat.read(path, as_version=4))
-            except Exception:  # cut off when the power went
-                return False
-        elif saved:
+        paths = self._autograded(submission)
+        if not all(path.is_file() for path in paths.values()) or not outcome.feedback:
+            return False
+        shown = self._journal.pages.get(submission_id) if (self._out / outcome.feedback).is_file() else None
+        if saved and stored is not None and shown == stored.fingerprint():
             return True
+        try:
+            kept = {name: nbformat.read(path, as_version=4) for name, path in paths.items()}
+            notebook = self._contexts[submission.lesson].read_back(kept)
+        except Exception:  # cut off when the power went
+            return False
         self._put(_Open(submission, outcome, notebook, mark, stored if saved else None))
         return True
 
@@ -152,10 +129,11 @@ class ResultRecorder:
 
     def _settle(self, items: Sequence[_Open]) -> None:
         begin = time.perf_counter()
-        entries = [Entry(*i.submission_id, i.notebook, i.submission.timestamp) for i in items if i.held is None]
+        entries = [Entry(*i.submission_id, i.graded, i.submission.timestamp) for i in items if i.held is None]
         held = {i.submission_id: i.held for i in items if i.held is not None} | self._gradebook.save(entries)
         each = (time.perf_counter() - begin) / len(items)
         saved: dict[SubmissionId, tuple[str, dict[str, float]]] = {}
+        pages: dict[SubmissionId, str] = {}
         for item in items:
             stored = held[item.submission_id]
             begin = time.perf_counter()
@@ -163,58 +141,53 @@ class ResultRecorder:
                 if isinstance(stored, Exception):
                     raise stored
                 if item.notebook is not None:
-                    outcome = self._updated(item.outcome, stored)
-                    self._feedback.write(*item.submission_id, item.notebook, self._out / outcome.feedback, stored)
-                    if outcome != item.outcome:
-                        self._journal.add(outcome)
+                    page = self._out / item.outcome.feedback
+                    self._feedback.write(*item.submission_id, item.notebook, page, stored)
+                    pages[item.submission_id] = stored.fingerprint()
             except Exception as error:
                 failed = replace(item.outcome, status="failed", reason=_fault(error), key="")
                 self._journal.add(failed)
                 continue
             saved[item.submission_id] = item.mark, {"save": each, "feedback": time.perf_counter() - begin}
-        self._journal.add_saved(saved)
+        self._journal.add_saved(saved, pages)
 
-    def _judge(self, submission: Submission, executed: Executed) -> SubmissionOutcome:
-        if executed.notebook is None:
-            return self._zero(submission, executed.status, executed.reason, executed.notes)
+    def _judge(self, submission: Submission, executed: Executed) -> tuple[NotebookNode | None, SubmissionOutcome]:
         context, notebook = self._contexts[submission.lesson], executed.notebook
-        begin = time.perf_counter()
-        clean(notebook)
-        verdicts, suspicious = context.judge.judge_notebook(notebook, executed.stopped)
-        notebook.metadata["vitlab"] = {"lesson": submission.lesson, "intake": list(executed.notes)}
-        whole = with_rubrics(notebook, context.rubrics)
-        write_whole(self._autograded(submission), _on_one_line(whole))
-        cells = {cell.metadata["nbgrader"]["grade_id"]: cell for cell in notebook.cells if role_of(cell) == "written"}
-        written = [_written(name, *determine_grade(cells[name])) for name in context.written]
         page = Path("feedback", submission.student, submission.lesson, f"{submission.lesson}.html")
-        return SubmissionOutcome(
-            submission.student, submission.lesson, executed.status, executed.reason,
-            (*map(_question, verdicts), *written), executed.notes, (*executed.suspicious, *suspicious),
-            {**executed.seconds, "judge": time.perf_counter() - begin}, str(page), str(submission.path or ""),
+        if notebook is None:
+            outcome = self._zero(submission, executed.status, executed.reason, executed.notes)
+            if outcome.status == "failed":
+                return None, outcome
+            notebook = deepcopy(context.template)  # so that the student gets a page, and formgrader can show why
+            outcome = replace(outcome, status="unreadable", feedback=str(page))
+            self._keep(submission, notebook, outcome)
+            return notebook, outcome
+        begin = time.perf_counter()
+        questions, suspicious = context.judged(notebook, executed.stopped)
+        outcome = SubmissionOutcome(
+            submission.student, submission.lesson, executed.status, executed.reason, questions, executed.notes,
+            (*executed.suspicious, *suspicious), executed.seconds, str(page), str(submission.path or ""),
         )  # fmt: skip
+        self._keep(submission, notebook, outcome)
+        seconds = {**executed.seconds, "judge": time.perf_counter() - begin}
+        return notebook, replace(outcome, seconds=seconds)
 
-    def _autograded(self, submission: Submission) -> Path:
-        return self._out / "autograded" / submission.student / submission.lesson / f"{submission.lesson}.ipynb"
+    def _keep(self, submission: Submission, notebook: NotebookNode, outcome: SubmissionOutcome) -> None:
+        """The autograded notebooks, for formgrader and for the page."""
+        noted(notebook, lesson=submission.lesson, status=outcome.status, reason=outcome.reason, notes=outcome.notes)
+        paths = self._autograded(submission)
+        for name, whole in self._contexts[submission.lesson].kept(notebook).items():
+            write_whole(paths[name], _on_one_line(whole))
 
-    def _updated(self, outcome: SubmissionOutcome, stored: StoredGrades | None) -> SubmissionOutcome:
-        """With the written questions as the gradebook has them."""
-        assert stored is not None
-        written = stored.written(self._contexts[outcome.lesson].written)
-        kept = tuple(q for q in outcome.questions if q.question not in written)
-        return replace(outcome, questions=(*kept, *(_written(cell, *row) for cell, row in written.items())))
+    def _autograded(self, submission: Submission) -> dict[str, Path]:
+        """Where nbgrader looks for a submission's notebooks, by name."""
+        folder = self._out / "autograded" / submission.student / submission.lesson
+        return {name: folder / f"{name}.ipynb" for name in self._contexts[submission.lesson].notebooks}
 
     def _zero(self, submission: Submission, status: str, reason: str, notes: Sequence[str] = ()) -> SubmissionOutcome:
-        context = self._contexts[submission.lesson]
-        reference = context.judge.reference
-        questions = [
-            QuestionOutcome(qid, context.judge.title(qid), 0.0, points, "no answer", reason)
-            for qid, points in reference.points.items()
-        ]
-        for cell in reference.lesson.of("written"):
-            questions.append(QuestionOutcome(cell.question, "Written", 0.0, cell.points, "no answer", reason))
         return SubmissionOutcome(
-            submission.student, submission.lesson, status, reason, tuple(questions), tuple(notes),
-            source=str(submission.path or ""),
+            submission.student, submission.lesson, status, reason, self._contexts[submission.lesson].nothing(reason),
+            tuple(notes), source=str(submission.path or ""),
         )  # fmt: skip
 
 
@@ -232,15 +205,3 @@ def _on_one_line(notebook: NotebookNode) -> str:
 
 def _fault(error: Exception) -> str:
     return f"a fault of the grader: {type(error).__name__}: {str(error)[:300]}"
-
-
-def _question(verdict: Verdict) -> QuestionOutcome:
-    return QuestionOutcome(
-        verdict.question, verdict.title, verdict.score, verdict.points, verdict.status, verdict.hint,
-        verdict.known_mistake, verdict.measure,
-    )  # fmt: skip
-
-
-def _written(cell: str, score: float | None, points: float) -> QuestionOutcome:
-    status = "needs grading" if score is None else ("graded by hand" if score else "not started")
-    return QuestionOutcome(cell, "Written", score, points, status)

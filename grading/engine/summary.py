@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +12,14 @@ from rich.table import Table
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 
 
-def print_summary(outcomes: Sequence[SubmissionOutcome], out: Path, console: Console | None = None) -> None:
-    """One table per lesson: students by questions, the sum, and what was out of the ordinary."""
+def print_summary(
+    outcomes: Sequence[SubmissionOutcome], out: Path, console: Console | None = None,
+    names: Mapping[str, str] | None = None,
+) -> None:  # fmt: skip
+    """One table per lesson: students by questions, the sum, and what was out of the ordinary.
+
+    names: students' names by id, as the roster has them.
+    """
     console = console or Console()
     for lesson in sorted({o.lesson for o in outcomes}):
         rows = [o for o in outcomes if o.lesson == lesson]
@@ -27,22 +33,46 @@ def print_summary(outcomes: Sequence[SubmissionOutcome], out: Path, console: Con
         for row in rows:
             by_id = {q.question: q for q in row.questions}
             marks = [mark(by_id[q]) if q in by_id else "" for q in questions]
-            table.add_row(escape(row.student), *marks, f"{row.score:g}/{row.max:g}", escape(note(row)))
+            table.add_row(escape(_who(row.student, names or {})), *marks, total(row), escape(note(row)))
         console.print(table)
+    if any(q.by_hand for o in outcomes for q in o.questions):
+        console.print("* given by a person")
     console.print(f"{len(outcomes)} submissions. Feedback pages and autograded notebooks are under {out}.")
 
 
+def _who(student: str, names: Mapping[str, str]) -> str:
+    name = names.get(student, student)
+    return student if name == student else f"{name} ({student})"
+
+
 def mark(q: QuestionOutcome) -> str:
-    """A question's score as a table shows it."""
+    """A question's score as a table shows it; an asterisk says that a person gave it."""
     if q.score is None:
         return "by hand"
-    text = f"{q.score:g}/{q.max:g}"
+    text = f"{number(q.score)}/{number(q.max)}" + ("*" if q.by_hand else "") + (" ?" if q.read_again else "")
     return {"correct": f"[green]{text}[/green]", "partial": f"[yellow]{text}[/yellow]"}.get(q.status, text)
+
+
+def total(outcome: SubmissionOutcome) -> str:
+    """The score that counts, with its points; what waits for a person is no zero."""
+    if outcome.excused:
+        return "excused"
+    scored = outcome.max - outcome.max_waiting
+    waits = f" +{number(outcome.max_waiting)} wait" if outcome.max_waiting else ""
+    return f"{number(outcome.score)}/{number(scored)}{waits}"
+
+
+def number(value: float) -> str:
+    """At most two decimals, no trailing zeros."""
+    return f"{round(value, 2):g}"
 
 
 def note(outcome: SubmissionOutcome) -> str:
     """What a teacher should know about a submission, in a few words."""
     parts = [outcome.reason] if outcome.reason else []
+    parts += [f"late: -{number(outcome.penalty)}"] if outcome.penalty else []
+    again = [q.question for q in outcome.questions if q.read_again]
+    parts += [f"a new answer to {', '.join(again)}: read it again"] if again else []
     parts += [f"look twice: {reason}" for reason in outcome.suspicious[:1]]
     if outcome.notes and not parts:
         more = f" (+{len(outcome.notes) - 1} more)" if len(outcome.notes) > 1 else ""

@@ -9,7 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from grading.intake.choose import choose_file, is_notebook
+from grading.intake.choose import choose_file, compare, is_notebook
+from grading.intake.contents import LessonContents, kind_of_file
+from grading.intake.record import read_record
 
 MAX_NAME = 100
 _BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -48,7 +50,9 @@ class Findings:
     notes: tuple[str, ...] = ()
 
 
-def find_submissions(folder: Path, lessons: Sequence[str], known: Collection[str] = ()) -> Findings:
+def find_submissions(
+    folder: Path, lessons: Sequence[str], known: Collection[str] = (), contents: LessonContents | None = None
+) -> Findings:
     """Look through a folder of submissions.
 
     Understood are `<student>/<lesson>/<any name>.ipynb`, as nbgrader collects them, and for a single lesson also
@@ -57,6 +61,7 @@ def find_submissions(folder: Path, lessons: Sequence[str], known: Collection[str
     Args:
         lessons: the lessons to grade.
         known: all lessons of the course; folders of those that aren't asked for are passed over without a note.
+        contents: looks into files: among several of one student, the content decides. Without it, name and date do.
 
     Raises:
         FindError: no such folder, or a layout that leaves the lesson open.
@@ -70,7 +75,7 @@ def find_submissions(folder: Path, lessons: Sequence[str], known: Collection[str
     nested = any((child / lesson).is_dir() for child in folders for lesson in known)
     one = lessons[0] if len(lessons) == 1 else ""
     if nested or (folders and not any(is_notebook(file) for file in files)):
-        found = _by_student(folders, lessons, known, nested, one, notes)
+        found = _by_student(folders, lessons, known, nested, one, notes, contents)
         notes += [
             f"{file.name} lies beside the students' folders; it was passed over." for file in files if is_notebook(file)
         ]
@@ -81,7 +86,7 @@ def find_submissions(folder: Path, lessons: Sequence[str], known: Collection[str
                 f"{folder} holds files, not one folder per student, so exactly one lesson must be named; "
                 f"asked for: {asked}"
             )
-        found = _flat(files, one, notes)
+        found = _flat(files, one, notes, contents)
     else:
         found = []
     return Findings(tuple(sorted(found, key=lambda s: (s.student, s.lesson))), tuple(notes))
@@ -124,8 +129,9 @@ def usable_name(name: str) -> str:
 
 
 def _by_student(
-    folders: list[Path], lessons: Sequence[str], known: set[str], nested: bool, one: str, notes: list[str]
-) -> list[Submission]:
+    folders: list[Path], lessons: Sequence[str], known: set[str], nested: bool, one: str, notes: list[str],
+    contents: LessonContents | None,
+) -> list[Submission]:  # fmt: skip
     found: list[Submission] = []
     names: dict[str, str] = {}
     for student in folders:
@@ -144,32 +150,36 @@ def _by_student(
                 problem = "the lesson's folder is a link, which is not followed; hand in the folder itself"
                 own.append(Submission(student.name, child.name, None, problem=problem))
             elif child.is_dir() and child.name in lessons:
-                own.append(_one(student.name, child.name, child))
+                own.append(_one(student.name, child.name, child, contents))
             elif child.is_dir() and child.name not in known and child.name[:1] not in "._" and nested:
                 what = f"folder {_shown(child.name)} is none of the course's lessons"
                 notes.append(f"{student.name}: {what}; it was passed over.")
         loose = [path for path in children if is_notebook(path)]
         if not own and one and (loose or not nested):
-            own.append(_one(student.name, one, student))
+            own.append(_one(student.name, one, student, contents))
         elif not own and loose:
             notes.append(f"{student.name}: {_shown(loose[0].name)} lies in no lesson's folder; it was passed over.")
         found += own
     return found
 
 
-def _one(student: str, lesson: str, folder: Path) -> Submission:
-    choice = choose_file(folder, lesson)
+def _one(student: str, lesson: str, folder: Path, contents: LessonContents | None) -> Submission:
+    choice = choose_file(folder, lesson, contents)
     timestamp, note = read_timestamp(folder / "timestamp.txt")
-    notes = (*choice.notes, note) if note else choice.notes
-    return Submission(student, lesson, choice.path, timestamp, choice.problem, notes)
+    record = read_record(folder)
+    notes = [*record.notes, *choice.notes, *([note] if note else [])]
+    problem = choice.problem
+    if problem and record.notes:  # what collect found is told in more detail than an empty folder tells
+        problem, notes = record.notes[0], notes[1:]
+    return Submission(student, lesson, choice.path, timestamp, problem, tuple(dict.fromkeys(notes)))
 
 
-def _flat(files: list[Path], lesson: str, notes: list[str]) -> list[Submission]:
+def _flat(files: list[Path], lesson: str, notes: list[str], contents: LessonContents | None) -> list[Submission]:
     """One file per student; `ada (1).ipynb` is a second download of ada's."""
     byname: dict[str, list[Path]] = {}
     for file in files:
         if not is_notebook(file, also=(".zip", ".py")):
-            notes.append(f"{_shown(file.name)} is no notebook; it was passed over.")
+            notes.append(f"{_shown(file.name)} is {kind_of_file(file.name)}, not a notebook; it was passed over.")
             continue
         stem = re.sub(r"(?i)(\.ipynb(\.txt|\.json)?|\.zip|\.py)$", "", file.name).strip()
         copy = _COPY.match(stem)
@@ -180,11 +190,14 @@ def _flat(files: list[Path], lesson: str, notes: list[str]) -> list[Submission]:
     found = []
     for student, versions in byname.items():
         versions.sort(key=lambda path: (is_notebook(path), path.stat().st_mtime, path.name))
-        submission = Submission(student, lesson, versions[-1])
+        best, why, doubts = versions[-1], "the newest", list[str]()
+        if len(versions) > 1 and contents is not None:
+            best, why, doubts = compare(versions, lesson, contents)
+        submission = Submission(student, lesson, best)
         if len(versions) > 1:
-            others = ", ".join(_shown(path.name) for path in versions[:-1])
-            note = f"several files of {student}; {_shown(versions[-1].name)}, the newest, is graded, not {others}."
-            submission = replace(submission, notes=(note,))
+            others = ", ".join(_shown(path.name) for path in versions if path != best)
+            note = f"several files of {student}; {_shown(best.name)}, {why}, is graded, not {others}."
+            submission = replace(submission, notes=(note, *doubts))
         found.append(submission)
     return found
 

@@ -6,28 +6,32 @@ import os
 import stat
 from pathlib import Path
 
-from grading.intake.archive import notebook_in_zip
+from grading.intake.archive import Pick, notebook_in_zip
 from grading.intake.decode import Unreadable, decode, load_json
+from grading.intake.exported_script import cells_of_script, is_exported
 from grading.intake.normalise import Reading, normalise
 
 __all__ = ["Reading", "Unreadable", "file_bytes", "read_bytes", "read_notebook"]
 
 
-def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "") -> Reading:
+def read_notebook(path: Path, max_mb: int = 64, *, prefer: str = "", pick: Pick | None = None) -> Reading:
     """Read a notebook, a zip archive with a notebook in it, or a Python script made from one.
 
     Args:
         path: links are not followed.
         max_mb: larger files are refused unread.
         prefer: name of the notebook to take when an archive holds several: the lesson's.
+        pick: chooses among several (name, content) in an archive, by index; asked before `prefer`.
 
     Raises:
         Unreadable: one sentence for a person.
     """
-    return read_bytes(file_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer)
+    return read_bytes(file_bytes(Path(path), max_mb), Path(path).suffix.lower(), max_mb, prefer=prefer, pick=pick)
 
 
-def read_bytes(data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer: str = "") -> Reading:
+def read_bytes(
+    data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer: str = "", pick: Pick | None = None
+) -> Reading:
     """As `read_notebook`, of a file's content.
 
     Raises:
@@ -35,7 +39,7 @@ def read_bytes(data: bytes, suffix: str = ".ipynb", max_mb: int = 64, *, prefer:
     """
     notes: list[str] = []
     if data.startswith(b"PK\x03\x04"):
-        name, data = notebook_in_zip(data, max_bytes=max_mb * 2**20, prefer=prefer)
+        name, data = notebook_in_zip(data, max_bytes=max_mb * 2**20, prefer=prefer, pick=pick)
         notes.append(f"a zip archive was handed in; {name[:80]!r} in it was read.")
     elif suffix == ".zip":
         raise Unreadable("the file is called .zip but is none; hand in the .ipynb itself")
@@ -57,8 +61,10 @@ def _script(data: bytes, notes: list[str]) -> Reading:
     text = decode(data, notes).replace("\r\n", "\n")
     if not text.strip():
         raise Unreadable("the file is an empty Python script; hand in the notebook itself")
-    marked = any(line.startswith(("# %%", "# In[")) for line in text.split("\n"))
     notes.append("a Python script was handed in instead of a notebook; its cells were read.")
+    if is_exported(text):
+        return normalise(cells_of_script(text), notes)
+    marked = any(line.startswith("# %%") for line in text.split("\n"))
     try:
         notebook = jupytext.reads(text, fmt="py:percent" if marked else "py:light")
     except Exception as error:  # jupytext's readers raise what they like on odd headers

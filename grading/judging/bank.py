@@ -18,12 +18,18 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Entry:
-    """One wrong or right answer. `hint` is "" for right ones."""
+    """One wrong or right answer. `hint` is "" for right ones.
+
+    Attributes:
+        claims: a function of an answer: whether the factual statement of the hint is true of it; None where no test
+            is written.
+    """
 
     question: str
     name: str
     answer: Any
     hint: str = ""
+    claims: Callable[[Any], bool] | None = None
 
     def source(self, rename: str) -> str:
         """The definition's text without its decorator, called `rename`: what a student's cell would hold."""
@@ -62,11 +68,16 @@ def _bank() -> Bank:
     return _open[-1]
 
 
-def mistake(question: str, *, hint: str) -> Callable[[Any], Any]:
-    """Mark a definition as a wrong answer that students give, with the hint that belongs to it."""
+def mistake(question: str, *, hint: str, claims: Callable[[Any], bool] | None = None) -> Callable[[Any], Any]:
+    """Mark a definition as a wrong answer that students give, with the hint that belongs to it.
+
+    Args:
+        claims: whether the hint's factual statement is true of an answer; the tests ask it of this answer (true) and
+            of the solution (false).
+    """
 
     def register(answer: Any) -> Any:
-        _bank().mistakes.append(Entry(question, answer.__name__, answer, hint))
+        _bank().mistakes.append(Entry(question, answer.__name__, answer, hint, claims))
         return answer
 
     return register

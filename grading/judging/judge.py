@@ -36,10 +36,20 @@ def fresh_seed() -> int:
     return secrets.randbits(128)
 
 
-def judge_of(course: Course, lesson: str, seed: int) -> Judge:
-    """The judge of a course's lesson under `seed`."""
+def judge_of(course: Course, lesson: str, seed: int, device: str = "cpu") -> Judge:
+    """The judge of a course's lesson under `seed`, for submissions that ran on `device`."""
+    course.activate()
     reference = load_reference(course.source(lesson), course.bank(lesson))
-    return Judge(reference, course.expectations(lesson), seed, course.limits.answer_mb)
+    return Judge(reference, course.expectations(lesson), seed, course.limits.answer_mb, device)
+
+
+def device_of(sandbox: str, *, gpu: bool) -> str:
+    """The type of the device on which answers run: bubblewrap shows no GPU unless it is told to; "none" hides none."""
+    if sandbox == "none":
+        from helpers.device import device
+
+        return device().type
+    return "cuda" if gpu else "cpu"
 
 
 class Judge:
@@ -50,13 +60,16 @@ class Judge:
         expectations: the built file with the public expectations.
         seed: what secret cases are drawn from (`sealing`).
         answer_mb: how much of one answer is read, in MiB.
+        device: the type of the device that submissions run on, from which tolerances follow.
 
     Raises:
         FileNotFoundError: the expectations haven't been built.
     """
 
-    def __init__(self, reference: Reference, expectations: Path, seed: int, answer_mb: float = 8) -> None:
-        self.reference, self.seed, self.answer_mb = reference, seed, answer_mb
+    def __init__(
+        self, reference: Reference, expectations: Path, seed: int, answer_mb: float = 8, device: str = "cpu"
+    ) -> None:
+        self.reference, self.seed, self.answer_mb, self.device = reference, seed, answer_mb, device
         self._pictures = Pictures()
         self._public: dict[str, tuple[list[Case], Expected]] = {}
         self._secret: dict[str, tuple[list[Case], Expected]] = {}
@@ -99,8 +112,11 @@ class Judge:
                 suspicious.append(f"the check of {question} emitted {len(bundles)} answer records; one is expected")
             reason = stopped.get(index) or (stopped.get(answers[question]) if question in answers else None)
             answer_cell = notebook.cells[answers[question]] if question in answers else None
-            if not bundles and reason is None and not _stopped_by_an_error(cell, answer_cell):
+            never_reached = cell.execution_count is None  # a cell above it ended the kernel, or the time was up
+            if not bundles and reason is None and not never_reached and not _stopped_by_an_error(cell, answer_cell):
                 suspicious.append(f"the check of {question} recorded nothing though nothing stopped it")
+            if never_reached and reason is None and stopped:
+                reason = f"This check was not run, because of a cell above it: {stopped[min(stopped)]}"
             verdict, picture = self._verdict(question, bundles, reason, cell, answer_cell)
             verdicts.append(verdict)
             html = card(verdict, picture, picture_alt(verdict))
@@ -132,7 +148,7 @@ class Judge:
         except BadAnswer as error:
             return no_answer(question, points, f"the recorded answer could not be read: {error}"), None
         public, secret = self._public[qid], self._secret[qid]
-        verdict = judge_answer(question, answer, public=public, secret=secret)
+        verdict = judge_answer(question, answer, public=public, secret=secret, device=self.device)
         with ONE_AT_A_TIME:
             shown = arrays_only(answer.of("public", len(public[0])))
             picture = None

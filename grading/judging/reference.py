@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from grading.judging.bank import Bank, load_bank
-from grading.lesson_builder.source import LessonSource, read_source
+from grading.lesson_source.source import LessonSource, read_source
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Expected, case_rng, public_rng, secret_cases
 from helpers.checks.sealed import SealedQuestion

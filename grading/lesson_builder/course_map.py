@@ -1,19 +1,14 @@
-"""The lessons as the students' package knows them: `helpers/portfolio/lessons.toml`, from course.toml."""
+"""The lessons as the students' side knows them: the file `Course.lessons_file`, written from course.toml."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 from grading.course import Course
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 
 _HEAD = "# The course's lessons in order. Written by `vitlab build` from course.toml: change that one.\n"
-
-
-def course_map_file(course: Course) -> Path:
-    return course.root / "helpers" / "portfolio" / "lessons.toml"
 
 
 def course_map_entries(course: Course) -> list[dict[str, Any]]:
@@ -39,12 +34,12 @@ def _questions(course: Course, lesson_id: str) -> list[str]:
 
 
 def write_course_map(course: Course) -> None:
-    course_map_file(course).parent.mkdir(parents=True, exist_ok=True)
-    course_map_file(course).write_text(course_map_text(course), "utf-8")
+    course.lessons_file.parent.mkdir(parents=True, exist_ok=True)
+    course.lessons_file.write_text(course_map_text(course), "utf-8")
 
 
 def course_map_drift(course: Course) -> list[str]:
     """Empty when the file says what course.toml says."""
-    path = course_map_file(course)
+    path = course.lessons_file
     same = path.is_file() and path.read_text("utf-8") == course_map_text(course)
     return [] if same else [f"{path.relative_to(course.root)} differs from course.toml"]

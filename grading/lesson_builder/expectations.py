@@ -5,18 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from grading.judging.reference import Reference
+from grading.lesson_builder.later_cells import needs
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected
+from helpers.checks.verdict import failing
 from helpers.questions import find
 
 
 def public_expectations(reference: Reference) -> dict[str, Expected]:
     """For each question of a lesson: points, expected arrays, fingerprints with hints."""
-    return {qid: _question(reference, qid) for qid in reference.answers}
+    needed = needs(reference.lesson)
+    return {qid: _question(reference, qid, needed.get(qid, ())) for qid in reference.answers}
 
 
-def _question(reference: Reference, qid: str) -> Expected:
+def _question(reference: Reference, qid: str, needed: tuple[str, ...]) -> Expected:
     question = find(qid)
     cases, expected = reference.public(qid)
     arrays = expected.arrays
@@ -24,8 +27,9 @@ def _question(reference: Reference, qid: str) -> Expected:
     for entry in reference.bank.mistakes_of(qid):
         recorded = probe_all(question, entry.answer, cases)
         marks = tuple(mark(question, *row) for row in zip(cases, arrays, recorded, strict=True))
-        mistakes.append(Fingerprint(entry.hint, marks))
-    return Expected(reference.points[qid], arrays, tuple(mistakes))
+        fails, wrong = failing(question, cases, expected, recorded)
+        mistakes.append(Fingerprint(entry.hint, marks, fails, wrong))
+    return Expected(reference.points[qid], arrays, tuple(mistakes), needed)
 
 
 def differences(old: dict[str, Expected], new: dict[str, Expected]) -> list[str]:
@@ -37,6 +41,8 @@ def differences(old: dict[str, Expected], new: dict[str, Expected]) -> list[str]
         have = old[qid]
         if have.points != wanted.points:
             found.append(f"{qid}: points {have.points:g}; the source says {wanted.points:g}")
+        if have.needed != wanted.needed:
+            found.append(f"{qid}: later cells need {wanted.needed}; the file says {have.needed}")
         if [m.hint for m in have.mistakes] != [m.hint for m in wanted.mistakes]:
             found.append(f"{qid}: hints differ")
         elif not all(

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,16 +11,13 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
-from nbgrader.converters import GenerateAssignment
-from nbgrader.coursedir import CourseDirectory
-from traitlets.config import Config
 
 from grading.course import Course
 from grading.judging.reference import load_reference
 from grading.lesson_builder.expectations import differences, public_expectations
 from grading.lesson_builder.notebook import carry_outputs, solution_notebook, without_outputs
-from grading.lesson_builder.source import LessonError, read_source
-from grading.nbgrader_plugin.config import configure
+from grading.lesson_source.source import LessonError, read_source
+from grading.nbgrader_plugin.release import student_notebook
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.expectations import to_bytes
 
@@ -46,6 +39,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
     Raises:
         LessonError: the source is refused, or a cell of the solution fails.
     """
+    course.activate()
     path = course.solution_notebook(lesson_id)
     solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
     expectations = course.expectations(lesson_id)
@@ -65,6 +59,7 @@ def build_lesson(course: Course, lesson_id: str, *, execute: bool = False) -> Bu
 
 def drift(course: Course, lesson_id: str) -> list[str]:
     """How the committed products differ from what the source builds, outputs aside; empty when they don't."""
+    course.activate()
     solution = solution_notebook(read_source(course.source(lesson_id)), course.course)
     wanted = {
         course.solution_notebook(lesson_id): solution,
@@ -82,22 +77,6 @@ def drift(course: Course, lesson_id: str) -> list[str]:
         return [*found, f"{path.relative_to(course.root)} is missing"]
     new = public_expectations(load_reference(course.source(lesson_id), course.bank(lesson_id)))
     return found + [f"{path.relative_to(course.root)}: {d}" for d in differences(read_expectations(path), new)]
-
-
-def student_notebook(solution: NotebookNode, lesson_id: str) -> NotebookNode:
-    """What nbgrader's own generate step makes of a solution notebook, under our configuration."""
-    with tempfile.TemporaryDirectory(prefix="vitlab-") as folder, _quiet():
-        root = Path(folder)
-        source = root / "solutions" / lesson_id / f"{lesson_id}.ipynb"
-        source.parent.mkdir(parents=True)
-        nbformat.write(solution, source)
-        config = configure(Config(), root)
-        config.GenerateAssignment.no_database = True
-        config.SaveCells.enabled = False
-        directory = CourseDirectory(config=config)
-        directory.assignment_id = lesson_id
-        GenerateAssignment(coursedir=directory, config=config).start()
-        return nbformat.read(root / "notebooks" / lesson_id / f"{lesson_id}.ipynb", as_version=4)
 
 
 def _write_if_changed(course: Course, lesson_id: str, path: Path) -> None:
@@ -126,14 +105,3 @@ def _execute(notebook: NotebookNode, path: Path) -> float:
         raise LessonError(f"{path}: a cell of the solution fails:\n{error}") from None
     notebook.metadata["language_info"] = {"name": "python"}
     return time.perf_counter() - start
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """nbgrader's converters log each file to the root handlers; errors still raise."""
-    before = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        yield
-    finally:
-        logging.disable(before)

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from grading.course import Settings
 from grading.intake.code_analysis import look
 from grading.lesson_builder.bootstrap import bootstrap_cell, with_colab_link
-from grading.lesson_builder.source import Cell, LessonSource
+from grading.lesson_source.source import Cell, LessonSource
 
 
 def write_here(question: str) -> str:

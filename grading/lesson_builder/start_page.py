@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from grading.course import Course
 from grading.lesson_builder.course_map import course_map_entries
 from grading.lesson_builder.notebook import without_outputs
-from helpers.portfolio.course_map import Progress, course_map
+from helpers.course_map import Progress, course_map
 
 _TEXT = """\
 # {title}

@@ -1,232 +1,275 @@
-"""`vitlab collect`: from an LMS's download to `submitted/<student>/<lesson>/`, with a report of what did not match."""
+"""`vitlab collect`: from an LMS's download to `submitted/<student>/<lesson>/`, with a report of what needs a person."""
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import stat
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence, Sized
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from grading.course import CourseError
-from grading.intake.find_submissions import usable_name
-from grading.lms.downloads import Named, kind_of, read_name
-from grading.lms.roster import Person, Roster, plain, squeezed
+from grading.intake.contents import LessonContents
+from grading.lms.downloads import Layout, Named, layout_of, read_name
+from grading.lms.hand_in_times import HandInTime
+from grading.lms.handins import Choice, File, choose
+from grading.lms.place import SECRET, Placed, place
+from grading.lms.roster import Roster
+from grading.lms.unpack import Entry, printable, unpacked
+from grading.lms.whose import Claim, Owners, folded, settle
 
-MAX_FILE = 200 * 2**20
-MAX_ENTRIES = 50_000
-_WANTED = (".ipynb", ".zip", ".py")
-_EARLIER = ".earlier"  # find_submissions passes over what begins with a dot
 
-
-@dataclass(frozen=True)
+@dataclass
 class Collected:
     """What became of a download.
 
     Attributes:
-        placed: student id to the file that was put there.
+        placed: student id to the file that was put there to be graded.
         unchanged: students whose file was there already, byte for byte.
         replaced: students whose earlier file was put aside.
-        unmatched: paths that belong to nobody on the roster, with the reason.
+        without: students from whom something came, but nothing that could be graded.
+        unmatched: paths that belong to nobody, or to more than one, with the reason.
+        refused: entries of the download that were left out, with the reason.
         missing: students of the roster from whom nothing came.
-        passed_over: paths that are no notebook.
+        passed_over: files of other lessons, and files that no student handed in.
+        doubts: by student what a person should look at.
+        new: those of them that were not there when the same was collected before.
+        chosen: by student the path in the download of the file that is graded.
+        late: students whom the LMS calls late without saying when they handed in.
+        notes: what else is new since the last time.
     """
 
     kind: str
     placed: dict[str, Path] = field(default_factory=dict)
     unchanged: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
     unmatched: list[tuple[str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str]] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     passed_over: list[str] = field(default_factory=list)
+    doubts: dict[str, list[str]] = field(default_factory=dict)
+    new: dict[str, list[str]] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
+    late: list[str] = field(default_factory=list)
+    times: int = 0
     notes: list[str] = field(default_factory=list)
 
 
-def collect(source: Path, lesson: str, into: Path, roster: Roster | None = None) -> Collected:
-    """Put each student's newest notebook of a download where `vitlab grade` looks for it.
+def collect(
+    source: Path,
+    lesson: str,
+    into: Path,
+    roster: Roster | None = None,
+    *,
+    contents: LessonContents | None = None,
+    times: Mapping[str, HandInTime] | None = None,
+) -> Collected:
+    """Put the file to grade of each student where `vitlab grade` looks for it, and keep all others beside it.
 
     Args:
         source: a zip or a folder: Moodle's or Canvas's "download all", a Google Classroom or Drive folder, nbgrader's
             exchange (`inbound`), or files named after students.
-        into: the folder of submissions; a file that is replaced moves into `.earlier` beside it.
+        into: the folder of submissions; a file that is replaced moves into `.earlier` beside it, other files of the
+            hand-in into `.others`.
         roster: without one the LMS's spelling of a name becomes the student's id.
+        contents: looks into files, to choose by content; without it no lesson is known.
+        times: when each student handed in, by student id or by the LMS's number.
 
     Raises:
-        CourseError: the source is no zip and no folder, is broken, or holds nothing that could be a submission.
+        CourseError: the source is no zip and no folder, is broken, or holds nothing that anybody handed in.
     """
-    with _unpacked(Path(source)) as folder:
-        paths = sorted(_files(folder))
-        names = [path.relative_to(folder).as_posix() for path in paths]
-        found = Collected(kind_of(names))
-        chosen: dict[str, tuple[tuple, Path, Named]] = {}
-        for path, name in zip(paths, names, strict=True):
-            if path.suffix.lower() not in _WANTED:
-                if path.name != "timestamp.txt":
-                    found.passed_over.append(name)
-                continue
-            named = read_name(name)
-            if named is None or (found.kind == "exchange" and f"+{lesson}+" not in name):
-                found.passed_over.append(name)
-                continue
-            student, why = _whose(named, roster)
-            if not student:
-                found.unmatched.append((name, why))
-                continue
-            rank = (path.suffix.lower() == ".ipynb", *named.attempt, path.stat().st_mtime)
-            if student in chosen:
-                latest = _latest(chosen[student], rank, path)
-                found.notes.append(f"{student} handed in several files; the latest is taken, {latest}.")
-            if student not in chosen or rank > chosen[student][0]:
-                chosen[student] = (rank, path, named)
-        for student, (_, path, named) in sorted(chosen.items()):
-            _place(found, student, path, named, into / student / lesson, lesson)
-    if not found.placed and not found.unmatched:
-        raise CourseError(
-            f"{source} holds no notebook ({len(found.passed_over)} other files); expected the zip or folder that your "
-            "LMS gives for “download all submissions”"
-        )
+    contents = contents or LessonContents({})
+    with unpacked(Path(source)) as download:
+        layout = layout_of([entry.name for entry in download.entries])
+        found = Collected(layout.kind)
+        found.refused += download.refused
+        files = _own_files(found, layout, download.entries, lesson)
+        owned = _by_student(found, layout, files, roster)
+        choices = {student: choose(own, lesson, contents) for student, own in owned.items()}
+        nobody = roster is None and layout.kind == "folder" and not any(c.best for c in choices.values())
+        if nobody or not (choices or found.unmatched):
+            raise CourseError(
+                f"{source} holds no notebook ({len(download.entries) + len(found.refused)} other files); expected the "
+                "zip or folder that your LMS gives for “download all submissions”"
+            )
+        secrets = _secrets(layout, download.entries)
+        for student, own in sorted(owned.items()):
+            try:
+                _keep(found, student, own, choices[student], into / student / lesson, lesson, times or {}, secrets)
+            except OSError as error:
+                found.refused.append((own[0].entry.name, f"cannot be put in place ({error.strerror or error})"))
     if roster is not None:
-        found.missing.extend(person.id for person in roster if person.id not in found.placed)
+        came = {folded(student) for student in (*found.placed, *found.without)}
+        found.missing.extend(person.id for person in roster if folded(person.id) not in came)
     return found
 
 
-def _latest(other: tuple[tuple, Path, Named], rank: tuple, path: Path) -> str:
-    return repr((path if rank > other[0] else other[1]).name)
+def _own_files(found: Collected, layout: Layout, entries: Sequence[Entry], lesson: str) -> list[File]:
+    """The entries that the LMS says somebody handed in."""
+    files: list[File] = []
+    for entry in entries:
+        named = read_name(entry.name, layout)
+        if entry.name.rsplit("/", 1)[-1] in ("timestamp.txt", "submission_secret.txt"):
+            continue  # nbgrader's own in its exchange; in a hand-in it says nothing about when that came
+        if named is None:
+            if layout.kind in ("folder", "exchange") or entry.name.count("/") > layout.depth:
+                found.passed_over.append(entry.name)
+            else:
+                found.unmatched.append((entry.name, f"it is not named as {_SYSTEMS[layout.kind]} names hand-ins"))
+        elif _none_of(entry.name, named, layout, entries, lesson):
+            found.passed_over.append(entry.name)
+        else:
+            files.append(File(entry, named))
+    return files
 
 
-def _whose(named: Named, roster: Roster | None) -> tuple[str, str]:
-    """(student id, "") or ("", why not). Nobody is guessed: a number, a key or a whole name must fit exactly one."""
-    if roster is None:
-        return usable_name(named.who or named.number), ""
-    by_number = [p for p in roster if named.number and p.number == named.number]
-    if len(by_number) == 1:
-        return by_number[0].id, ""
-    who = named.who.strip().lower()
-    by_key = [p for p in roster if who and who in p.keys]
-    if len(by_key) == 1:
-        return by_key[0].id, ""
-    by_name = [p for p in roster if who and _same_name(named, p)]
-    if len(by_name) == 1:
-        return by_name[0].id, ""
-    shown = named.who or f"number {named.number}"
-    if len(by_name) > 1:
-        return "", f"{shown} may be {', '.join(p.id for p in by_name)}: give the roster the LMS's numbers"
-    return "", f"{shown} is not on the roster"
+_SYSTEMS = {
+    "moodle": "Moodle", "canvas": "Canvas", "exchange": "nbgrader's exchange", "classroom": "Google Classroom",
+}  # fmt: skip
 
 
-def _same_name(named: Named, person: Person) -> bool:
-    if named.squeezed:
-        return any(named.who.lower() in squeezed(name) for name in person.names)
-    return any(plain(named.who) == plain(name) for name in person.names)
+def _none_of(name: str, named: Named, layout: Layout, entries: Sequence[Entry], lesson: str) -> bool:
+    """A hand-in of another lesson, or a file that no student handed in."""
+    if layout.kind == "exchange":
+        return named.lesson != lesson
+    if layout.kind != "folder":
+        return False
+    return _beside(name, layout, entries) or _of_another_lesson(name, layout, lesson)
 
 
-def _place(found: Collected, student: str, path: Path, named: Named, target: Path, lesson: str) -> None:
-    target.mkdir(parents=True, exist_ok=True)
-    suffix = path.suffix.lower()
-    destination = target / f"{lesson}{suffix}"
-    found.placed[student] = destination
-    before = [old for old in target.iterdir() if old.is_file() and old.suffix.lower() in _WANTED]
-    if [old.name for old in before] == [destination.name] and _digest(destination) == _digest(path):
-        found.unchanged.append(student)
-        return
-    if before:
-        found.replaced.append(student)
-        aside = target / _EARLIER
-        aside.mkdir(exist_ok=True)
-        for old in before:
-            old.replace(aside / f"{_digest(old)[:12]}-{old.name}")
-    part = target / f".{destination.name}.part"
-    shutil.copyfile(path, part)
-    part.replace(destination)
-    stamp = named.when or _stamp_beside(path)
-    if stamp:
-        (target / "timestamp.txt").write_text(stamp, "utf-8")
+def _beside(name: str, layout: Layout, entries: Sequence[Entry]) -> bool:
+    """A file that lies beside students' folders, or is no work and bears no student's name."""
+    parts = name.split("/")[layout.depth :]
+    if len(parts) > 1:
+        return False
+    folders = any(entry.name.count("/") > layout.depth for entry in entries)
+    return (folders and not name.lower().endswith((".ipynb", ".zip", ".py"))) or name.lower().startswith("readme")
+
+
+def _of_another_lesson(name: str, layout: Layout, lesson: str) -> bool:
+    """In folders as nbgrader collects them, `<student>/<lesson>/…`: a folder of another lesson."""
+    parts = name.split("/")[layout.depth :]
+    return len(parts) > 2 and parts[1][:2].isdigit() and parts[1][2:3] == "_" and parts[1] != lesson
+
+
+def _by_student(
+    found: Collected, layout: Layout, files: Sequence[File], roster: Roster | None
+) -> dict[str, list[File]]:
+    """Files by student id; what nobody owns, or two people claim, is put on the list instead."""
+    owners = Owners(layout, roster, [file.named for file in files])
+    claims: dict[str, list[tuple[str, str, Claim]]] = {}
+    mine: list[tuple[File, str, Claim]] = []
+    for file in files:
+        claim, why = owners.claim(file.named)
+        if claim is None:
+            found.unmatched.append((file.entry.name, why))
+            continue
+        identity = _identity(file.named)
+        shown = printable(file.named.who or file.named.number, 60)
+        shown += f" ({file.named.number})" if file.named.who and file.named.number else ""
+        claims.setdefault(folded(claim.student), []).append((identity, shown, claim))
+        mine.append((file, identity, claim))
+    refused = settle(claims)
+    result: dict[str, list[File]] = {}
+    for file, identity, claim in mine:
+        if identity in refused:
+            found.unmatched.append((file.entry.name, refused[identity]))
+        else:
+            result.setdefault(claim.student, []).append(file)
+    return result
+
+
+def _secrets(layout: Layout, entries: Sequence[Entry]) -> dict[str, Path]:
+    """By the name of a hand-in's folder in nbgrader's exchange the file that nbgrader wrote at its top."""
+    found: dict[str, Path] = {}
+    if layout.kind == "exchange":
+        for entry in entries:
+            parts = entry.name.split("/")[layout.depth :]
+            if len(parts) == 2 and parts[1] == SECRET:
+                found[parts[0]] = entry.path
+    return found
+
+
+def _identity(named: Named) -> str:
+    """One person as the LMS tells people apart."""
+    return f"{named.number}\n" if named.number else f"\n{named.who}"
+
+
+def _keep(
+    found: Collected, student: str, own: Sequence[File], choice: Choice, target: Path, lesson: str,
+    times: Mapping[str, HandInTime], secrets: Mapping[str, Path],
+) -> None:  # fmt: skip
+    named = choice.best.file.named if choice.best is not None else own[0].named
+    time = times.get(student.casefold()) or (times.get(f"#{named.number}") if named.number else None)
+    placed: Placed = place(found.kind, named, choice, target, lesson, time, secrets.get(named.prefix))
+    if placed.path is not None:
+        found.placed[student] = placed.path
+        found.chosen[student] = printable(choice.best.name if choice.best else "the earlier hand-in")
     else:
-        (target / "timestamp.txt").unlink(missing_ok=True)
-    if named.late:
-        found.notes.append(
-            f"{student} was late by the LMS's own clock, which doesn't say by how much. For a late penalty, write when "
-            f"it came, such as 2027-01-16 01:30 UTC, into {target / 'timestamp.txt'}."
-        )
+        found.without.append(student)
+    if placed.what == "unchanged":
+        found.unchanged.append(student)
+    elif placed.what == "replaced":
+        found.replaced.append(student)
+    if placed.doubts:
+        found.doubts[student] = list(placed.doubts)
+    if placed.new:
+        found.new[student] = list(placed.new)
+    found.times += bool(placed.record.handed_in)
+    if placed.record.late and not placed.record.handed_in:
+        found.late.append(student)
 
 
-def _stamp_beside(path: Path) -> str:
-    beside = path.with_name("timestamp.txt")
-    return beside.read_text("utf-8", "replace").strip()[:100] if beside.is_file() else ""
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def report_lines(found: Collected, names: Mapping[str, str] | None = None, *, everything: bool = False) -> list[str]:
+    """The report as text: what was placed, and everything that needs a person.
 
+    Args:
+        names: students' names by id.
+        everything: also what was told when the same was collected before.
+    """
+    names = names or {}
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Regular files, no links, none that a system or an editor left."""
-    for path in folder.rglob("*"):
-        parts = path.relative_to(folder).parts
-        if any(part.startswith((".", "__MACOSX")) for part in parts) or path.is_symlink() or not path.is_file():
-            continue
-        yield path
+    def who(student: str) -> str:
+        name = names.get(student, student)
+        return printable(student if name == student else f"{student} ({name})", 80)
 
-
-@contextmanager
-def _unpacked(source: Path) -> Iterator[Path]:
-    """The folder itself, or a zip's files in a folder that is removed afterwards."""
-    if source.is_dir():
-        yield source
-        return
-    if not source.is_file():
-        raise CourseError(f"{source} is not there; expected a zip or a folder of submissions")
-    with tempfile.TemporaryDirectory(prefix="vitlab-collect-") as folder:
-        try:
-            with zipfile.ZipFile(source) as archive:
-                _unpack(archive, Path(folder))
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-            raise CourseError(f"{source} is no zip that can be read ({str(error)[:80]}): download it again") from None
-        yield Path(folder)
-
-
-def _unpack(archive: zipfile.ZipFile, folder: Path) -> None:
-    entries = archive.infolist()
-    if len(entries) > MAX_ENTRIES:
-        raise CourseError(f"the zip holds {len(entries)} files; more than {MAX_ENTRIES} are no class")
-    for info in entries:
-        name = info.filename.replace("\\", "/")
-        parts = [part for part in name.split("/") if part]
-        if info.is_dir() or not parts or ".." in parts or name.startswith("/") or ":" in parts[0]:
-            continue
-        if stat.S_ISLNK(info.external_attr >> 16):
-            continue
-        target = folder.joinpath(*parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with archive.open(info) as content, target.open("wb") as out:
-            left = MAX_FILE
-            while chunk := content.read(min(2**20, left)):
-                out.write(chunk)
-                left -= len(chunk)
-                if left <= 0:
-                    raise CourseError(f"{info.filename[:80]!r} in the zip is larger than {MAX_FILE // 2**20} MB")
-
-
-def _many(things: Sized, noun: str) -> str:
-    return f"{len(things)} {noun}" + ("s" if len(things) != 1 else "")
-
-
-def report_lines(found: Collected) -> Sequence[str]:
-    """The report as text: what was placed, and everything that needs a person."""
+    shown = found.doubts if everything else found.new
     new = len(found.placed) - len(found.unchanged) - len(found.replaced)
     counts = f"{new} new, {len(found.replaced)} replaced, {len(found.unchanged)} unchanged"
-    lines = [f"{found.kind}: {_many(found.placed, 'submission')} ({counts})"]
+    lines = [f"{found.kind}: {_many(len(found.placed), 'submission')} ({counts})"]
+    if shown:
+        lines.append(f"Needs a person ({_many(len(shown), 'student')}):")
+        lines += [f"  {who(student)}: {text}" for student, texts in sorted(shown.items()) for text in texts]
+    if told := sum(map(len, found.doubts.values())) - sum(map(len, shown.values())):
+        lines.append(f"{_many(told, 'thing')} that a person should look at, told before: --all lists them again")
     if found.unmatched:
-        lines += [f"{_many(found.unmatched, 'file')} for whom nobody was found, not placed:"]
-        lines += [f"  {name}: {why}" for name, why in found.unmatched]
+        lines.append(f"{_many(len(found.unmatched), 'file')} for whom nobody was found, not placed:")
+        lines += [f"  {printable(name)}: {why}" for name, why in found.unmatched]
+    if found.refused:
+        lines.append(f"{_many(len(found.refused), 'file')} left out:")
+        lines += [f"  {printable(name)}: {why}" for name, why in found.refused]
+    if found.without:
+        lines.append(f"Nothing to grade came from {', '.join(map(who, found.without))}.")
+    if found.late:
+        lines.append(
+            f"{_many(len(found.late), 'student')} handed in late, and the LMS's download does not say when: "
+            f"{', '.join(map(who, found.late))}. No late penalty can be taken off: give --times FILE (Moodle's grading "
+            "worksheet, or Canvas's list of submissions), or write when it came, such as 2027-01-16 01:30 UTC, into "
+            f"the timestamp.txt beside the hand-in, for instance {_stamp(found)}."
+        )
     if found.missing:
-        lines.append(f"{_many(found.missing, 'student')} handed in nothing: {', '.join(found.missing)}")
+        lines.append(f"{_many(len(found.missing), 'student')} handed in nothing: {', '.join(map(who, found.missing))}")
     if found.passed_over:
-        shown = ", ".join(found.passed_over[:5]) + (", …" if len(found.passed_over) > 5 else "")
-        lines.append(f"{_many(found.passed_over, 'file')} without a notebook: {shown}")
+        some = ", ".join(printable(name) for name in found.passed_over[:5])
+        more = f" and {len(found.passed_over) - 5} more" if len(found.passed_over) > 5 else ""
+        lines.append(f"{_many(len(found.passed_over), 'file')} of other lessons or of nobody: {some}{more}")
     return lines + [f"note: {note}" for note in found.notes]
+
+
+def _stamp(found: Collected) -> str:
+    student = found.late[0]
+    path = found.placed.get(student)
+    return str(path.with_name("timestamp.txt")) if path is not None else "timestamp.txt"

@@ -1,20 +1,34 @@
-"""The commands between an LMS and the course: `vitlab collect` and `vitlab export`."""
+"""The commands between an LMS and the course: `vitlab collect`, `export`, `return`, `forget` and `backup`."""
 
 from __future__ import annotations
 
+from datetime import datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grading.course import CourseError, load_course
+from grading.course import Course, CourseError, Lesson, load_course
+
+if TYPE_CHECKING:
+    from grading.lms.hand_in_times import HandInTimes
+    from grading.lms.roster import Roster
 
 RosterOption = Annotated[
     Path | None,
-    typer.Option(help="who is in the class: Canvas's gradebook export, Moodle's grading worksheet, or a CSV with `id`"),
+    typer.Option(
+        help="who is in the class: Canvas's gradebook export, Moodle's grading worksheet, or a CSV with `id`; "
+        "default: the course's roster.csv"
+    ),
+]
+TheirsOption = Annotated[
+    Path | None, typer.Option(help="the LMS's own file: Canvas's gradebook export, Moodle's grading worksheet")
 ]
 CourseOption = Annotated[Path | None, typer.Option(help="the course's folder; default: upwards from here")]
+OutOption = Annotated[Path, typer.Option(help="the folder given to grade")]
+DbOption = Annotated[str | None, typer.Option(help="gradebook, as nbgrader's db_url; default: the one graded into")]
+ListOption = Annotated[bool, typer.Option("--list", help="list single cases, not only how many there are")]
 
 
 class Form(StrEnum):
@@ -23,57 +37,222 @@ class Form(StrEnum):
     csv = "csv"
 
 
+class Back(StrEnum):
+    moodle = "moodle"
+    canvas = "canvas"
+    exchange = "exchange"
+    folder = "folder"
+
+
 def collect(
     source: Annotated[Path, typer.Argument(help="the downloaded zip or folder, or nbgrader's exchange folder")],
     lesson: Annotated[str, typer.Argument(help="the lesson that was handed in")],
     roster: RosterOption = None,
     into: Annotated[Path, typer.Option(help="where submissions go")] = Path("course_data/submitted"),
+    times: Annotated[
+        Path | None,
+        typer.Option(
+            help="when each student handed in: Moodle's grading worksheet, or Canvas's submissions (JSON of its API, "
+            "or a CSV with user_id and submitted_at); default: the roster, when it is a worksheet"
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None, typer.Option(help="of times that name none, such as Europe/Berlin; default: that of `due`")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="also list what was told at an earlier collect")] = False,
     course: CourseOption = None,
 ) -> None:
-    """Sort an LMS's download by student, and say what did not match."""
+    """Sort an LMS's download by student, choose the file to grade, and say what needs a person."""
+    from grading.intake.contents import contents_of
     from grading.lms.collect import collect as collect_from
     from grading.lms.collect import report_lines
-    from grading.lms.roster import read_roster
+    from grading.lms.needs_person import write_found
 
-    known = load_course(course).lesson(lesson)
-    found = collect_from(source, known.id, into, read_roster(roster) if roster is not None else None)
-    for line in report_lines(found):
+    loaded = load_course(course)
+    known = loaded.lesson(lesson)
+    people = _people(loaded, roster)
+    came = _times(known, people, times, timezone)
+    paths = {one.id: loaded.student_notebook(one.id) for one in loaded.lessons}
+    contents = contents_of({one: path.read_text("utf-8") for one, path in paths.items() if path.is_file()})
+    found = collect_from(source, known.id, into, people, contents=contents, times=came.of)
+    written = write_found(found, known.id, into.parent)
+    for line in [*report_lines(found, people.names if people else None, everything=all_), *came.notes]:
         typer.echo(line)
+    if found.doubts or found.unmatched or found.refused:
+        typer.echo(f"kept in {written}, and in the report")
     if found.unmatched:
         raise typer.Exit(1)
+
+
+def _people(course: Course, roster: Path | None) -> Roster | None:
+    from grading.lms.roster import course_roster, read_roster
+
+    return read_roster(roster) if roster is not None else course_roster(course.root)
+
+
+def _times(lesson: Lesson, people: Roster | None, times: Path | None, timezone: str | None) -> HandInTimes:
+    from grading.lms.hand_in_times import HandInTimes, moodle_times, read_times
+
+    zone = _zone(lesson, timezone)
+    if times is not None:
+        return _by_id(read_times(times, zone, lesson.due), people)
+    if people is not None and people.kind == "moodle":
+        return _by_id(moodle_times(people.table, people.where, zone, lesson.due), people)
+    return HandInTimes()
+
+
+def _zone(lesson: Lesson, timezone: str | None) -> tzinfo:
+    from datetime import UTC
+
+    from grading.lms.moments import zone_of
+
+    if timezone is not None:
+        return zone_of(timezone)
+    return lesson.due.tzinfo if lesson.due is not None and lesson.due.tzinfo is not None else UTC
+
+
+def _by_id(times: HandInTimes, people: Roster | None) -> HandInTimes:
+    """Times also under the students' ids: a list of times may name them by login, email or number."""
+    for person in people or ():
+        keys = [*person.keys, *(f"#{number}" for number in person.numbers.values())]
+        time = next((times.of[key] for key in keys if key in times.of), None)
+        if time is not None:
+            times.of.setdefault(person.id.casefold(), time)
+    return times
 
 
 def export(
     lessons: Annotated[list[str] | None, typer.Argument(help="default: all that were graded")] = None,
     form: Annotated[Form, typer.Option("--for", help="whose columns")] = Form.csv,
-    roster: RosterOption = None,
+    roster: TheirsOption = None,
     to: Annotated[Path | None, typer.Option(help="the file to write; default: OUT/grades-FORM.csv")] = None,
-    out: Annotated[Path, typer.Option(help="the folder given to grade")] = Path("course_data"),
-    db: Annotated[str | None, typer.Option(help="gradebook, as nbgrader's db_url; default: OUT/gradebook.db")] = None,
+    out: OutOption = Path("course_data"),
+    db: DbOption = None,
     column: Annotated[
         list[str] | None, typer.Option(help="LESSON=NAME: what the LMS calls a lesson; default: its title")
     ] = None,
+    list_: ListOption = False,
     course: CourseOption = None,
 ) -> None:
     """Write the gradebook's scores for Canvas, Moodle or a spreadsheet; late penalties are taken off."""
+    from grading.engine.current import gradebook_of
+    from grading.extensions import course_extensions
     from grading.lms.export import export as write
     from grading.lms.export import graded_lessons, read_scores
-    from grading.lms.roster import read_roster
+    from grading.lms.needs_person import read_records
+    from grading.lms.roster import course_roster, read_roster
 
     loaded = load_course(course)
-    file = out / "gradebook.db"
-    if db is None and not file.is_file():
-        raise CourseError(f"there is no gradebook {file}: run `vitlab grade --out {out}` first")
-    url = db or f"sqlite:///{file.resolve()}"
+    url = gradebook_of(out, db)
     chosen = [loaded.lesson(one).id for one in lessons or graded_lessons(url, loaded)]
-    names = dict(_pair(text) for text in column or ())
+    names = {loaded.lesson(lesson).id: name for lesson, name in (_pair(text) for text in column or ())}
+    own, theirs = course_roster(loaded.root), read_roster(roster) if roster is not None else None
+    people = own if own is not None or form is not Form.csv else theirs
     done = write(
-        loaded, read_scores(url, chosen), to or out / f"grades-{form}.csv", form=form,
-        roster=read_roster(roster) if roster is not None else None, columns=names,
+        loaded, read_scores(url, chosen, loaded), to or out / f"grades-{form}.csv", form=form, roster=theirs,
+        columns=names, people=people, records=read_records(out / "submitted", chosen),
+        extensions=course_extensions(loaded),
     )  # fmt: skip
-    typer.echo(f"{done.path}: {done.students} students, {', '.join(chosen)}")
-    for note in done.notes:
+    typer.echo(f"{done.path}: {done.students} students, {', '.join(chosen)}: {done.summary}")
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}")
+    details = [note for note in done.notes if note not in done.warnings]
+    for note in details if list_ else ():
         typer.echo(f"note: {note}")
+    if details and not list_:
+        typer.echo(f"{len(details)} notes on single cases: --list shows them")
+
+
+def give_back(
+    lesson: Annotated[str, typer.Argument(help="the lesson whose pages go back")],
+    form: Annotated[Back, typer.Option("--for", help="to which system")],
+    roster: TheirsOption = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            help="the zip or folder to write; for the exchange its course folder, such as "
+            "/srv/nbgrader/exchange/COURSE; default: in OUT"
+        ),
+    ] = None,
+    out: OutOption = Path("course_data"),
+    db: DbOption = None,
+    again: Annotated[bool, typer.Option("--again", help="also to students who have the same page already")] = False,
+    finished: Annotated[
+        bool, typer.Option("--finished", help="only pages on which no answer waits for a person")
+    ] = False,
+    list_: ListOption = False,
+    course: CourseOption = None,
+) -> None:
+    """Give feedback pages back: a zip that Moodle or Canvas imports, nbgrader's exchange, or a folder."""
+    from grading.engine.current import bring_up_to_date
+    from grading.lms.give_back import Page, ReturnTo, return_lines
+    from grading.lms.give_back import give_back as write
+    from grading.lms.needs_person import read_records
+    from grading.lms.roster import course_roster, read_roster
+
+    loaded = load_course(course)
+    known = loaded.lesson(lesson).id
+    outcomes = [one for one in bring_up_to_date(loaded, out, db) if one.lesson == known]
+    if not outcomes:
+        raise CourseError(f"nothing of {known} was graded into {out}: run `vitlab grade {known}` first")
+    pages = {
+        one.student: Page(one.student, out / one.feedback, bool(one.max_waiting)) for one in outcomes if one.feedback
+    }
+    target = ReturnTo(form, _where(form, to, out, known), loaded.course.id)
+    done = write(
+        known, pages, out, target, records=read_records(out / "submitted", [known])[known],
+        people=course_roster(loaded.root), worksheet=read_roster(roster) if roster is not None else None,
+        again=again, finished=finished, submitted=out / "submitted",
+    )  # fmt: skip
+    done.left_out += [(one.student, f"it has no page: {one.reason}") for one in outcomes if not one.feedback]
+    for line in return_lines(done, target, everything=list_):
+        typer.echo(line)
+
+
+def _where(form: Back, to: Path | None, out: Path, lesson: str) -> Path:
+    if form is Back.exchange:
+        return (to or out / f"return-{lesson}-exchange") / "feedback"
+    if to is not None:
+        return to
+    return out / (f"return-{lesson}-{form}.zip" if form in (Back.moodle, Back.canvas) else f"return-{lesson}")
+
+
+def forget(
+    student: Annotated[str, typer.Argument(help="the student's id, as in roster.csv and in the gradebook")],
+    out: OutOption = Path("course_data"),
+    db: DbOption = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+    course: CourseOption = None,
+) -> None:
+    """Delete all that the course keeps of one student: hand-ins, pages, grades, rows of roster and extensions."""
+    from grading.engine.current import gradebook_of, has_gradebook
+    from grading.lms.student_data import forget as remove
+
+    loaded = load_course(course)
+    if not yes:
+        typer.confirm(f"Delete all that is kept of {student} under {out} and in {loaded.root}?", abort=True)
+    url = gradebook_of(out, db) if db is not None or has_gradebook(out) else None
+    done = remove(loaded, student, out, url)
+    for what in done.removed:
+        typer.echo(f"deleted: {what}")
+    for path in done.left:
+        typer.echo(f"look at yourself, the student may be in it: {path}")
+
+
+def backup(
+    to: Annotated[Path | None, typer.Option(help="the zip to write; default: COURSE-backup-DAY-TIME.zip here")] = None,
+    out: OutOption = Path("course_data"),
+    course: CourseOption = None,
+) -> None:
+    """Copy hand-ins, grades, settings and lessons into one zip; unzipping it in a course's folder restores them."""
+    from grading.lms.student_data import backup as copy
+    from grading.lms.student_data import backup_name
+
+    loaded = load_course(course)
+    target = to or Path(backup_name(loaded, datetime.now().astimezone()))
+    count = copy(loaded, out, target)
+    size = target.stat().st_size / 2**20
+    typer.echo(f"{target}: {count} files, {size:.1f} MB. To restore: unzip it in the course's folder. It holds grades")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -2,205 +2,180 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry
-
 from grading.course import Course, CourseError
+from grading.extensions import Extensions
+from grading.intake.record import Record
+from grading.lms.columns import heads_of
+from grading.lms.lms_tables import Filled, canvas_table, moodle_table
+from grading.lms.matching import Matches
 from grading.lms.roster import Roster
-from grading.nbgrader_plugin.gradebook import commands_on_path
+from grading.lms.scores import Score, Scores, graded_lessons, read_scores
+from grading.tables import plain_number, safe, write_file, written
 
-CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
-MOODLE = (
-    "Identifier", "Full name", "Email address", "Status", "Grade", "Maximum grade", "Grade can be changed",
-    "Last modified (submission)", "Last modified (grade)", "Feedback comments",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Score:
-    """A student's score in one lesson, late penalty taken off; `waits` while a written answer is ungraded."""
-
-    score: float
-    points: float
-    waits: bool = False
-
-
-Scores = Mapping[str, Mapping[str, Score]]  # lesson, student
+Records = Mapping[str, Mapping[str, Record]]  # lesson, student
 
 
 @dataclass(frozen=True)
 class Exported:
+    """A file that was written.
+
+    Attributes:
+        warnings: what a teacher must know before importing it.
+        notes: single cases, to be listed on demand; warnings are among them.
+        summary: one line.
+    """
+
     path: Path
     students: int
     notes: tuple[str, ...] = ()
-
-
-def graded_lessons(db_url: str, course: Course) -> list[str]:
-    """The course's lessons that are in the gradebook, in order.
-
-    Raises:
-        CourseError: there is none.
-    """
-    commands_on_path()
-    with Gradebook(db_url) as gradebook:
-        graded = {assignment.name for assignment in gradebook.assignments}
-    found = [lesson.id for lesson in course.lessons if lesson.id in graded]
-    if not found:
-        raise CourseError(f"no lesson of this course is in the gradebook {db_url}: run `vitlab grade` first")
-    return found
-
-
-def read_scores(db_url: str, lessons: Sequence[str]) -> dict[str, dict[str, Score]]:
-    """Scores by lesson and student, from nbgrader's gradebook.
-
-    Raises:
-        CourseError: a lesson isn't in the gradebook, because nothing of it was graded.
-    """
-    commands_on_path()
-    found: dict[str, dict[str, Score]] = {}
-    with Gradebook(db_url) as gradebook:
-        for lesson in lessons:
-            try:
-                assignment = gradebook.find_assignment(lesson)
-            except MissingEntry:
-                raise CourseError(
-                    f"nothing of {lesson} is in the gradebook {db_url}: run `vitlab grade {lesson}`"
-                ) from None
-            found[lesson] = {
-                one.student_id: Score(
-                    max(0.0, one.score - (one.late_submission_penalty or 0.0)), one.max_score, one.needs_manual_grade
-                )
-                for one in assignment.submissions
-            }
-    return found
+    warnings: tuple[str, ...] = ()
+    summary: str = ""
 
 
 def export(
     course: Course, scores: Scores, target: Path, *, form: str, roster: Roster | None = None,
-    columns: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] | None = None, people: Roster | None = None, records: Records | None = None,
+    extensions: Extensions | None = None,
 ) -> Exported:  # fmt: skip
     """Write scores as `form`: "canvas", "moodle" (one lesson) or "csv".
 
     Args:
         roster: the LMS's own export, whose identifying columns the import needs; required but for "csv".
         columns: lesson id to the name of the LMS's column, such as "Attention (123456)".
+        people: the course's own roster, whose ids the gradebook has.
+        records: what `vitlab collect` noted of each hand-in.
+        extensions: who is excused.
 
     Raises:
         CourseError: the roster isn't the LMS's, several lessons go to Moodle, or the form is unknown.
     """
-    notes = [
-        f"{student} has ungraded written answers in {lesson}: the score will rise"
-        for lesson, of in scores.items() for student, score in of.items() if score.waits
-    ]  # fmt: skip
+    records, granted = records or {}, extensions or Extensions()
+    own = people or (roster if roster is not None and form == "csv" else None)
+    scores = {lesson: _with_excused(of, lesson, own, granted) for lesson, of in scores.items()}
     names = {lesson: (columns or {}).get(lesson) or course.lesson(lesson).title for lesson in scores}
     if form == "csv":
-        rows = _plain(scores, roster)
-    elif form == "canvas":
-        rows = _canvas(scores, names, _of_kind(roster, "canvas", "Grades, Export, Export Entire Gradebook"), notes)
-    elif form == "moodle":
-        if len(scores) != 1:
-            raise CourseError(f"a Moodle grading worksheet holds one assignment; got {len(scores)} lessons")
-        rows = _moodle(next(iter(scores.values())), _of_kind(roster, "moodle", "Download grading worksheet"), notes)
+        filled, delimiter, newline, bom = _plain(scores, own), ",", "\n", False
+    elif form in ("canvas", "moodle"):
+        place = "Grades, Export, Export Entire Gradebook" if form == "canvas" else "Download grading worksheet"
+        theirs = _of_kind(roster, form, place)
+        filled = _for_lms(form, scores, names, theirs, people, records)
+        delimiter, bom = theirs.table.delimiter, theirs.table.bom
+        newline = "\r\n" if form == "moodle" else "\n"
     else:
         raise CourseError(f"there is no export {form!r}: it is canvas, moodle or csv")
-    known = {person.id for person in roster} if roster is not None else None
-    strangers = sorted({s for of in scores.values() for s in of} - known) if known is not None else []
-    notes += [f"{student} is graded but not on the roster, and was left out" for student in strangers if form != "csv"]
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n" if form == "moodle" else "\n").writerows(rows)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(out.getvalue().encode("utf-8"))
-    part.replace(target)
-    head = 2 if form == "canvas" else 1
-    return Exported(target, len(rows) - head, tuple(notes))
+    warnings = [*filled.warnings, *_late(course, scores, records, granted)]
+    waits = sorted({student for of in scores.values() for student, score in of.items() if score.waits})
+    details = [
+        f"{student} has ungraded written answers in {lesson}: the score will rise"
+        for lesson, of in scores.items() for student, score in of.items() if score.waits and not score.excused
+    ]  # fmt: skip
+    details += [
+        f"{student}: a person is to look at an answer of {lesson} again"
+        for lesson, of in scores.items() for student, score in of.items() if score.read_again
+    ]  # fmt: skip
+    write_file(target, written(filled.rows, delimiter, newline, bom=bom))
+    notes = (*warnings, *filled.details, *filled.kept, *details)
+    return Exported(target, filled.students, notes, tuple(warnings), _summary(filled, len(waits)))
+
+
+def _summary(filled: Filled, waits: int) -> str:
+    parts = [f"{filled.written} scores written"]
+    if filled.excused:
+        parts.append(f"{filled.excused} excused")
+    if filled.kept:
+        parts.append(f"{len(filled.kept)} cells kept as they were")
+    if waits:
+        parts.append(f"{waits} with ungraded written answers")
+    return ", ".join(parts)
+
+
+def _with_excused(of: Mapping[str, Score], lesson: str, people: Roster | None, granted: Extensions) -> dict[str, Score]:
+    """Also those who are excused and handed in nothing."""
+    found = {
+        student: Score(**{**score.__dict__, "excused": score.excused or granted.excused(student, lesson)})
+        for student, score in of.items()
+    }
+    points = max((score.points for score in of.values()), default=0.0)
+    for person in people or ():
+        if person.id not in found and granted.excused(person.id, lesson):
+            found[person.id] = Score(0.0, points, excused=True)
+    return found
+
+
+def _for_lms(
+    form: str, scores: Scores, names: Mapping[str, str], roster: Roster, people: Roster | None, records: Records
+) -> Filled:
+    students = {student for of in scores.values() for student in of}
+    noted = {student: record for of in records.values() for student, record in of.items()}
+    matches = Matches(students, people, noted)
+    found = {person.at: matches.student(person, form) for person in roster}
+    taken = [student for student in found.values() if student is not None]
+    doubled = {student for student in taken if taken.count(student) > 1}
+    found = {at: None if student in doubled else student for at, student in found.items()}
+    if form == "canvas":
+        filled = canvas_table(scores, names, roster, found)
+    elif len(scores) == 1:
+        of = next(iter(scores.values()))
+        filled = moodle_table(of, roster, found, {student: score.remarks for student, score in of.items()})
+    else:
+        raise CourseError(f"a Moodle grading worksheet holds one assignment; got {len(scores)} lessons")
+    filled.warnings += [f"several rows could be {student}: none of them got a score" for student in sorted(doubled)]
+    strangers = sorted(students - {student for student in found.values() if student is not None} - doubled)
+    if strangers and len(strangers) == len(students):
+        filled.warnings.append(
+            f"none of the {len(students)} graded students was found in the {form.title()} file, for instance "
+            f"{strangers[0]}: list the LMS's logins or emails in roster.csv"
+        )
+    else:
+        filled.warnings += [f"{student} is graded but not on the roster, and was left out" for student in strangers]
+    return filled
+
+
+def _late(course: Course, scores: Scores, records: Records, granted: Extensions) -> list[str]:
+    """Hand-ins that are late by the LMS and have no time, so that no penalty could be taken off."""
+    warnings = []
+    for lesson in scores:
+        rate = course.lesson(lesson).late_penalty_per_day
+        unknown = sorted(
+            student for student, record in records.get(lesson, {}).items()
+            if record.late and not record.handed_in and not granted.excused(student, lesson)
+        )  # fmt: skip
+        if unknown and rate:
+            warnings.append(
+                f"{lesson}: no late penalty was taken off for {', '.join(unknown)}, who handed in late: the LMS's "
+                "download does not say when. Collect again with --times FILE, grade, and export again"
+            )
+    return warnings
 
 
 def _of_kind(roster: Roster | None, kind: str, where: str) -> Roster:
     if roster is None or roster.kind != kind:
-        found = "no roster" if roster is None else f"a roster of another kind ({', '.join(roster.columns[:6])})"
+        found = "no roster" if roster is None else f"a roster of another kind ({heads_of(roster.table)})"
         raise CourseError(f"{kind.title()} imports need its own export as --roster ({where}); got {found}")
     return roster
 
 
-def _canvas(scores: Scores, names: Mapping[str, str], roster: Roster, notes: list[str]) -> list[list[str]]:
-    """Canvas matches students by ID, and assignments by the whole name with its number in brackets."""
-    heads = [_canvas_head(names[lesson], roster.columns) for lesson in scores]
-    for (lesson, head), name in zip(zip(scores, heads, strict=True), names.values(), strict=True):
-        if head == name:
-            notes.append(f"the export has no column “{name} (number)”: Canvas will make a new assignment for {lesson}")
-    keep = [c for c in CANVAS if c in roster.columns]
-    points = ["    Points Possible" if c == "Student" else "" for c in keep]
-    points += [_number(max((s.points for s in of.values()), default=0.0)) for of in scores.values()]
-    rows = [[*keep, *heads], points]
-    for person in roster:
-        given = [_number(of[person.id].score) if person.id in of else "" for of in scores.values()]
-        rows.append([*(_safe(person.row.get(c, "")) for c in keep), *given])
-    return rows
-
-
-def _canvas_head(name: str, columns: Sequence[str]) -> str:
-    """The export's own column for an assignment, `Attention (123456)`; the name alone when there is none."""
-    fitting = [
-        c
-        for c in columns
-        if c == name or (c.startswith(f"{name} (") and c.endswith(")") and c[len(name) + 2 : -1].isdigit())
-    ]
-    return fitting[0] if len(fitting) == 1 else name
-
-
-def _moodle(scores: Mapping[str, Score], roster: Roster, notes: list[str]) -> list[list[str]]:
-    """The worksheet as it was downloaded, with the grades filled in; only rows that change."""
-    columns = [c for c in roster.columns if c]
-    rows = [columns]
-    for person in roster:
-        row = dict(person.row)
-        if person.id in scores:
-            most = _float(row.get("Maximum grade") or row.get("Maximum Grade", ""))
-            score = scores[person.id]
-            value = score.score if most is None or not score.points else score.score / score.points * most
-            row["Grade"] = f"{value:.2f}"
-            if most is not None and most != score.points:
-                note = f"scores out of {score.points:g} were scaled to the worksheet's maximum of {most:g}"
-                if note not in notes:
-                    notes.append(note)
-        rows.append([row.get(c, "") for c in columns])
-    return rows
-
-
-def _plain(scores: Scores, roster: Roster | None) -> list[list[str]]:
+def _plain(scores: Scores, roster: Roster | None) -> Filled:
     people = {person.id: person.name for person in roster} if roster is not None else {}
     students = sorted(set(people) | {student for of in scores.values() for student in of})
-    rows = [["student", "name", *scores, "total", "out of"]]
+    filled = Filled([["student", "name", *scores, "total", "out of"]], len(students))
     for student in students:
         own = [of.get(student) for of in scores.values()]
-        total = sum(score.score for score in own if score)
-        most = sum(max((s.points for s in of.values()), default=0.0) for of in scores.values())
-        given = [_number(score.score) if score else "" for score in own]
-        rows.append([_safe(student), _safe(people.get(student, "")), *given, _number(total), _number(most)])
-    return rows
+        total = sum(score.score for score in own if score and not score.excused)
+        most = sum(
+            max((s.points for s in of.values()), default=0.0)
+            for of in scores.values() if not (student in of and of[student].excused)
+        )  # fmt: skip
+        given = [("EX" if score.excused else plain_number(score.score)) if score else "" for score in own]
+        filled.written += sum(score is not None and not score.excused for score in own)
+        filled.excused += sum(score is not None and score.excused for score in own)
+        name = people.get(student, "")
+        filled.rows.append([safe(student), safe(name), *given, plain_number(total), plain_number(most)])
+    return filled
 
 
-def _number(value: float) -> str:
-    return f"{round(value, 2):g}"
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text.replace(",", "."))
-    except ValueError:
-        return None
-
-
-def _safe(text: str) -> str:
-    """A cell that a spreadsheet takes as text: a name that begins like a formula gets an apostrophe before it."""
-    return f"'{text}" if text[:1] in ("=", "+", "@", "-") and not _is_number(text) else text
-
-
-def _is_number(text: str) -> bool:
-    return _float(text) is not None
+__all__ = ["Exported", "Score", "Scores", "export", "graded_lessons", "read_scores"]

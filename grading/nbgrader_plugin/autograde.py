@@ -11,14 +11,14 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from traitlets import Unicode
 
 from grading.course import load_course
-from grading.engine.execute import clean, finished, run_prepared
-from grading.judging.judge import Judge, fresh_seed, judge_of
+from grading.judging.execution import clean, finished, run_prepared
+from grading.judging.judge import Judge, device_of, fresh_seed, judge_of
 from grading.sandbox.limits import Limits
 
 
 @lru_cache(maxsize=32)
-def _judge(root: Path, lesson: str, seed: int) -> Judge:
-    return judge_of(load_course(root), lesson, seed)
+def _judge(root: Path, lesson: str, seed: int, device: str) -> Judge:
+    return judge_of(load_course(root), lesson, seed, device)
 
 
 @lru_cache(maxsize=1)
@@ -38,7 +38,9 @@ class ExecuteInSandbox(NbGraderPreprocessor):
         limits = Limits(**course.limits.model_dump(exclude={"answer_mb"}))
         sandbox = os.environ.get("VITLAB_SANDBOX", self.sandbox)
         executed = finished(run_prepared(nb, seed=_seed(), limits=limits, sandbox=sandbox))
-        resources["vitlab"] = {"stopped": executed.stopped, "seed": _seed()}
+        resources["vitlab"] = {
+            "stopped": executed.stopped, "seed": _seed(), "device": device_of(sandbox, gpu=False)
+        }  # fmt: skip
         assert executed.notebook is not None
         if executed.reason:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], executed.reason)
@@ -52,8 +54,9 @@ class JudgeAnswers(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         clean(nb)
-        judge = _judge(Path(self.course), resources["nbgrader"]["assignment"], resources["vitlab"]["seed"])
-        _, suspicious = judge.judge_notebook(nb, resources["vitlab"]["stopped"])
+        run = resources["vitlab"]
+        judge = _judge(Path(self.course), resources["nbgrader"]["assignment"], run["seed"], run["device"])
+        _, suspicious = judge.judge_notebook(nb, run["stopped"])
         for reason in suspicious:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], reason)
         return nb, resources

@@ -5,12 +5,16 @@ The file `nbgrader_config.py` in the course's folder loads this.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from traitlets.config import Config
 
-from grading.course import Course
+from grading.course import Course, load_course
+from grading.extensions import course_extensions
 from grading.nbgrader_plugin.formulas import TEMPLATES
+from grading.nbgrader_plugin.generate import PREPROCESSORS
+from grading.nbgrader_plugin.grader_log import watch_persons
 
 
 def configure(
@@ -23,7 +27,7 @@ def configure(
 ) -> Config:
     """Fill `c` for the course in `root`; `data` holds submissions, results and the gradebook.
 
-    `course` sets the late penalties.
+    `course` sets the late penalties, and with its `extensions.csv` the students' own due dates.
     """
     data = Path(data) if data else root / "course_data"
     c.CourseDirectory.root = str(root)
@@ -37,18 +41,7 @@ def configure(
     c.CourseDirectory.ignore = [
         ".ipynb_checkpoints", "*.pyc", "__pycache__", ".pytest_cache", "*.py", "*.md", "*.safetensors",
     ]  # fmt: skip
-    c.GenerateAssignment.preprocessors = [
-        "nbconvert.preprocessors.TagRemovePreprocessor",
-        "grading.nbgrader_plugin.generate.StudentText",
-        "nbgrader.preprocessors.ClearOutput",
-        "nbgrader.preprocessors.LockCells",
-        "nbgrader.preprocessors.CheckCellMetadata",
-        "nbgrader.preprocessors.ComputeChecksums",
-        "nbgrader.preprocessors.SaveCells",
-        "nbgrader.preprocessors.CheckCellMetadata",
-    ]
-    c.TagRemovePreprocessor.enabled = True
-    c.TagRemovePreprocessor.remove_cell_tags = {"rubric", "solution"}
+    c.GenerateAssignment.preprocessors = list(PREPROCESSORS)
     c.Autograde.sanitize_preprocessors = [
         "grading.nbgrader_plugin.sanitize_submission.Transplant",
         "nbgrader.preprocessors.CheckCellMetadata",
@@ -56,14 +49,14 @@ def configure(
     c.Autograde.autograde_preprocessors = [
         "grading.nbgrader_plugin.autograde.ExecuteInSandbox",
         "grading.nbgrader_plugin.autograde.JudgeAnswers",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "grading.nbgrader_plugin.carry_over.SaveGrades",
         "grading.nbgrader_plugin.late_penalty.LatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
         "grading.nbgrader_plugin.rubrics.ShowRubrics",
     ]
     c.GenerateFeedback.preprocessors = [
         "grading.nbgrader_plugin.rubrics.HideRubrics",
-        "nbgrader.preprocessors.GetGrades",
+        "grading.nbgrader_plugin.feedback_facts.ShowGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
@@ -73,4 +66,19 @@ def configure(
     if course is not None:
         c.CourseDirectory.course_id = course.course.id
         c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}
+        granted = course_extensions(course)
+        c.LatePenalties.extra_seconds = {lesson.id: granted.extra_seconds(lesson) for lesson in course.lessons}
+        c.LatePenalties.excused = {lesson.id: granted.excused_from(lesson.id) for lesson in course.lessons}
     return c
+
+
+def configure_folder(c: Config, file: str | Path) -> Config:
+    """Fill `c` for the course in whose folder `file`, its nbgrader_config.py, lies.
+
+    Submissions, results and the gradebook lie in course_data/, or where VITLAB_COURSE_DATA says.
+    """
+    root = Path(file).resolve().parent
+    data = Path(os.environ.get("VITLAB_COURSE_DATA", root / "course_data")).resolve()
+    data.mkdir(parents=True, exist_ok=True)  # formgrader keeps its gradebook there
+    watch_persons()  # who gave a score in formgrader, and when
+    return configure(c, root, data, course=load_course(root))

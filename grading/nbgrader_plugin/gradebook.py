@@ -13,7 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -21,17 +21,24 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader import api, dbutil
-from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.preprocessors import SaveAutoGrades, SaveCells
+from nbgrader import api
+from nbgrader.api import Gradebook
 from nbgrader.utils import parse_utc
-from sqlalchemy import Select, create_engine, func, insert, inspect, select, table
-from sqlalchemy import column as named
+from sqlalchemy import select
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from grading.course import Lesson
-from grading.nbgrader_plugin.late_penalty import LatePenalties
+from grading.nbgrader_plugin.batch_preprocessors import (
+    BatchLatePenalties,
+    BatchSaveAutoGrades,
+    BatchSaveCells,
+    SubmissionCells,
+)
+from grading.nbgrader_plugin.carry_over import carry_over, record_unseen
+from grading.nbgrader_plugin.database import make_database
+from grading.nbgrader_plugin.grader_log import quietly, watch_persons
+from grading.nbgrader_plugin.stored_grades import StoredGrades, joined, read_stored, students_of
 from grading.submission_id import SubmissionId
 
 
@@ -47,28 +54,6 @@ class Entry:
     @property
     def submission_id(self) -> SubmissionId:
         return SubmissionId(self.student, self.lesson)
-
-
-@dataclass(frozen=True)
-class StoredGrades:
-    """What the gradebook holds of a submission.
-
-    Attributes:
-        scores: score and points by cell.
-        waiting: cells that wait for a person.
-        comments: by cell; None where there is none.
-        penalty: for being late.
-    """
-
-    scores: Mapping[str, tuple[float, float]]
-    waiting: frozenset[str]
-    comments: Mapping[str, str | None]
-    penalty: float
-
-    def written(self, cells: Iterable[str]) -> dict[str, tuple[float | None, float]]:
-        """Score (None while it waits for a person) and points of written questions."""
-        found = {cell: self.scores[cell] for cell in cells}
-        return {cell: (None if cell in self.waiting else score, points) for cell, (score, points) in found.items()}
 
 
 def commands_on_path() -> None:
@@ -94,10 +79,11 @@ class GradebookWriter:
             Path(db_url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         log = logging.getLogger("vitlab.gradebook")
         log.setLevel(logging.ERROR)
-        self._save = _SaveAutoGrades(config=config, log=log)
-        self._late = _LatePenalties(config=config, log=log)
-        self._cells = _SaveCells(config=config, log=log)
-        _make_tables(db_url)
+        self._save = BatchSaveAutoGrades(config=config, log=log)
+        self._late = BatchLatePenalties(config=config, log=log)
+        self._cells = BatchSaveCells(config=config, log=log)
+        make_database(db_url)
+        watch_persons()
         self._gradebook = Gradebook(db_url)
 
     def __enter__(self) -> GradebookWriter:
@@ -116,10 +102,11 @@ class GradebookWriter:
         db = self._gradebook.db
         db.commit = lambda: None  # of this object alone
         try:
-            with db.no_autoflush:
-                yield db
-            del db.commit
-            db.commit()
+            with quietly(db):
+                with db.no_autoflush:
+                    yield db
+                del db.commit
+                db.commit()
         except BaseException:
             db.__dict__.pop("commit", None)
             db.rollback()
@@ -129,13 +116,17 @@ class GradebookWriter:
 
     def register_lesson(self, lesson: Lesson, released: Path) -> None:
         """Make sure the lesson is an assignment whose cells are those of the released notebook."""
+        self.register_notebooks(lesson, {lesson.id: nbformat.read(released, as_version=4)})
+
+    def register_notebooks(self, lesson: Lesson, released: Mapping[str, NotebookNode]) -> None:
+        """The same for an assignment of several notebooks, given by name."""
         due = lesson.due.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if lesson.due else None
-        notebook = nbformat.read(released, as_version=4)
         with self._transaction() as db:
             self._gradebook.update_or_create_assignment(lesson.id, duedate=due)
             db.flush()
             db.autoflush = True
-            self._cells.save(self._gradebook, notebook, lesson.id)
+            for name, notebook in released.items():
+                self._cells.save(self._gradebook, notebook, lesson.id, name)
 
     def save(self, entries: Sequence[Entry]) -> dict[SubmissionId, StoredGrades | Exception]:
         """Save judged notebooks' scores as nbgrader's SaveAutoGrades does; a manual score given before is kept.
@@ -161,8 +152,9 @@ class GradebookWriter:
             for lesson, group in _by_lesson(entries):
                 students = [entry.student for entry in group]
                 submissions = self._submissions(db, lesson, group)
-                grades, comments = _cells_of(api.Grade, lesson, students), _cells_of(api.Comment, lesson, students)
-                cells = {student: _Cells(db) for student in students}
+                record_unseen(db, lesson, students)
+                grades, comments = joined(api.Grade, lesson, students), joined(api.Comment, lesson, students)
+                cells = {student: SubmissionCells(db) for student in students}
                 for student, name, grade in db.execute(grades):
                     cells[student].grades[name] = grade
                 for student, name, comment in db.execute(comments):
@@ -173,6 +165,8 @@ class GradebookWriter:
                             grade.auto_score, grade.needs_manual_grade = 0, False
                     else:
                         self._save.save(cells[entry.student], entry.notebook, lesson, entry.student)
+                db.flush()
+                carry_over(db, lesson, {entry.student: entry.notebook for entry in group})
                 db.flush()
                 for entry in group:
                     self._late.assess(submissions[entry.student], lesson, missing=entry.notebook is None)
@@ -201,154 +195,71 @@ class GradebookWriter:
 
     def stored(self, lesson: str, students: Sequence[str]) -> dict[str, StoredGrades]:
         """What is held of these students' submissions; those that aren't in the gradebook are left out."""
-        found: dict[str, StoredGrades] = {}
-        for start in range(0, len(students), 500):  # databases have a largest number of parameters
-            found |= self._stored(lesson, students[start : start + 500])
-        return found
-
-    def _stored(self, lesson: str, students: Sequence[str]) -> dict[str, StoredGrades]:
-        asked = _of(lesson, students)
         db = self._gradebook.db
         try:
-            penalties = {student: penalty or 0.0 for student, penalty in db.execute(asked(
-                select(api.SubmittedAssignment.student_id, api.SubmittedNotebook.late_submission_penalty)
-                .select_from(api.SubmittedNotebook)
-            ))}  # fmt: skip
-            grades = db.execute(asked(
-                select(
-                    api.SubmittedAssignment.student_id, api.BaseCell.name, api.Grade.score, api.Grade.max_score,
-                    api.Grade.needs_manual_grade, api.Grade.manual_score,
-                )
-                .select_from(api.Grade)
-                .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
-                .join(api.SubmittedNotebook, api.SubmittedNotebook.id == api.Grade.notebook_id)
-            )).all()  # fmt: skip
-            comments = db.execute(asked(
-                select(api.SubmittedAssignment.student_id, api.BaseCell.name, api.Comment.comment)
-                .select_from(api.Comment)
-                .join(api.BaseCell, api.BaseCell.id == api.Comment.cell_id)
-                .join(api.SubmittedNotebook, api.SubmittedNotebook.id == api.Comment.notebook_id)
-            )).all()  # fmt: skip
+            found = read_stored(db, lesson, students)
         finally:
             db.remove()
-        scores: dict[str, dict[str, tuple[float, float]]] = {student: {} for student in penalties}
-        waiting: dict[str, set[str]] = {student: set() for student in penalties}
-        said: dict[str, dict[str, str | None]] = {student: {} for student in penalties}
-        for student, name, score, points, needs, manual in grades:
-            scores[student][name] = (score, points)
-            if needs and manual is None:
-                waiting[student].add(name)
-        for student, name, comment in comments:
-            said[student][name] = comment
-        return {s: StoredGrades(scores[s], frozenset(waiting[s]), said[s], penalties[s]) for s in penalties}
+        excused = {student for student in found if self._late.is_excused(student, lesson)}
+        return {s: replace(grades, excused=True) if s in excused else grades for s, grades in found.items()}
 
+    def enrol(self, people: Iterable[tuple[str, str, str, str]]) -> None:
+        """Make students known by name, as formgrader shows them.
 
-class _Cells:
-    """One submission's grades and comments, looked up as nbgrader's preprocessors look them up in a gradebook."""
+        Args:
+            people: id, first name, last name and email of each; what is "" leaves what the gradebook has.
+        """
+        with self._transaction() as db:
+            there = {student.id: student for student in db.scalars(select(api.Student))}
+            for student, first, last, email in people:
+                told = {"first_name": first, "last_name": last, "email": email}
+                given = {name: text for name, text in told.items() if text}
+                if student not in there:
+                    self._gradebook.add_student(student, **given)
+                    continue
+                for name, text in given.items():
+                    if getattr(there[student], name) != text:
+                        setattr(there[student], name, text)
 
-    def __init__(self, db: Any) -> None:
-        self.db = db
-        self.grades: dict[str, api.Grade] = {}
-        self.comments: dict[str, api.Comment] = {}
+    def students(self, lesson: str) -> list[str]:
+        """Whose submissions of a lesson are held."""
+        try:
+            return students_of(self._gradebook.db, lesson)
+        finally:
+            self._gradebook.db.remove()
 
-    def find_grade(self, name: str, notebook: str, assignment: str, student: str) -> api.Grade:
-        """Raises: MissingEntry."""
-        return self._found(self.grades, name, "grade")
+    def lessons(self) -> list[str]:
+        """The lessons that are held."""
+        try:
+            return list(self._gradebook.db.scalars(select(api.Assignment.name).order_by(api.Assignment.name)))
+        finally:
+            self._gradebook.db.remove()
 
-    def find_comment(self, name: str, notebook: str, assignment: str, student: str) -> api.Comment:
-        """Raises: MissingEntry."""
-        return self._found(self.comments, name, "comment")
+    def settle(self, lesson: str) -> None:
+        """Bring a lesson up to date with what persons have changed in formgrader since it was graded.
 
-    @staticmethod
-    def _found(cells: Mapping[str, Any], name: str, kind: str) -> Any:
-        if name not in cells:
-            raise MissingEntry(f"No such {kind}: {name}")
-        return cells[name]
+        Scores and comments by hand are put on record, and late penalties, which are shares of scores, follow them and
+        what `extensions.csv` grants by now.
+        """
+        with self._transaction() as db:
+            students = students_of(db, lesson)
+            record_unseen(db, lesson, students)
+            query = (
+                select(api.SubmittedAssignment).join(api.SubmittedAssignment.assignment)
+                .where(api.Assignment.name == lesson)
+            )  # fmt: skip
+            for submission in db.scalars(query):
+                was_late = submission.total_seconds_late > 0
+                self._late.grant(submission, lesson)
+                untaken = all(n.late_submission_penalty is None and not n.score for n in submission.notebooks)
+                if (was_late or submission.total_seconds_late > 0) and not untaken:
+                    self._late.assess(submission, lesson, missing=False)
 
-
-class _SaveAutoGrades(SaveAutoGrades):
-    """nbgrader's, on a gradebook that is open already."""
-
-    def save(self, gradebook: _Cells, notebook: NotebookNode, lesson: str, student: str) -> None:
-        self.gradebook, self.notebook_id, self.assignment_id, self.student_id = gradebook, lesson, lesson, student
-        for index, cell in enumerate(notebook.cells):
-            self.preprocess_cell(cell, {}, index)
-
-
-class _SaveCells(SaveCells):
-    """nbgrader's, on a gradebook that is open already."""
-
-    def save(self, gradebook: Gradebook, notebook: NotebookNode, lesson: str) -> None:
-        self.gradebook, self.notebook_id, self.assignment_id = gradebook, lesson, lesson
-        for kind in ("grade", "solution", "task", "source"):
-            setattr(self, f"new_{kind}_cells", {})
-        for index, cell in enumerate(notebook.cells):
-            self.preprocess_cell(cell, {}, index)
-        self._create_notebook(notebook)
-
-
-class _LatePenalties(LatePenalties):
-    """Ours, on a submission that is at hand."""
-
-    def assess(self, submission: api.SubmittedAssignment, lesson: str, *, missing: bool) -> None:
-        """As AssignLatePenalties.preprocess does. `missing`: nothing was run, so there is nothing to take off."""
-        for notebook in submission.notebooks:
-            notebook.late_submission_penalty = None
-            late = submission.total_seconds_late
-            if late <= 0 or missing:
-                continue
-            self.start(lesson)
-            penalty = self.plugin_inst.late_submission_penalty(submission.student_id, notebook.score, late)
-            if penalty is not None:
-                notebook.late_submission_penalty = self._check_late_penalty(notebook, penalty)
+    def session(self) -> Any:
+        """nbgrader's database session, for what is kept beside its tables."""
+        return self._gradebook.db
 
 
 def _by_lesson(entries: Sequence[Entry]) -> Iterator[tuple[str, list[Entry]]]:
     for lesson, group in groupby(sorted(entries, key=lambda e: e.lesson), key=lambda e: e.lesson):
         yield lesson, list(group)
-
-
-def _of(lesson: str, students: Sequence[str]) -> Any:
-    """Narrows a query that has SubmittedNotebook to these students' submissions of a lesson."""
-
-    def narrowed(query: Select[Any]) -> Select[Any]:
-        return (
-            query.join(
-                api.SubmittedAssignment, api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id
-            )
-            .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
-            .where(api.Assignment.name == lesson, api.SubmittedAssignment.student_id.in_(students))
-        )  # fmt: skip
-
-    return narrowed
-
-
-def _cells_of(kind: Any, lesson: str, students: Sequence[str]) -> Select[Any]:
-    """Student, cell name and object of all grades or comments."""
-    query = (
-        select(api.SubmittedAssignment.student_id, api.BaseCell.name, kind).select_from(kind)
-        .join(api.BaseCell, api.BaseCell.id == kind.cell_id)
-        .join(api.SubmittedNotebook, api.SubmittedNotebook.id == kind.notebook_id)
-    )  # fmt: skip
-    return _of(lesson, students)(query)
-
-
-def _make_tables(db_url: str) -> None:
-    """As Gradebook does for a new database, which starts the `alembic` command for its newest version's name."""
-    engine = create_engine(db_url)
-    try:
-        if inspect(engine).get_table_names():
-            return
-        from alembic.script import ScriptDirectory
-
-        newest = ScriptDirectory(dbutil.ALEMBIC_DIR).get_current_head()
-        versions = table("alembic_version", named("version_num"))
-        with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")  # else each table would be made for itself
-            api.Base.metadata.create_all(connection)
-            connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
-            if not connection.scalar(select(func.count()).select_from(versions)):
-                connection.execute(insert(versions).values(version_num=newest))
-    finally:
-        engine.dispose()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +14,8 @@ from traitlets import Unicode
 
 from grading.course import load_course
 from grading.judging.cells_to_run import role_of
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
+from grading.nbgrader_plugin.feedback_facts import notices_of
 
 
 def rubrics_of(source: Path) -> dict[str, str]:
@@ -35,17 +36,33 @@ def with_rubrics(notebook: NotebookNode, rubrics: Mapping[str, str]) -> Notebook
         question = str(cell.metadata.get("nbgrader", {}).get("grade_id"))
         if role_of(cell) == "written" and question in rubrics:
             lines = ["*For graders only*", "", *rubrics[question].splitlines()]
-            quoted = "\n".join(f"> {line}".rstrip() for line in lines)
-            own = new_markdown_cell(quoted, id=f"{question}-rubric", metadata={"vitlab": {"role": "rubric"}})
+            own = new_markdown_cell(_quoted(lines), id=f"{question}-rubric", metadata={"vitlab": {"role": "rubric"}})
             if "id" not in cell:
                 del own["id"]
             cells.append(own)
     return NotebookNode({**notebook, "cells": cells})
 
 
+def with_notices(notebook: NotebookNode) -> NotebookNode:
+    """A copy that begins with what was found out about the file, where there is anything: for formgrader."""
+    said = notices_of(notebook)
+    if not said:
+        return notebook
+    lines = ["**About the file that was handed in**", "", *(f"- {one}" for one in said)]
+    own = new_markdown_cell(_quoted(lines), id="about-the-file", metadata={"vitlab": {"role": "notice"}})
+    if not all("id" in cell for cell in notebook.cells):
+        del own["id"]
+    return NotebookNode({**notebook, "cells": [own, *notebook.cells]})
+
+
 def without_rubrics(notebook: NotebookNode) -> NotebookNode:
-    """A copy without them."""
-    return NotebookNode({**notebook, "cells": [cell for cell in notebook.cells if role_of(cell) != "rubric"]})
+    """A copy without them, and without notices."""
+    kept = [cell for cell in notebook.cells if role_of(cell) not in ("rubric", "notice")]
+    return NotebookNode({**notebook, "cells": kept})
+
+
+def _quoted(lines: Sequence[str]) -> str:
+    return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 class ShowRubrics(NbGraderPreprocessor):
@@ -54,7 +71,8 @@ class ShowRubrics(NbGraderPreprocessor):
     course = Unicode("", help="the course's folder").tag(config=True)
 
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        return with_rubrics(nb, _kept(Path(self.course), resources["nbgrader"]["assignment"])), resources
+        rubrics = _kept(Path(self.course), resources["nbgrader"]["assignment"])
+        return with_notices(with_rubrics(nb, rubrics)), resources
 
 
 class HideRubrics(NbGraderPreprocessor):

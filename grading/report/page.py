@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from grading.course import Course, CourseError
+from grading.engine.current import bring_up_to_date, has_gradebook
 from grading.engine.journal import read_attempts, read_results
 from grading.engine.outcome import SubmissionOutcome
 from grading.report import tally
@@ -31,17 +32,23 @@ def report_of(
     title: str,
     outcomes: Sequence[SubmissionOutcome] | None = None,
     anonymous: bool = False,
+    db_url: str | None = None,
 ) -> Path:
     """Write the page of what was graded into `out`: ``report.html``, or ``report-anonymous.html`` without names.
 
     Args:
-        outcomes: by default all results that are kept there.
+        outcomes: as they count now; by default all results that are kept there, as the gradebook has them.
+        db_url: where the gradebook is, when it is not where `vitlab grade` had it.
 
     Raises:
-        CourseError: nothing was graded there.
+        CourseError: nothing was graded there, or there is no gradebook.
     """
-    if outcomes is None and not (outcomes := read_results(out)):
-        raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
+    if outcomes is None:
+        outcomes = read_results(out)
+        if not outcomes:
+            raise CourseError(f"no results in {out}: run `vitlab grade --out {out}` first")
+        if db_url is not None or has_gradebook(out):
+            outcomes = bring_up_to_date(course, out, db_url)
     groups: list[Group] = []
     if not anonymous:
         answers = answers_of(outcomes, out, course)
@@ -110,7 +117,7 @@ def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> di
         "suspicious": tally.suspicious(outcomes),
         "repaired": tally.repaired(outcomes),
         "waiting": tally.waiting(outcomes),
-        "waiting_count": sum(q.score is None for o in outcomes for q in o.questions),
+        "waiting_count": sum(tally.needs_reading(q) for o in outcomes for q in o.questions),
         "look": {
             "stopped": sum(o.status != "graded" for o in outcomes),
             "to look at twice": sum(bool(o.suspicious) for o in outcomes),

@@ -8,11 +8,14 @@ from statistics import mean, median
 from urllib.parse import quote
 
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
+from grading.engine.summary import number
 
 CORRECT, PARTIAL, WRONG, NOT_STARTED, NO_ANSWER, WAITING = STATES = (
     "correct", "partly right", "wrong", "not started", "no answer", "to be read",
 )  # fmt: skip
 
+FIRST = "worth {} points"
+AGAIN = "worth {} points, a new answer after one that was scored by hand"
 _STAGES = {
     "queue": "standing in line",
     "intake": "reading and repairing",
@@ -158,15 +161,12 @@ def state_of(q: QuestionOutcome) -> str:
 
 
 def share_of(outcome: SubmissionOutcome) -> float | None:
-    """Score over points, of the questions that are graded already; None when there is none."""
-    graded = [q for q in outcome.questions if q.score is not None]
-    worth = sum(q.max for q in graded)
-    return sum(q.score or 0.0 for q in graded) / worth if worth else None
+    """Score, late penalty taken off, over points of the questions that are graded already.
 
-
-def number(value: float) -> str:
-    """At most two decimals, no trailing zeros."""
-    return f"{round(value, 2):g}"
+    None when there is none, and for an excused student.
+    """
+    worth = outcome.max - outcome.max_waiting
+    return outcome.score / worth if worth and not outcome.excused else None
 
 
 def who_of(outcome: SubmissionOutcome, detail: str = "") -> Who:
@@ -200,8 +200,12 @@ def _row(outcome: SubmissionOutcome, order: Sequence[str]) -> Row:
     flags = [] if outcome.status == "graded" else [outcome.status.replace("_", " ")]
     flags += ["look twice"] if outcome.suspicious else []
     flags += ["repaired"] if outcome.notes else []
+    flags += [f"late −{number(outcome.penalty)}"] if outcome.penalty else []
+    flags += ["excused"] if outcome.excused else []
+    flags += ["new answer"] if any(q.read_again for q in outcome.questions) else []
     chips = tuple(_chip(by_id.get(question)) for question in order)
-    return Row(who_of(outcome), chips, number(outcome.score), share_of(outcome), tuple(flags))
+    score = "" if outcome.excused else number(outcome.score)
+    return Row(who_of(outcome), chips, score, share_of(outcome), tuple(flags))
 
 
 def _chip(q: QuestionOutcome | None) -> Chip:
@@ -264,13 +268,18 @@ def repaired(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
 
 
 def waiting(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
-    """Written answers that a person is to read, by question."""
+    """Answers that a person is to read, by question; those that replaced an answer scored by hand apart."""
     return _grouped(
-        ((o.lesson, q.question, f"worth {number(q.max)} points"), who_of(o))
+        ((o.lesson, q.question, (FIRST if q.score is None else AGAIN).format(number(q.max))), who_of(o))
         for o in outcomes
         for q in o.questions
-        if q.score is None
+        if needs_reading(q)
     )
+
+
+def needs_reading(q: QuestionOutcome) -> bool:
+    """Whether a person is to read the answer."""
+    return q.score is None or q.read_again
 
 
 def _grouped(pairs: Iterable[tuple[tuple[str, str, str], Who]]) -> list[Group]:
@@ -291,7 +300,8 @@ def overview(outcomes: Sequence[SubmissionOutcome], lessons: Sequence[str]) -> l
         own = by_student[student]
         shares = tuple(share_of(own[lesson]) if lesson in own else None for lesson in lessons)
         known = [share for share in shares if share is not None]
-        rows.append(Overview(student, shares, sum(o.score for o in own.values()), mean(known) if known else None))
+        score = sum(o.score for o in own.values() if not o.excused)
+        rows.append(Overview(student, shares, score, mean(known) if known else None))
     return rows
 
 

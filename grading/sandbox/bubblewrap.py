@@ -16,8 +16,8 @@ from grading.sandbox import gpu
 from grading.sandbox.identity import is_real_root
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.seccomp import seccomp_filter
+from helpers.course_folder import PACKAGE, course_folder
 
-COURSE = Path(__file__).resolve().parents[2]
 PACKAGES = "/opt/vitlab"  # on PYTHONPATH inside; holds `helpers` and nothing else
 LAUNCHER = "/opt/vitlab-launch/launch.py"
 KERNEL = "/opt/vitlab-launch/kernel.py"
@@ -74,18 +74,36 @@ def _system() -> Iterator[str]:
 
 def _python() -> Iterator[str]:
     folders = python_folders()
-    for folder in [Path("/usr"), *folders]:
-        if (COURSE / "solutions").is_dir() and COURSE.is_relative_to(folder):
+    for course in filter(None, (_checkout(), course_folder())):
+        for folder in [Path("/usr"), *folders]:
+            if not course.is_relative_to(folder):
+                continue
             raise SandboxUnavailable(
-                f"The course ({COURSE}) lies inside {folder}, which the sandbox must show to run Python. "
+                f"The course ({course}) lies inside {folder}, which the sandbox must show to run Python. "
                 "What to do: move the course, or the Python environment, somewhere else."
             )
     for folder in folders:
         yield from _show(folder, folder)
-    for site in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        for name in ("grading", "solutions"):  # an installed course is not shown either
-            if Path(site, name).is_dir():
-                yield from ("--tmpfs", str(Path(site, name)), "--remount-ro", str(Path(site, name)))
+    for name in _installed_engine():  # with the lessons that come with it
+        yield from ("--tmpfs", name, "--remount-ro", name)
+
+
+def _checkout() -> Path | None:
+    """The repository that this engine runs from, where it does."""
+    folder = Path(__file__).resolve().parents[2]
+    return folder if (folder / "solutions").is_dir() else None
+
+
+def _installed_engine() -> Iterator[str]:
+    """Folders of an installed package `grading` (and `solutions`) below what is shown of this machine."""
+    sites = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    here = Path(__file__).resolve().parents[2]
+    if any(here.is_relative_to(folder) for folder in (Path("/usr"), *python_folders())):
+        sites.add(str(here))
+    for site in sorted(sites):
+        for path in (Path(site, "grading"), Path(site, "solutions")):
+            if path.is_dir():
+                yield str(path)
 
 
 def bwrap_command(
@@ -133,7 +151,7 @@ def bwrap_command(
     command += ["--remount-ro", "/dev"]
     command += ["--perms", "1777", "--size", str(limits.disk_mb * MB), "--tmpfs", "/tmp"]
     command += _python()  # after /tmp: the environment may lie there
-    helpers = helpers or COURSE / "helpers"
+    helpers = helpers or PACKAGE
     if helpers.is_dir():
         command += _show(helpers, f"{PACKAGES}/helpers")
     for shown in (LAUNCHER, KERNEL, *((ZYGOTE, NESTED, PAGES) if zygote else ())):

@@ -16,6 +16,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from nbclient.client import NotebookClient
 from nbformat import NotebookNode, ValidationError
+from nbformat.v4 import new_output
 
 from helpers.checks.wire_format import MIME
 
@@ -43,6 +44,7 @@ class CellRunner(NotebookClient):
             **options,
         )
         self.kc = kernel_client
+        self.on_cell_executed = _show_hidden_error
         self.answered = False  # the kernel has said that the cell is done; output may still be on its way
         self.left_out = 0  # outputs that were not valid notebook format
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
@@ -114,6 +116,15 @@ class CellRunner(NotebookClient):
             self.left_out += 1
             return
         super()._update_display_id(display_id, msg)
+
+
+def _show_hidden_error(*, cell: NotebookNode, execute_reply: Any, **_: Any) -> None:
+    """An error that the kernel reports and does not show, since the code has switched tracebacks off, as nbgrader."""
+    content = execute_reply.get("content", {}) if isinstance(execute_reply, dict) else {}
+    if content.get("status") != "error" or any(output.get("output_type") == "error" for output in cell.outputs):
+        return
+    name, value = str(content.get("ename", "Error"))[:200], str(content.get("evalue", ""))[:2000]
+    cell.outputs.append(new_output("error", ename=name, evalue=value, traceback=[f"{name}: {value}"]))
 
 
 def _texts(data: object) -> object:

@@ -7,6 +7,7 @@ Run as `python -I -S launch.py` with one line of JSON on standard input (see `sa
 Standard library only: nothing of the course is visible here, and start-up time counts.
 """
 
+import binascii
 import ctypes
 import json
 import os
@@ -87,6 +88,10 @@ def lay_out(spec):
     for path, text in spec["files"].items():
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
+    for path, data in spec.get("data", {}).items():
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(binascii.a2b_base64(data))
     for link, target_folder in spec["links"].items():
         for name in os.listdir(target_folder) if os.path.isdir(target_folder) else ():
             os.symlink(os.path.join(target_folder, name), os.path.join(link, name))

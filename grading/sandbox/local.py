@@ -6,6 +6,7 @@ machine: memory, disk and process limits do not hold.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -16,9 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from grading.sandbox.bubblewrap import COURSE
 from grading.sandbox.fonts import matplotlib_cache
-from grading.sandbox.process import ErrorPipe, Usage, kernel_command, kernel_environment, sealed_folder
+from grading.sandbox.process import ErrorPipe, Usage, kernel_command, kernel_environment, parted, sealed_folder
+from helpers.course_folder import PACKAGE
 
 
 class LocalProcess:
@@ -31,10 +32,14 @@ class LocalProcess:
         sealed = folder / "sealed"
         for made in (home / ".matplotlib", work, packages, sealed):
             made.mkdir(parents=True, exist_ok=True)
-        for name, text in files.items():
+        texts, data = parted(files)
+        for name, text in texts.items():
             (sealed / name).write_text(text, encoding="utf-8")
+        for path, content in data.items():
+            (work / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / path).write_bytes(base64.b64decode(content))
         if not (packages / "helpers").exists():  # a link: PYTHONPATH must not lead to the rest of the course
-            (packages / "helpers").symlink_to(COURSE / "helpers")
+            (packages / "helpers").symlink_to(PACKAGE)
         if fonts := matplotlib_cache():
             shutil.copytree(fonts, home / ".matplotlib", dirs_exist_ok=True)
         self.sockets = str(folder / "k")
@@ -43,7 +48,7 @@ class LocalProcess:
         self._errors = ErrorPipe()
         self._process = subprocess.Popen(
             kernel_command(Path(__file__).with_name("kernel.py"), connection_file),
-            env=kernel_environment(str(home), {**env, **sealed_folder(sealed, files)}, packages=str(packages)),
+            env=kernel_environment(str(home), {**env, **sealed_folder(sealed, texts)}, packages=str(packages)),
             cwd=work,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import sys
@@ -15,6 +16,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 
 SEALED = "VITLAB_SEALED"
+_WORK = "work/"
 
 
 class KernelStartError(RuntimeError):
@@ -83,6 +85,21 @@ def kernel_environment(home: str, extra: Mapping[str, str], *, packages: str) ->
         **ONE_THREAD,
         **extra,
     }
+
+
+def as_work_files(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Files for the work folder as they travel among a kernel's other files: base64, under ``work/<path>``."""
+    return {f"{_WORK}{path}": base64.b64encode(data).decode("ascii") for path, data in files.items()}
+
+
+def parted(files: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """A kernel's files: text by name for its sealed folder, and base64 by path for its work folder.
+
+    A path that leads out of the work folder is left out.
+    """
+    work = {name.removeprefix(_WORK): data for name, data in files.items() if name.startswith(_WORK)}
+    inside = {path: data for path, data in work.items() if path[:1] != "/" and ".." not in path.split("/")}
+    return {name: text for name, text in files.items() if not name.startswith(_WORK)}, inside
 
 
 def sealed_folder(folder: str | Path, files: Mapping[str, str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from grading.copying import copied
 from grading.sandbox import bubblewrap
 from grading.sandbox.limits import MB, Limits
 from grading.sandbox.outputs import fit_to_save, note
-from grading.sandbox.process import KernelStartError, WarmFailure
+from grading.sandbox.process import KernelStartError, WarmFailure, as_work_files
 from grading.sandbox.session import ZYGOTE_LOST, SandboxKind, Session, Stop, now
 from grading.sandbox.warm import WarmPool
 
@@ -99,6 +99,7 @@ def run_notebook(
     should_run: Callable[[NotebookNode], bool] = _every_cell,
     warm: WarmPool | None = None,
     files: Mapping[str, str] | None = None,
+    work_files: Mapping[str, bytes] | None = None,
 ) -> Run:
     """Runs the code cells of `nb` that `should_run` chooses, in a kernel of their own.
 
@@ -109,6 +110,7 @@ def run_notebook(
     warm: fork the kernel from this pool's zygote instead of starting one; the result is the same. Where that
         does not work out the notebook is run again cold, and `notes` says so.
     files: text files to lay into a folder of the kernel's own, which `VITLAB_SEALED` names there; by name.
+    work_files: files to lay into the kernel's work folder, by path relative to it.
     Raises `SandboxUnavailable` where bubblewrap does not work and `KernelStartError` where no kernel starts;
     whatever the notebook itself does ends up in the result.
 
@@ -122,10 +124,10 @@ def run_notebook(
     if sandbox == "bubblewrap":
         bubblewrap.require_bubblewrap()
 
+    given = {**(files or {}), **as_work_files(work_files or {})}
+
     def attempt(warm: WarmPool | None) -> Run:
-        plan = _Plan(
-            nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run, warm, dict(files or {})
-        )
+        plan = _Plan(nb, limits or Limits(), sandbox, dict(env or {}), dict(read_only or {}), should_run, warm, given)
         try:
             asyncio.get_running_loop()
         except RuntimeError:

@@ -30,6 +30,7 @@ from grading.sandbox.process import (
     Usage,
     kernel_command,
     kernel_environment,
+    parted,
     sealed_folder,
 )
 from grading.sandbox.seccomp import seccomp_filter
@@ -210,18 +211,20 @@ def kernel_brief(
     files: Mapping[str, str],
 ) -> dict[str, Any]:
     """What `launch.py` or `nested.py` is told to set up and start."""
+    sealed, work = parted(files)
     counted = identity.uid is not None or _counts_by_namespace()
     return {
         "argv": kernel_command(bubblewrap.KERNEL, CONNECTION_FILE),
-        "env": kernel_environment(HOME, {**env, **sealed_folder(SEALED, files)}, packages=bubblewrap.PACKAGES),
+        "env": kernel_environment(HOME, {**env, **sealed_folder(SEALED, sealed)}, packages=bubblewrap.PACKAGES),
         "cwd": WORK,
         "uid": identity.uid,
         "limits": {**asdict(limits), "processes": limits.processes if counted else None},
         "folders": [PRIVATE, SEALED, HOME, WORK, f"{HOME}/.matplotlib"],
         "files": {
             CONNECTION_FILE: json.dumps({**connection, "ip": f"{PRIVATE}/k"}),
-            **{f"{SEALED}/{name}": text for name, text in files.items()},
+            **{f"{SEALED}/{name}": text for name, text in sealed.items()},
         },
+        "data": {f"{WORK}/{path}": data for path, data in work.items()},
         "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
     }
 

@@ -242,7 +242,7 @@ def _describe(status: int, limits: Limits) -> str:
         name = f"signal {status - 128}"
     likely = {
         "SIGKILL": f"; most likely out of memory, limit {limits.memory_mb} MB",
-        "SIGABRT": f"; a library gave up, often for want of memory, limit {limits.memory_mb} MB",
+        "SIGABRT": f"; a library ended the process, for instance without memory (limit {limits.memory_mb} MB)",
         "SIGSEGV": "; a crash in compiled code, or endless recursion",
     }.get(name, "")
     return f"killed ({name}{likely})"

@@ -117,15 +117,19 @@ class WarmPool:
 _shared: WarmPool | None = None
 
 
-def shared_pool(gpu_share: float | None = None) -> WarmPool:
-    """This process's own pool, which all who grade in it share; ends with the process."""
+def shared_pool(gpu_share: float | None = None, *, read_only: Mapping[str, str | Path] | None = None) -> WarmPool:
+    """This process's own pool, which all who grade in it share; ends with the process.
+
+    read_only, gpu_share: as for `WarmPool`; its zygote is started anew when they change.
+    """
     global _shared
+    shown = {inside: str(outside) for inside, outside in (read_only or {}).items()}
     if _shared is not None:
-        if gpu_share != _shared.gpu_share:
+        if (gpu_share, shown) != (_shared.gpu_share, _shared.read_only):
             _shared.close()
-            _shared.gpu_share = gpu_share
+            _shared.gpu_share, _shared.read_only = gpu_share, shown
     else:
-        _shared = WarmPool(gpu_share=gpu_share)
+        _shared = WarmPool(gpu_share=gpu_share, read_only=shown)
         atexit.register(close_shared_pool)
         os.register_at_fork(after_in_child=_shared.forget)
     return _shared

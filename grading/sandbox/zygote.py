@@ -174,8 +174,9 @@ def reseed():
 def run_kernel(kernel):
     """As `kernel.py` does, and catches up on what a module does to the running IPython when imported."""
     kernel.connect()
-    if blanks := sys.modules.get("helpers.checks.blanks"):
-        blanks.install()
+    for name in ("helpers.checks.blanks", "helpers.checks.undefined_names", "helpers.torchvision_ops"):
+        if module := sys.modules.get(name):
+            module.install()
     kernel.start()
 
 

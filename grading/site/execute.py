@@ -16,6 +16,7 @@ from nbformat import NotebookNode
 
 from grading.course import Course, CourseError
 from grading.engine.journal import write_whole
+from grading.engine.keys import lesson_imports
 
 CACHE = Path(".cache", "site")
 CELL_SECONDS = 600
@@ -77,16 +78,14 @@ def _built(course: Course, lesson: str) -> Path:
 def _place(course: Course, lesson: str) -> Path:
     digest = hashlib.sha256()
     for path in _makers(course, lesson):
-        digest.update(path.relative_to(course.root).as_posix().encode())
+        digest.update(path.name.encode())
         digest.update(path.read_bytes())
     digest.update(repr([platform.python_version(), *map(version, _LIBRARIES)]).encode())
     return course.root / CACHE / f"{lesson}-{digest.hexdigest()[:16]}.ipynb"
 
 
 def _makers(course: Course, lesson: str) -> Iterator[Path]:
-    """The notebook, all helpers, and of what is expected the lesson's own."""
+    """The notebook, its expected arrays, and what it imports."""
     yield course.student_notebook(lesson)
     yield course.expectations(lesson)
-    for path in sorted((course.root / "helpers").rglob("*")):
-        if path.suffix in (".py", ".json", ".toml") and path.is_file():
-            yield path
+    yield from lesson_imports(course, lesson)

@@ -14,7 +14,7 @@ from pygments.formatters import HtmlFormatter
 
 from grading.course import Course, CourseError, Lesson
 from grading.lesson_builder.bootstrap import badge
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from grading.site.execute import executed, kept, released
 from grading.site.links import broken_links
 from grading.site.render import Rendered, render
@@ -64,6 +64,7 @@ def make_site(course: Course, out: Path, *, execute: bool = True, lessons: Seque
     Raises:
         CourseError: a lesson isn't built or fails, `out` holds something else, or a link leads nowhere.
     """
+    course.activate()
     chosen = [course.lesson(lesson) for lesson in lessons] if lessons else list(course.lessons)
     out = _fresh(Path(out).resolve())
     without: list[str] = []

@@ -19,9 +19,9 @@ from collections.abc import Callable
 from typing import Any
 
 from helpers.built import loading, stand_ins
-from helpers.built.parts import PARTS, Part
 from helpers.plots.style import in_notebook
 from helpers.portfolio.folder import folder
+from helpers.portfolio.parts import PARTS, Part
 
 __all__ = ["built"]
 

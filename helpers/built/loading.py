@@ -10,10 +10,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from helpers.built.parts import Part
+from helpers.course_folder import PACKAGE, course_folder
+from helpers.portfolio.parts import Part
 from helpers.portfolio.source import with_all_it_needs
 
-_SOLUTIONS = Path(__file__).parents[2] / "solutions"
 _depth = 0
 
 
@@ -35,7 +35,7 @@ def own(path: Path, name: str) -> Callable[..., Any]:
 @cache
 def solution(part: Part) -> Callable[..., Any] | None:
     """The solution's part, or None where the solutions aren't."""
-    path = _SOLUTIONS / part.lesson / f"{part.lesson}.py"
+    path = (course_folder() or PACKAGE.parent) / "solutions" / part.lesson / f"{part.lesson}.py"
     if not path.is_file():
         return None
     name = part.called or part.name

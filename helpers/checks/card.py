@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from html import escape
+from functools import lru_cache
+from typing import Any
 
+from helpers.checks.rich_text import as_html
 from helpers.checks.verdict import MET, NOT_MET, Verdict
 from helpers.theme import EDGE, INK, PAPER, SOFT, readable
 
@@ -18,67 +20,73 @@ _WORDS = {
     "not started": "not started",
     "no answer": "no answer",
 }
+_TEMPLATE = """\
+<div class="vitlab-card" role="group" aria-label="{{ summary }}" \
+style="max-width:46em;margin:.3em 0;padding:.7em 1em;border:1px solid {{ edge_line }};border-left:5px solid {{ edge }};\
+border-radius:6px;background:{{ paper }};color:{{ ink }};font-family:system-ui,sans-serif;\
+font-size:14px;line-height:1.45">\
+<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1em;font-weight:600">\
+<span>{{ verdict.question }} · {{ verdict.title }}</span>\
+<span style="white-space:nowrap;color:{{ ink }}">{{ words }} · {{ points }}</span></div>\
+{% if rows %}<ul role="list" aria-label="criteria" style="list-style:none;margin:.5em 0 0;padding:0">\
+{% for row in rows %}<li style="display:flex;gap:.6em;margin:.1em 0">\
+<span role="img" aria-label="{{ row.state }}" style="color:{{ row.colour }};font-weight:700;width:1em">{{ row.sign }}\
+</span><span>{{ row.says | safe }}\
+{% if row.detail %}<br><span style="color:{{ soft }}">{{ row.detail | safe }}</span>{% endif %}</span></li>\
+{% endfor %}</ul>{% endif %}\
+{% for text in notes %}<p style="margin:.6em 0 0">{{ text | safe }}</p>{% endfor %}\
+{% if hint %}<p style="margin:.6em 0 0"><b>{{ label }}:</b> {{ hint | safe }}</p>{% endif %}\
+{% if picture %}<img src="data:image/png;base64,{{ picture }}" alt="{{ alt }}" \
+style="display:block;max-width:100%;height:auto;margin:.6em 0 0;border-radius:4px">{% endif %}</div>"""
 
 
 def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") -> str:
     """HTML of a verdict; `picture` is a PNG. Colours follow JupyterLab's theme, and are light elsewhere."""
-    edge = _EDGE.get(verdict.status, "#d55e00")
-    head = (
-        f'<div style="display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 1em;font-weight:600">'
-        f"<span>{escape(verdict.question)} · {escape(verdict.title)}</span>"
-        f'<span style="white-space:nowrap;color:{INK}">{_WORDS[verdict.status]} · '
-        f"{verdict.score:g} / {verdict.points:g}</span></div>"
-    )
-    rows = "".join(_row(line) for line in verdict.lines) if verdict.status not in ("not started", "no answer") else ""
-    body = (
-        f'<ul role="list" aria-label="criteria" style="list-style:none;margin:.5em 0 0;padding:0">{rows}</ul>'
-        if rows
-        else ""
-    )
-    hint = _hint(verdict)
-    measured = _measured(verdict)
-    image = ""
-    if picture:
-        data = base64.b64encode(picture).decode()
-        image = (
-            f'<img src="data:image/png;base64,{data}" alt="{escape(picture_alt, quote=True)}" '
-            f'style="display:block;max-width:100%;height:auto;margin:.6em 0 0;border-radius:4px">'
-        )
-    return (
-        f'<div class="vitlab-card" role="group" aria-label="{escape(as_text(verdict, short=True), quote=True)}" '
-        f'style="max-width:46em;margin:.3em 0;padding:.7em 1em;border:1px solid {EDGE};border-left:5px solid {edge};'
-        f"border-radius:6px;background:{PAPER};color:{INK};font-family:system-ui,sans-serif;"
-        f'font-size:14px;line-height:1.45">{head}{body}{measured}{hint}{image}</div>'
-    )
+    opened = verdict.status not in ("not started", "no answer")
+    return _template().render(
+        verdict=verdict,
+        summary=as_text(verdict, short=True),
+        words=_WORDS[verdict.status],
+        points=f"{verdict.score:g} / {verdict.points:g}",
+        rows=[_row(line) for line in verdict.lines] if opened else [],
+        notes=[as_html(text) for text in _notes(verdict)],
+        label={"not started": verdict.reason or "Still blank", "no answer": "Why"}.get(verdict.status, "Hint"),
+        hint="" if verdict.passed else as_html(verdict.hint, _quoted(verdict)),
+        picture=base64.b64encode(picture).decode() if picture else "",
+        alt=picture_alt,
+        edge=_EDGE.get(verdict.status, "#d55e00"),
+        edge_line=EDGE, paper=PAPER, ink=INK, soft=SOFT,
+    )  # fmt: skip
 
 
-def _row(line) -> str:
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    """Jinja comes with torch and with Jupyter; whatever is not made by `as_html` is escaped."""
+    from jinja2 import Environment
+
+    return Environment(autoescape=True).from_string(_TEMPLATE)
+
+
+def _row(line: Any) -> dict[str, str]:
     sign, colour = _SIGNS.get(line.state, ("–", SOFT))
-    detail = ""
-    if line.detail:
-        detail = f'<br><span style="color:{SOFT}">{escape(line.detail)}</span>'
-    return (
-        f'<li style="display:flex;gap:.6em;margin:.1em 0"><span role="img" aria-label="{line.state}" '
-        f'style="color:{colour};font-weight:700;width:1em">{sign}</span>'
-        f"<span>{escape(line.criterion.says)}{detail}</span></li>"
-    )
+    says, detail = as_html(line.criterion.says), as_html(line.detail)
+    return {"state": line.state, "sign": sign, "colour": colour, "says": says, "detail": detail}
 
 
-def _measured(verdict: Verdict) -> str:
-    if verdict.measure is None:
-        return ""
-    return f'<p style="margin:.6em 0 0">{escape(_in_words(verdict))}</p>'
+def _quoted(verdict: Verdict) -> list[str]:
+    """What the hint quotes from the student's side: the message of an error, and the line that raised it."""
+    failure = verdict.failure
+    texts = [failure.message, failure.source] if failure is not None else []
+    return [text.strip() for text in texts if len(text.strip()) > 2]
+
+
+def _notes(verdict: Verdict) -> list[str]:
+    found = [_in_words(verdict)] if verdict.measure is not None else []
+    return found + list(verdict.notes)
 
 
 def _in_words(verdict: Verdict) -> str:
     return f"{verdict.measured}: {100 * (verdict.measure or 0):.1f} %"
-
-
-def _hint(verdict: Verdict) -> str:
-    if verdict.passed or not verdict.hint:
-        return ""
-    label = {"not started": verdict.reason or "Still blank", "no answer": "Why"}.get(verdict.status, "Hint")
-    return f'<p style="margin:.6em 0 0"><b>{label}:</b> {escape(verdict.hint)}</p>'
 
 
 def as_text(verdict: Verdict, *, short: bool = False) -> str:
@@ -93,8 +101,7 @@ def as_text(verdict: Verdict, *, short: bool = False) -> str:
         f"  {_SIGNS.get(line.state, ('–', ''))[0]} {line.criterion.says}" + (f" ({line.detail})" if line.detail else "")
         for line in verdict.lines
     ]
-    if verdict.measure is not None:
-        lines.append(f"  {_in_words(verdict)}")
+    lines += [f"  {text}" for text in _notes(verdict)]
     if verdict.hint:
         lines.append(f"  {verdict.hint}")
     return "\n".join(lines)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from helpers.checks import expectations
+from helpers.checks.later_cells import in_words, missing
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Case, Question, public_rng, secret_cases
 from helpers.checks.result import Result
@@ -36,6 +37,8 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     Raises:
         KeyError: there is no such question.
     """
+    from helpers.device import device
+
     question = find(question_id)
     public = list(question.cases(public_rng(question.id)))
     recorded = {"public": _probe(question, answer, public)}
@@ -48,9 +51,15 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     known = expectations.every_question()
     if question.id not in known:
         raise KeyError(f"no expected arrays for {question.id!r}: run `vitlab build` first")
-    verdict = judge_answer(question, _answer(question, recorded), public=(public, known[question.id]))
+    verdict = judge_answer(
+        question, _answer(question, recorded), public=(public, known[question.id]), device=device().type
+    )
     if isinstance(answer, NotThere):
         verdict = replace(verdict, reason=LABEL)
+    verdict = replace(verdict, notes=_notes(question, arrays_only(recorded["public"])))
+    absent = missing(answer, known[question.id].needed)
+    if absent and verdict.status != "not started":
+        verdict = replace(verdict, notes=(*verdict.notes, in_words(absent)))
     _status[question.id] = verdict.status
     _remember(question.id, answer, verdict)
     picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))
@@ -76,6 +85,13 @@ def ready(question_id: str) -> bool:
         print(f"This cell comes alive once {question_id} is answered ({question_id} {what}).")
         return False
     return True
+
+
+def _notes(question: Question, recorded: Sequence[Arrays | None]) -> tuple[str, ...]:
+    try:
+        return tuple(question.notes(recorded))
+    except Exception:  # strange arrays: the card does without
+        return ()
 
 
 class ExamAnswer:

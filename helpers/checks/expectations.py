@@ -1,4 +1,4 @@
-"""The public expectations of a lesson: one safetensors file beside this module, built by `vitlab build`."""
+"""The public expectations of a lesson: one safetensors file, built by `vitlab build`."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from safetensors.numpy import save as save_tensors
 from helpers.checks.fingerprint import Fingerprint
 from helpers.checks.question import Expected
 from helpers.checks.wire_format import read_metadata
-
-FOLDER = Path(__file__).parent / "expected"
+from helpers.course_folder import expected_folder
 
 
 def to_bytes(lesson: str, questions: dict[str, Expected]) -> bytes:
@@ -28,7 +27,11 @@ def to_bytes(lesson: str, questions: dict[str, Expected]) -> bytes:
         meta["questions"][qid] = {
             "points": expected.points,
             "cases": len(expected.arrays),
-            "mistakes": [{"hint": m.hint, "marks": list(m.marks)} for m in expected.mistakes],
+            "needed": list(expected.needed),
+            "mistakes": [
+                {"hint": m.hint, "marks": list(m.marks), "fails": list(m.fails), "wrong": list(m.wrong)}
+                for m in expected.mistakes
+            ],
         }
     return save_tensors(tensors, metadata={"expected": json.dumps(meta, sort_keys=True)})
 
@@ -46,15 +49,22 @@ def read(path: Path) -> dict[str, Expected]:
             if question == qid:
                 number, _, key = rest.partition("/")
                 cases[int(number)][key] = array
-        mistakes = tuple(Fingerprint(m["hint"], tuple(m["marks"])) for m in entry["mistakes"])
-        questions[qid] = Expected(entry["points"], tuple(cases), mistakes)
+        mistakes = tuple(
+            Fingerprint(m["hint"], tuple(m["marks"]), tuple(m.get("fails", ())), tuple(m.get("wrong", ())))
+            for m in entry["mistakes"]
+        )
+        questions[qid] = Expected(entry["points"], tuple(cases), mistakes, tuple(entry.get("needed", ())))
     return questions
 
 
-@lru_cache(maxsize=1)
 def every_question() -> dict[str, Expected]:
     """Expectations of all lessons whose file is there."""
+    return _all_in(expected_folder())
+
+
+@lru_cache(maxsize=1)
+def _all_in(folder: Path) -> dict[str, Expected]:
     found: dict[str, Expected] = {}
-    for path in sorted(FOLDER.glob("*.safetensors")):
+    for path in sorted(folder.glob("*.safetensors")):
         found |= read(path)
     return found

@@ -27,10 +27,14 @@ class Fingerprint:
 
     Attributes:
         marks: per case either ``{"error": "ValueError: …"}`` or ``{name: [shape, scale, projections]}``.
+        fails: ids of the criteria that it does not meet on the public cases.
+        wrong: numbers of the public cases on which it raises or fails one of these.
     """
 
     hint: str
     marks: tuple[Mapping[str, Any], ...]
+    fails: tuple[str, ...] = ()
+    wrong: tuple[int, ...] = ()
 
 
 def mark(question: Question, case: Case, expected: Mapping[str, np.ndarray], got: Arrays | Failure) -> dict[str, Any]:
@@ -78,15 +82,42 @@ def matching_hint(
     cases: Sequence[Case],
     expected: Sequence[Mapping[str, np.ndarray]],
     recorded: Sequence[Arrays | Failure],
+    *,
+    unmet: set[str] = frozenset(),  # type: ignore[assignment]
+    wrong: set[int] = frozenset(),  # type: ignore[assignment]
 ) -> str:
-    """The hint of the known mistake that agrees on every public case, or ""."""
-    if not fingerprints:
+    """The hint of the known mistake that explains an answer best, or "".
+
+    A mistake that leaves the same marks on every public case is the one that was made. Otherwise candidates are those
+    that leave the same marks on some case that is wrong, are wrong on no case that the answer has right, and fail
+    every criterion that the answer fails. The one that agrees on most cases is named; of two that agree on equally
+    many and have different hints, none is.
+
+    Args:
+        unmet: ids of the criteria that the answer does not meet.
+        wrong: numbers of the public cases on which it raises or fails one of these.
+    """
+    if not fingerprints or not wrong:
         return ""
     marks = [mark(question, *row) for row in zip(cases, expected, recorded, strict=True)]
+    whole = next((f for f in fingerprints if len(f.marks) == len(marks) and all(map(alike, f.marks, marks))), None)
+    if whole is not None:
+        return whole.hint
+    ranked: dict[str, int] = {}
     for known in fingerprints:
-        if len(known.marks) == len(marks) and all(map(alike, known.marks, marks)):
-            return known.hint
-    return ""
+        agreed = _agreed(known, marks, unmet, wrong)
+        if agreed > ranked.get(known.hint, 0):
+            ranked[known.hint] = agreed
+    most = max(ranked.values(), default=0)
+    best = [hint for hint, agreed in ranked.items() if agreed == most]
+    return best[0] if len(best) == 1 else ""
+
+
+def _agreed(known: Fingerprint, marks: Sequence[Mapping[str, Any]], unmet: set[str], wrong: set[int]) -> int:
+    """On how many wrong cases a mistake leaves these marks; 0 where it does not explain the answer."""
+    if len(known.marks) != len(marks) or not unmet <= set(known.fails) or not set(known.wrong) <= wrong:
+        return 0
+    return sum("error" not in marks[n] and alike(known.marks[n], marks[n]) for n in wrong & set(known.wrong))
 
 
 def normalised(message: str) -> str:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import linecache
-import re
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
-from helpers.checks.precision import full_precision
+from helpers.checks.calling import by_name
+from helpers.checks.kernel_state import changed_by_the_notebook, fresh_state
+from helpers.checks.names_in_the_way import CELL, in_the_way
 from helpers.checks.question import Case, Question
-from helpers.checks.seeding import seeded
 from helpers.checks.wire_format import Arrays, Failure, collect
-
-_CELL = re.compile(r"(ipykernel_\d+|<ipython-input|<answer|/cell_\d+)")
 
 
 def tensor(array: Any):
@@ -51,30 +49,39 @@ def raises(call: Callable[[], Any], error: type[Exception]) -> int:
 
 
 def probe_all(question: Question, answer: Any, cases: Iterable[Case]) -> list[Arrays | Failure]:
-    """Arrays or a failure for each case, in order. One case's exception never hides another's arrays."""
-    return [_probe_one(question, answer, case, number) for number, case in enumerate(cases)]
+    """Arrays or a failure for each case, in order. One case's exception never hides another's arrays.
+
+    Each case is asked in a state of its own (`helpers.checks.kernel_state`), by the question's argument names
+    (`helpers.checks.calling`).
+    """
+    asked = by_name(question, answer)
+    return [_probe_one(question, asked, case, number) for number, case in enumerate(cases)]
 
 
 def _probe_one(question: Question, answer: Any, case: Case, number: int) -> Arrays | Failure:
     import torch
 
-    gradients = torch.no_grad() if _without_gradients(question) else torch.enable_grad()
-    with seeded(number), full_precision(), gradients:
+    changed = changed_by_the_notebook()
+    with fresh_state(number), torch.set_grad_enabled(bool(getattr(question, "needs_gradients", False))):
         try:
             return collect(question.probe(answer, case))
         except Exception as error:
-            return failure_of(error)
+            return failure_of(error, changed)
 
 
-def _without_gradients(question: Question) -> bool:
-    return not getattr(question, "needs_gradients", False)
+def failure_of(error: BaseException, changed: Sequence[str] = ()) -> Failure:
+    """The exception with the line of the student's own cell on which it came up, not ours.
 
-
-def failure_of(error: BaseException) -> Failure:
-    """The exception with the line of the student's own cell on which it came up, not ours."""
-    line, source = 0, ""
+    Args:
+        changed: settings of the process that the notebook has changed, said beside the error.
+    """
+    line, source, cell = 0, "", ""
     for frame in traceback.extract_tb(error.__traceback__):
-        if _CELL.search(frame.filename):
+        if CELL.search(frame.filename):
             line = frame.lineno or 0
             source = (frame.line or linecache.getline(frame.filename, line)).strip()
-    return Failure(type(error).__name__, str(error)[:500], line, source[:200])
+            cell = next((text.strip() for text in linecache.getlines(frame.filename) if text.strip()), "")
+    note = in_the_way(error.__traceback__)
+    if not note and changed:
+        note = f"Your notebook has changed a setting of the whole process: {', '.join(changed)}"
+    return Failure(type(error).__name__, str(error)[:500], line, source[:200], cell[:100], note[:400])

@@ -7,7 +7,7 @@ graded it runs in a process where no student code ever ran.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -30,14 +30,19 @@ class Criterion:
     Attributes:
         id: name used by findings, for instance ``"even"``.
         says: what is asked, as a student reads it: ``"even columns hold the sine"``.
-        share: part of the question's points, relative to the other criteria; 0 is shown but not counted.
-        hint: what to say when this fails and no known mistake matches.
+        share: part of the question's points, relative to the other criteria; 0 is shown but not counted. Points are
+            given in quarters (`helpers.checks.points`).
+        hint: what is tested, in more words; shown under the card when this fails and no known mistake matches. It
+            says nothing about causes: the usual cause is not always the cause.
+        counts_with: ids of criteria that rest on arrays which only the answer can give. This one is shown as it is
+            found and counts when at least one of them is met: for facts that a kernel could claim about itself.
     """
 
     id: str
     says: str
     share: float = 1.0
     hint: str = ""
+    counts_with: tuple[str, ...] = ()
 
 
 class Case(Mapping[str, Any]):
@@ -72,11 +77,18 @@ class Case(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class Finding:
-    """What one case says about one criterion; `detail` is shown to the student on public cases only."""
+    """What one case says about one criterion; `detail` is shown to the student on public cases only.
+
+    Attributes:
+        of: for a criterion such as "other sizes work as well", the criterion that is asked again at this size. What
+            fails there and fails as a criterion of its own is counted there and not again here: one mistake costs
+            once.
+    """
 
     criterion: str
     ok: bool
     detail: str = ""
+    of: str = ""
 
 
 class Question(ABC):
@@ -104,6 +116,10 @@ class Question(ABC):
         """A number between 0 and 1 to compare entries by (`measured` names it); None where there is none."""
         return None
 
+    def notes(self, recorded: Sequence[Arrays | None]) -> Iterable[str]:
+        """Sentences for the card of a notebook, from what the public cases recorded; they cost no points."""
+        return ()
+
     def features(
         self, case: Case, expected: Mapping[str, np.ndarray], got: Mapping[str, np.ndarray]
     ) -> Mapping[str, np.ndarray]:
@@ -125,11 +141,13 @@ class Expected:
         points: what the question is worth.
         arrays: one mapping per case.
         mistakes: fingerprints with their hints, see `helpers.checks.fingerprint`.
+        needed: attributes that cells after the check read from the answer.
     """
 
     points: float
     arrays: tuple[Mapping[str, np.ndarray], ...]
     mistakes: tuple[Any, ...] = field(default=())
+    needed: tuple[str, ...] = ()
 
 
 def public_rng(question_id: str) -> np.random.Generator:

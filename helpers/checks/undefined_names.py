@@ -1,13 +1,15 @@
-"""A check that is run before its answer's cell: a card that says so, in the place of a bare NameError.
+"""The names that a check cell uses: its answer's, which may not be there yet, and `check` and `ready` themselves.
 
 `check("Q1", getPositionEncoding)` needs the name before `check` is called. In IPython the transformer makes the name
-something that is looked up with care; elsewhere, and always while a class is graded, it stays the NameError it was.
+something that is looked up with care, so that a card says what is missing; elsewhere, and always while a class is
+graded, it stays the NameError it was. `check` and `ready` are looked up here and not in the notebook.
 """
 
 from __future__ import annotations
 
 import ast
 import difflib
+import importlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -49,29 +51,46 @@ def named(look_up: Callable[[], Any]) -> Any:
 
 
 class CheckTransformer(ast.NodeTransformer):
-    """Makes `check("Q1", name)` into `check("Q1", named(lambda: name))`."""
+    """Makes `check("Q1", name)` into `own("check")("Q1", named(lambda: name))`, and `ready` likewise.
+
+    A notebook that has said `check = True` still gets its check: a check cell runs on names of its own.
+    """
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         return node  # a lambda there doesn't see the class's names
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        asked = isinstance(node.func, ast.Name) and node.func.id == "check" and len(node.args) == 2
-        if not asked or not isinstance(node.args[1], ast.Name):
+        if not isinstance(node.func, ast.Name) or not node.args or not _is_question(node.args[0]):
             return node
-        name = node.args[1]
-        text = f"__import__('helpers.checks.undefined_names', fromlist=['named']).named(lambda: {name.id})"
-        call = ast.parse(text, mode="eval").body
-        for part in ast.walk(call):
-            ast.copy_location(part, name)
-        node.args[1] = call
+        if node.func.id == "ready" and len(node.args) == 1:
+            node.func = _expression("own('ready')", node.func)
+        elif node.func.id == "check" and len(node.args) == 2:
+            node.func = _expression("own('check')", node.func)
+            if isinstance(node.args[1], ast.Name):
+                node.args[1] = _expression(f"named(lambda: {node.args[1].id})", node.args[1])
         return node
+
+
+def own(name: str) -> Callable[..., Any]:
+    """`check` or `ready`, whatever the notebook's names of that kind stand for."""
+    return getattr(importlib.import_module("helpers.checks.check"), name)
+
+
+def _is_question(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _expression(text: str, place: ast.expr) -> ast.expr:
+    """`own(…)` or `named(…)` of this module, without a name of the notebook's, on the line of `place`."""
+    call = ast.parse(f"__import__('helpers.checks.undefined_names', fromlist=['own']).{text}", mode="eval").body
+    for part in ast.walk(call):
+        ast.copy_location(part, place)
+    return call
 
 
 def install() -> None:
     """Register the transformer with the running IPython, once."""
-    if EXAM_SEED in os.environ:
-        return
     try:
         from IPython import get_ipython
     except ImportError:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from helpers.checks.device_errors import meaning_of
-from helpers.checks.fingerprint import Fingerprint, matching_hint
+from helpers.checks.fingerprint import matching_hint
+from helpers.checks.points import STEP, points_of
 from helpers.checks.question import Case, Criterion, Expected, Finding, Question
+from helpers.checks.replay import REPLAYED, replayed
+from helpers.checks.tolerances import tolerance
 from helpers.checks.wire_format import Answer, Arrays, Failure, MissingArray
 
-REPLAYED = "The arrays are those of the cases you see, whatever the answer was given. Compute them from the arguments."
+COUNTS_LATER = "this counts once the criteria about values are met"
+_MARK = re.compile(r"#\s*([QW]\w+)")
 MET, NOT_MET, NOT_REACHED = "met", "not met", "not reached"
 
 
@@ -38,6 +43,7 @@ class Verdict:
         faults: exceptions in our own judge; the tests ask for none.
         measure: the question's own number, such as an accuracy, on secret cases where there are any; None: it has none.
         measured: what that number is, in words.
+        notes: sentences for the card that cost no points.
     """
 
     question: str
@@ -53,6 +59,7 @@ class Verdict:
     faults: tuple[str, ...] = field(default=())
     measure: float | None = None
     measured: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -75,15 +82,19 @@ def judge_answer(
     *,
     public: tuple[Sequence[Case], Expected],
     secret: tuple[Sequence[Case], Expected] | None = None,
+    device: str = "cpu",
 ) -> Verdict:
     """Judge the public cases and, when grading, the secret ones.
 
     A criterion is met when every case that covers it, public or secret, says so. Details quote public cases only,
     so a card never shows a secret input.
+
+    Args:
+        device: the type of the device that the answer ran on, as the caller knows it; it decides the tolerance.
     """
     points = public[1].points
     parts = [("public", *public)] + ([("secret", *secret)] if secret else [])
-    recorded = {part: answer.of(part, len(cases)) for part, cases, _ in parts}
+    recorded = {part: _allowed(answer.of(part, len(cases)), cases, device) for part, cases, _ in parts}
     failures = [c for content in recorded.values() for c in content if isinstance(c, Failure)]
     if failures and any(f.blank for f in failures):
         blank = next(f for f in failures if f.blank)
@@ -91,40 +102,21 @@ def judge_answer(
         hint = blank.message if blank.kind == "StillBlank" else "a blank `___` is still to be filled"
         return Verdict(question.id, question.title, "not started", 0.0, points, lines, hint=hint, failure=blank)
 
-    findings: dict[str, list[tuple[str, Finding]]] = {c.id: [] for c in question.criteria}
-    reached: dict[str, bool] = {c.id: True for c in question.criteria}
     faults: list[str] = []
+    seen = Seen(tuple(c.id for c in question.criteria))
     for part, cases, expected in parts:
-        for case, wanted, got in zip(cases, expected.arrays, recorded[part], strict=True):
-            if isinstance(got, Failure):
-                for criterion in question.criteria:
-                    if case.covers(criterion.id):
-                        reached[criterion.id] = False
-                continue
-            try:
-                found = list(question.judge(case, wanted, got))
-            except MissingArray as error:
-                found = [Finding(c.id, False, f"nothing was recorded for {error}") for c in question.criteria]
-            except Exception as error:
-                faults.append(f"{question.id}, {case.name}: {type(error).__name__}: {error}")
-                found = [Finding(c.id, False, "this could not be compared") for c in question.criteria]
-            for finding in found:
-                if case.covers(finding.criterion):
-                    findings[finding.criterion].append((part, finding))
-
-    if secret and _replayed(public, secret, recorded["secret"]):
+        for number, (case, wanted, got) in enumerate(zip(cases, expected.arrays, recorded[part], strict=True)):
+            seen.add(part, number, case, got, _findings(question, case, wanted, got, faults))
+    if secret and replayed(public, secret, recorded["secret"]):
         lines = tuple(Line(c, NOT_MET) for c in question.criteria)
         return Verdict(question.id, question.title, "wrong", 0.0, points, lines, REPLAYED, faults=tuple(faults))
-    lines = tuple(_line(c, findings[c.id], reached[c.id], public[0]) for c in question.criteria)
-    total = sum(c.share for c in question.criteria)
-    met = sum(line.criterion.share for line in lines if line.state == MET)
+
+    lines = _lines(question, seen)
+    score = _score(question, lines, points)
     everything = all(line.state == MET for line in lines)
-    score = points if everything else round(points * met / total, 4) if total else 0.0
-    if not everything and score >= points:  # an unmet criterion without a share still costs: the answer is not right
-        score = round(points * 0.5, 4)
     if everything:
         status = "correct"
-    elif failures and met == 0:
+    elif failures and score == 0:
         status = "error"
     else:
         status = "partial" if score > 0 else "wrong"
@@ -136,10 +128,118 @@ def judge_answer(
     if everything:
         return verdict
     failure = next((f for f in failures if f.kind != "Missing"), None)
-    hint = matching_hint(_fingerprints(public[1]), question, public[0], public[1].arrays, recorded["public"])
+    unmet = {line.criterion.id for line in lines if line.state != MET}
+    hint = matching_hint(
+        public[1].mistakes, question, public[0], public[1].arrays, recorded["public"],
+        unmet=unmet, wrong=seen.wrong_public(unmet),
+    )  # fmt: skip
     if hint:
         return replace(verdict, hint=hint, known_mistake=True, failure=failure)
-    return replace(verdict, hint=_best_hint(lines, failure), failure=failure)
+    return replace(verdict, hint=_what_was_seen(question, lines, failure, recorded["public"]), failure=failure)
+
+
+def failing(
+    question: Question, cases: Sequence[Case], expected: Expected, recorded: Sequence[Arrays | Failure]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Ids of the criteria that a record does not meet, and numbers of the cases that show it."""
+    seen = Seen(tuple(c.id for c in question.criteria))
+    for number, (case, wanted, got) in enumerate(zip(cases, expected.arrays, recorded, strict=True)):
+        seen.add("public", number, case, got, _findings(question, case, wanted, got, []))
+    unmet = [line.criterion.id for line in _lines(question, seen) if line.state != MET]
+    return tuple(unmet), tuple(sorted(seen.wrong_public(set(unmet))))
+
+
+def _allowed(recorded: Sequence[Arrays | Failure], cases: Sequence[Case], device: str) -> list[Arrays | Failure]:
+    """The records under the tolerance that the judge grants each case."""
+    return [
+        content if isinstance(content, Failure) else content.allowing(tolerance(case, device))
+        for content, case in zip(recorded, cases, strict=True)
+    ]
+
+
+def _findings(
+    question: Question, case: Case, wanted: Mapping[str, np.ndarray], got: Arrays | Failure, faults: list[str]
+) -> list[Finding]:
+    if isinstance(got, Failure):
+        return []
+    try:
+        return list(question.judge(case, wanted, got))
+    except MissingArray as error:
+        return [Finding(c.id, False, f"nothing was recorded for {error}") for c in question.criteria]
+    except Exception as error:
+        faults.append(f"{question.id}, {case.name}: {type(error).__name__}: {error}")
+        return [Finding(c.id, False, "this could not be compared") for c in question.criteria]
+
+
+class Seen:
+    """What all cases say, by criterion."""
+
+    def __init__(self, criteria: tuple[str, ...]) -> None:
+        self.findings: dict[str, list[tuple[str, int, Finding]]] = {name: [] for name in criteria}
+        self.reached = dict.fromkeys(criteria, True)
+        self._failed: set[int] = set()  # public cases that raised
+
+    def add(self, part: str, number: int, case: Case, got: Arrays | Failure, found: Sequence[Finding]) -> None:
+        for finding in found:
+            if case.covers(finding.criterion):
+                self.findings[finding.criterion].append((part, number, finding))
+        if isinstance(got, Failure):
+            if part == "public":
+                self._failed.add(number)
+            for name in self.reached:
+                if case.covers(name):
+                    self.reached[name] = False
+
+    def wrong_public(self, unmet: set[str]) -> set[int]:
+        """Numbers of the public cases that raised, or on which a criterion that is not met failed."""
+        found = {n for name in unmet for part, n, f in self.findings[name] if part == "public" and not f.ok}
+        return found | self._failed
+
+
+def _lines(question: Question, seen: Seen) -> tuple[Line, ...]:
+    """First what each criterion says by itself, then those that ask other criteria again at other sizes."""
+    plain = {c.id for c in question.criteria if not any(f.of for _, _, f in seen.findings[c.id])}
+    first = {c.id: _line(c, seen, frozenset()) for c in question.criteria if c.id in plain}
+    unmet = frozenset(name for name, line in first.items() if line.state != MET)
+    worth = {c.id for c in question.criteria if c.share}
+    lines = [first.get(c.id) or _line(c, seen, unmet, worth) for c in question.criteria]
+    met = {line.criterion.id for line in lines if line.state == MET}
+    return tuple(
+        replace(line, detail=COUNTS_LATER) if line.state == MET and not _counts(line.criterion, met) else line
+        for line in lines
+    )
+
+
+def _line(criterion: Criterion, seen: Seen, unmet: frozenset[str], worth: Sequence[str] | set[str] = ()) -> Line:
+    findings = [(part, f) for part, _, f in seen.findings[criterion.id]]
+    bad = [(part, f) for part, f in findings if not f.ok and f.of not in unmet]
+    if bad:
+        shown = next((f.detail for part, f in bad if part == "public"), None)
+        if shown is None:
+            shown = "holds on the cases you see, not on others that were drawn for grading"
+        return Line(criterion, NOT_MET, shown)
+    excused = any(not f.ok for _, f in findings)
+    rests_on = [f for _, f in findings if f.ok and (not f.of or f.of in worth)]
+    if not seen.reached[criterion.id] or not rests_on:
+        names = sorted({f.of for _, f in findings if not f.ok})
+        return Line(criterion, NOT_REACHED, f"can be seen once this is met: {', '.join(names)}" if excused else "")
+    return Line(criterion, MET)
+
+
+def _counts(criterion: Criterion, met: set[str]) -> bool:
+    return not criterion.counts_with or bool(met & set(criterion.counts_with))
+
+
+def _score(question: Question, lines: Sequence[Line], points: float) -> float:
+    """The points of all criteria that are met and count, in quarters; less than all while any is not met."""
+    if all(line.state == MET for line in lines):
+        return points
+    worth = points_of(question.criteria, points)
+    met = {line.criterion.id for line in lines if line.state == MET}
+    score = sum(worth[c.id] for c in question.criteria if c.id in met and _counts(c, met))
+    if score >= points:  # an unmet criterion without a share still costs: the answer is not right
+        score = int(points * 0.5 / STEP) * STEP
+    return score
 
 
 def _measured(
@@ -158,57 +258,32 @@ def _measured(
     return round(sum(known) / len(known), 6) if known else None
 
 
-def _replayed(
-    public: tuple[Sequence[Case], Expected],
-    secret: tuple[Sequence[Case], Expected],
-    recorded: Sequence[Arrays | Failure],
-) -> bool:
-    """Whether each secret case that is none of the public ones got the arrays of the public case in its place."""
-    drawn = 0
-    for known, wanted, case, own, got in zip(
-        public[0], public[1].arrays, secret[0], secret[1].arrays, recorded, strict=False
-    ):
-        if all(np.array_equal(case[k], known[k]) for k in case) or _equal(wanted, own):
-            continue
-        if isinstance(got, Failure) or not _equal(got, wanted):
-            return False
-        drawn += 1
-    return drawn > 0
-
-
-def _equal(got: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> bool:
-    names = [name for name in got if name in wanted]
-    return bool(names) and all(
-        got[n].shape == wanted[n].shape and np.allclose(got[n], wanted[n], rtol=0.05, atol=1e-6) for n in names
-    )
-
-
-def _fingerprints(expected: Expected) -> Sequence[Fingerprint]:
-    return expected.mistakes
-
-
-def _line(criterion: Criterion, findings: Sequence[tuple[str, Finding]], reached: bool, cases: Sequence[Case]) -> Line:
-    bad = [(part, f) for part, f in findings if not f.ok]
-    if bad:
-        shown = next((f.detail for part, f in bad if part == "public"), None)
-        if shown is None:
-            shown = "holds on the cases you see, not on others that were drawn for grading"
-        return Line(criterion, NOT_MET, shown)
-    if not reached or not findings:
-        return Line(criterion, NOT_REACHED)
-    return Line(criterion, MET)
-
-
-def _best_hint(lines: Sequence[Line], failure: Failure | None) -> str:
+def _what_was_seen(
+    question: Question, lines: Sequence[Line], failure: Failure | None, recorded: Sequence[Arrays | Failure]
+) -> str:
+    """What happened, without a word about causes: the error and its line, or the first criterion that is not met."""
     if failure is not None:
-        where = f"Line {failure.line} of your cell" if failure.line else "Calling your answer"
         quoted = f" (`{failure.source}`)" if failure.source else ""
-        meaning = meaning_of(failure)
-        return f"{where}{quoted} raised {failure.kind}: {failure.message}{'. ' + meaning if meaning else ''}"
+        texts = [f"{_place(question, failure)}{quoted} raised {failure.kind}: {failure.message}"]
+        texts += [text for text in (failure.note, meaning_of(failure)) if text]
+        return ". ".join(text.rstrip(". ") for text in texts) + "."
+    half = sorted({dtype for r in recorded if isinstance(r, Arrays) for dtype in r.dtypes.values()})
+    note = f" Your answer returned {half[0]}, which holds about three digits; the check compares four." if half else ""
     for line in lines:
         if line.state == NOT_MET:
-            return line.criterion.hint or f"{line.criterion.says}: {line.detail or 'not met yet'}"
-    return "Something is not right yet; compare the picture with the target."
+            seen = f"{line.criterion.says}: {line.detail or 'not met yet'}."
+            return " ".join(text for text in (f"Not met: {seen}", line.criterion.hint) if text) + note
+    return "Some criteria could not be tested: see the card." + note
+
+
+def _place(question: Question, failure: Failure) -> str:
+    """The line of the student's on which an error came up, with the cell when it is not the answer's own."""
+    if not failure.line:
+        return "Calling your answer"
+    mark = _MARK.match(failure.cell)
+    if mark is None or mark.group(1) == question.id:
+        return f"Line {failure.line} of your cell"
+    return f"Line {failure.line} of the cell of {mark.group(1)}"
 
 
 def arrays_only(recorded: Sequence[Arrays | Failure]) -> list[Arrays | None]:

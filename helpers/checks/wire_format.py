@@ -15,9 +15,13 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from helpers.checks.tolerances import CPU
+
 MIME = "application/vnd.vitlab.answer"
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 8 * 2**20
+FAILURE = ("kind", "message", "line", "source", "cell", "note")
+HALF = ("float16", "bfloat16")
 
 
 class BadAnswer(ValueError):
@@ -29,11 +33,25 @@ class MissingArray(KeyError):
 
 
 class Arrays(dict[str, np.ndarray]):
-    """What one probe returned, by name, with the tolerance that its dtype and device deserve."""
+    """What one probe returned, by name.
 
-    def __init__(self, arrays: Mapping[str, np.ndarray], *, tolerance: float = 1e-4) -> None:
+    Attributes:
+        tolerance: the difference that the judge allows, relative to the largest expected value. The judge sets it
+            (`helpers.checks.tolerances`); nothing in a record has a say in it.
+        dtypes: the dtypes that the answer's tensors had, as the kernel reports them. They may explain a failure on
+            the card and earn nothing.
+    """
+
+    def __init__(
+        self, arrays: Mapping[str, np.ndarray], *, tolerance: float = CPU, dtypes: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(arrays)
         self.tolerance = tolerance
+        self.dtypes = dict(dtypes or {})
+
+    def allowing(self, tolerance: float) -> Arrays:
+        """The same arrays under the judge's tolerance."""
+        return Arrays(self, tolerance=tolerance, dtypes=self.dtypes)
 
     def __missing__(self, name: str) -> np.ndarray:
         raise MissingArray(name)
@@ -48,12 +66,16 @@ class Failure:
         message: its text.
         line: number of the line in the student's cell, 0 when unknown.
         source: text of that line.
+        cell: first line of that cell, such as ``"# Q6: the residual connection"``.
+        note: a sentence on what the notebook did to a name or a setting that this line uses, or "".
     """
 
     kind: str
     message: str
     line: int = 0
     source: str = ""
+    cell: str = ""
+    note: str = ""
 
     @property
     def blank(self) -> bool:
@@ -73,53 +95,55 @@ class Answer:
         return [self.cases.get(f"{part}/{i}", missing) for i in range(count)]
 
 
-def to_array(value: Any) -> tuple[np.ndarray, float]:
-    """A tensor, array, number, bool or nested list as a plain numpy array, and the tolerance it deserves.
+def to_array(value: Any) -> tuple[np.ndarray, str]:
+    """A tensor, array, number, bool or nested list as a plain numpy array, and the dtype it had.
 
     Raises:
         TypeError: for anything else (None, a string, a module); the message says what was returned.
     """
-    tolerance = 1e-4
+    dtype = ""
     if hasattr(value, "detach") and hasattr(value, "cpu"):
         value = value.detach()
-        name = str(value.dtype)
-        if value.is_cuda if hasattr(value, "is_cuda") else False:
-            tolerance = 2e-3  # other orders of summing, and TF32 where an answer insists on it
-        if name in ("torch.float16", "torch.bfloat16"):
-            value, tolerance = value.float(), 2e-2
+        dtype = str(value.dtype).removeprefix("torch.")
+        if dtype == "bfloat16":  # numpy has none
+            value = value.float()
         value = value.cpu().resolve_conj().resolve_neg().numpy()
     elif isinstance(value, list | tuple):
         parts = [to_array(v) for v in value]
-        return np.asarray([p[0] for p in parts]), max([p[1] for p in parts], default=tolerance)
+        if len({array.shape for array, _ in parts}) > 1:
+            shapes = ", ".join(str(array.shape) for array, _ in parts)
+            kind = type(value).__name__
+            raise TypeError(f"the answer returned a {kind} of arrays of the shapes {shapes}; one tensor was expected")
+        value, dtype = [array for array, _ in parts], next((d for _, d in parts if d in HALF), "")
     if value is None:
         raise TypeError("the answer returned None: is a `return` missing?")
     array = np.asarray(value)
-    if array.dtype == np.float16:
-        tolerance = 2e-2
     if array.dtype.kind not in "biuf":
         raise TypeError(f"the answer returned {type(value).__name__}; a tensor was expected")
-    return np.asarray(array, order="C"), tolerance
+    return np.asarray(array, order="C"), dtype or str(array.dtype)
 
 
 def collect(values: Mapping[str, Any]) -> Arrays:
     """A probe's return value as `Arrays`."""
     converted = {name: to_array(value) for name, value in values.items()}
-    tolerance = max((t for _, t in converted.values()), default=1e-4)
-    return Arrays({name: array for name, (array, _) in converted.items()}, tolerance=tolerance)
+    return Arrays(
+        {name: array for name, (array, _) in converted.items()},
+        dtypes={name: dtype for name, (_, dtype) in converted.items() if dtype in HALF},
+    )
 
 
 def encode(answer: Answer) -> bytes:
     """Safetensors bytes: tensor ``public/0/code`` holds array ``code`` of the first public case."""
     tensors: dict[str, np.ndarray] = {}
     failures: dict[str, dict[str, Any]] = {}
-    tolerances: dict[str, float] = {}
+    dtypes: dict[str, dict[str, str]] = {}
     for case, content in answer.cases.items():
         if isinstance(content, Failure):
-            failures[case] = {k: getattr(content, k) for k in ("kind", "message", "line", "source")}
+            failures[case] = {k: getattr(content, k) for k in FAILURE}
         else:
-            tolerances[case] = content.tolerance
+            dtypes[case] = content.dtypes
             tensors |= {f"{case}/{name}": array for name, array in content.items()}
-    meta = {"version": VERSION, "question": answer.question, "failures": failures, "tolerances": tolerances}
+    meta = {"version": VERSION, "question": answer.question, "failures": failures, "dtypes": dtypes}
     return save_tensors(tensors, metadata={"answer": json.dumps(meta)})
 
 
@@ -152,21 +176,25 @@ def decode(blob: bytes, *, question: str, max_bytes: int = MAX_BYTES) -> Answer:
         if meta["question"] != question:
             raise BadAnswer(f"answer of question {str(meta['question'])[:40]!r} found under {question!r}")
         failures = {str(case): _failure(content) for case, content in dict(meta["failures"]).items()}
-        tolerances = {str(case): float(t) for case, t in dict(meta["tolerances"]).items()}
+        dtypes = {str(case): _dtypes(content) for case, content in dict(meta["dtypes"]).items()}
     except BadAnswer:
         raise
     except (SafetensorError, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise BadAnswer(f"answer can't be read: {type(error).__name__}: {str(error)[:200]}") from None
     cases: dict[str, Arrays | Failure] = dict(failures)
-    grouped: dict[str, dict[str, np.ndarray]] = {case: {} for case in tolerances if case not in failures}
+    grouped: dict[str, dict[str, np.ndarray]] = {case: {} for case in dtypes if case not in failures}
     for name, array in tensors.items():
         case, _, key = name.rpartition("/")
         if case in grouped and array.dtype.kind in "biuf":
             grouped[case][key] = array
     for case, arrays in grouped.items():
-        claimed = tolerances[case]  # the kernel's word: never looser than half precision deserves
-        cases[case] = Arrays(arrays, tolerance=claimed if 0 < claimed <= 2e-2 else 1e-4)
+        cases[case] = Arrays(arrays, dtypes=dtypes[case])
     return Answer(question, cases)
+
+
+def _dtypes(content: Any) -> dict[str, str]:
+    """The kernel's word on its dtypes: names of half precision alone are kept, for a sentence on the card."""
+    return {str(name)[:80]: str(dtype) for name, dtype in dict(content).items() if str(dtype) in HALF}
 
 
 def _failure(content: Any) -> Failure:
@@ -175,4 +203,6 @@ def _failure(content: Any) -> Failure:
         message=str(content["message"])[:500],
         line=max(0, min(int(content["line"]), 10**6)),
         source=str(content["source"])[:200],
+        cell=str(content["cell"])[:100],
+        note=str(content["note"])[:400],
     )

@@ -10,13 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from helpers.portfolio.course_map import progress
     from helpers.portfolio.handing_in import HandIn, HandInError, submit
     from helpers.portfolio.save_answers import keep
 
-__all__ = ["HandIn", "HandInError", "keep", "progress", "submit"]
+__all__ = ["HandIn", "HandInError", "keep", "submit"]
 
-_HOME = {"keep": "save_answers", "progress": "course_map"}
+_HOME = {"keep": "save_answers"}
 
 
 def __getattr__(name: str) -> Any:

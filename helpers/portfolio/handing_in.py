@@ -12,8 +12,8 @@ from typing import Any
 
 from helpers.portfolio import progress_store as record
 from helpers.portfolio.colab import on_colab
-from helpers.portfolio.course_map import lessons
 from helpers.portfolio.folder import DRIVE, NAME, folder, write
+from helpers.portfolio.lessons import lessons
 
 MAX_BYTES = 200 * 2**20
 _MARK = re.compile(r"\s*#\s*(Q\d+[a-z]?)\b")

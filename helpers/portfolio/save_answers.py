@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from helpers.built.parts import PARTS
 from helpers.portfolio import progress_store as record
 from helpers.portfolio.colab import bring_along
 from helpers.portfolio.folder import folder, write
+from helpers.portfolio.parts import PARTS
 from helpers.portfolio.source import with_all_it_needs
 
 _complained: set[str] = set()

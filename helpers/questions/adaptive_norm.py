@@ -17,6 +17,7 @@ import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
+from helpers.checks.slopes import slopes, slopes_agree
 from helpers.pictures.beyond_checks import asleep_picture
 
 _PAIRS = {
@@ -40,46 +41,48 @@ class AdaLNZeroBlockQuestion(Question):
             "shape",
             "tokens go in and come out with the same shape",
             share=0,
-            hint="Both halves add to the stream, so nothing may change its shape. And each c of the batch (b, d) "
-            "belongs to all tokens of its image: it needs one axis more.",
+            hint="Both halves add to the residual stream, so the shape never changes.",
         ),
         Criterion(
             "asleep",
             "a new block gives x back, bit by bit, and yet its gates can learn",
             share=2,
-            hint="Whatever x and c: a fresh block must add exactly nothing. Which six numbers per dimension decide "
-            "how much is added, and what are they when the block is born?",
+            hint="A new block must return x exactly, for any x and c, and its modulation must get a gradient.",
         ),
         Criterion(
             "norms",
             "what each half reads is normed, token by token, and the norm has no weights of its own",
-            hint="Each token was stretched and raised by a number. After a LayerNorm nobody should notice.",
+            hint="Each token was scaled and shifted by numbers of its own. A LayerNorm removes both.",
         ),
         Criterion(
             "scales",
             "the normed tokens are taken times (1 + scale), then raised by shift",
             share=2,
-            hint="With the scale at -1 nothing of x should be left, only the shift. With scale and shift at 0 the "
-            "normed tokens should come through as they are. Which of the two fails?",
+            hint="With scale -1 only the shift is left of the normed tokens; with scale and shift 0 they pass as they are.",
         ),
         Criterion(
             "gates",
             "the gate is multiplied with what a half adds, number by number, just before the plus",
-            hint="A gate twice as large should add twice as much. Where does yours stand: before the half, after it, "
-            "or after the plus?",
+            hint="What a half adds is proportional to its gate.",
         ),
         Criterion(
             "order",
             "first attention, then, on its result, the feed-forward; six modulations, three for each half",
             share=2,
-            hint="Of the six thirds of your Linear's output, one must open the attention half, one the feed-forward. "
-            "What does the second half get to read?",
+            hint="Six separate modulations: shift, scale and gate for attention, shift, scale and gate for the "
+            "feed-forward half, which reads the sum that attention made.",
         ),
         Criterion(
             "condition",
             "modulations are made of SiLU(c), each image's of its own c",
-            hint="The same modulations, written into the bias or made from c, gave different tokens. What stands "
-            "between c and the Linear?",
+            hint="The check makes the modulations from c, and writes the same numbers into the bias instead: both must "
+            "give the same tokens.",
+        ),
+        Criterion(
+            "gradient",
+            "gradients flow back to x and to c",
+            counts_with=("order", "scales"),
+            hint="The gradients are compared with what the output does when x or c is moved a little.",
         ),
     )
 
@@ -114,11 +117,12 @@ class AdaLNZeroBlockQuestion(Question):
         words = "" if exact else "a fresh block changes x"
         yield Finding("asleep", exact and learns, words or ("" if learns else "no modulation gets a gradient"))
         known = int(number_of(got, "roles")) == int(expected["roles"])
+        yield slopes_agree("gradient", got, "x", "c")
         for criterion, pairs in _PAIRS.items():
             if criterion == "asleep":
                 continue
             if not known:
-                yield Finding(criterion, False, "the six modulations could not be told apart: see the criteria above")
+                yield Finding(criterion, False, _told(got))
                 continue
             bad = [f for f in (_agree(criterion, expected, got, *pair) for pair in pairs) if not f.ok]
             if criterion == "norms" and not bad and number_of(got, "norm_weights") != 0:
@@ -142,6 +146,20 @@ class AdaLNZeroBlockQuestion(Question):
         return asleep_picture(case["x"][0], born[0] if born is not None and born.ndim == 3 else born)
 
 
+def _told(got: Any) -> str:
+    """Why the six modulations could not be told apart, from what was tried: each was set to 1 while the rest were 0."""
+    trial = np.asarray(got.get("trial", NOTHING), np.float64).reshape(-1)
+    if trial.size < 5:
+        return "no Linear with 6 * emb_size outputs and a bias was found among the layers that are zero in a new block"
+    gates, mixing, first, second = (int(n) for n in trial[1:5])
+    if gates != 2:
+        return f"{gates} of the six modulations, set to 1 alone, change the output; two gates should"
+    if mixing != 1:
+        return f"{mixing} of the two gates let tokens act on each other; the attention half's should, and no other"
+    half, seen = ("attention", first) if first != 2 else ("feed-forward", second)
+    return f"with the gate of the {half} half open, {seen} other modulations change it; its scale and its shift should"
+
+
 def _unit(tolerance: float) -> float:
     """Bit by bit; in half precision, up to its rounding of x."""
     return 0.0 if tolerance <= 2e-3 else tolerance
@@ -154,7 +172,7 @@ def _agree(criterion: str, expected: Any, got: Any, one: str, other: str) -> Fin
         return Finding(criterion, False, "this could not be tried out")
     if not np.isfinite(a).all() or a.std() < 1e-4:
         return Finding(criterion, False, "nothing is added at all")
-    return same(criterion, b, a, max(3e-3, got.tolerance))
+    return same(criterion, b, a, 10 * got.tolerance)
 
 
 class _Block:
@@ -172,6 +190,7 @@ class _Block:
             behind = named[next(i for i, p in enumerate(named) if p is matrix) + 1 :]
             self.biases += [p for p in behind if tuple(p.shape) == (max(matrix.shape),)][:1]
         self.size = sum(wanted) if len(self.biases) == len(self.matrices) else 0
+        self.connected: dict[str, Any] = {}
         self.named, self.born = named, bool(born)
         self.spread = lambda parts: parts  # (6, d) -> the order of the numbers in the biases
 
@@ -285,7 +304,10 @@ class _Block:
                 break
         seen = ways[-1] if len(self.roles) == 6 else ways[0]
         trial = {"roles": int("".join(map(str, seen))), "trial": np.array([self.born, *seen, self.carries(x, c)])}
-        return trial | self._pairs(x, c, rng) if len(self.roles) == 6 and len(set(self.roles.values())) == 6 else trial
+        if len(self.roles) != 6 or len(set(self.roles.values())) != 6:
+            return trial
+        pairs = self._pairs(x, c, rng)
+        return trial | pairs | self.connected
 
     def carries(self, x: Any, c: Any) -> float:
         """How much of a very loud x comes out while all six are 1."""
@@ -354,6 +376,7 @@ class _Block:
                 bias.zero_()
             together = self.model(x, c) - x
             alone = torch.cat([self.model(x[i : i + 1], c[i : i + 1]) - x[i : i + 1] for i in range(len(c))])
+        self.connected = slopes(self.model, {"x": x, "c": c}, 3)
         return {"from_bias": torch.stack(said), "from_c": together, "alone": alone}
 
 

@@ -1,16 +1,18 @@
 """Lesson 05: attention with one head, and the weights of several. (The layers are asked in attention_layers.py.)
 
-Values that are the identity matrix bring out the weights themselves. So three things can be told apart: in which order
-a query ranks the keys, how sharply, and what is mixed.
+If the values are the identity matrix, the output is the matrix of weights. So three things can be told apart: in which
+order a query ranks the keys, how sharp the weights are, and what is mixed. Gradients show that it can be trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.checks.gradients import input_gradients, one_tensor, same_gradients, with_paths
 from helpers.pictures.attention import beside_target
 
 _NOTHING = np.zeros(0)
@@ -20,46 +22,51 @@ class OneHead(Question):
     id = "Q5a"
     title = "Attention with one head"
     signature = "attention(q, k, v): (b, n, d), (b, m, d), (b, m, d) -> (b, n, d)"
+    needs_gradients = True
     criteria = (
         Criterion(
             "shape",
-            "one answer per query: three axes b, n, d",
+            "one output token per query: three axes b, n, d",
             share=0,
-            hint="Compare the two shapes above, axis by axis. The answer has as many tokens as there are queries.",
+            hint="The output has as many tokens as there are queries, and the width of the values.",
         ),
         Criterion(
             "ranking",
-            "the better a key agrees with a query, the more weight it gets",
-            hint="Take one row of the picture. The largest weight should stand where the dot product of this query "
-            "with a key is largest, and so on down to the smallest.",
+            "the larger the dot product of a query and a key, the larger the weight",
+            hint="Here the values are an identity matrix, so the output is the matrix of weights itself: one row per "
+            "query, one column per key.",
         ),
         Criterion(
             "weights",
-            "the weights are exactly those of the formula",
+            "the weights are those of the formula",
             share=2,
-            hint="The order is right, the numbers are not. Add up one row of yours. Then ask how sharp it is, "
-            "compared with the target's.",
+            hint="Compare one row of your weights with the target's: its sum, and its largest number.",
         ),
         Criterion(
             "mix",
-            "each answer is the values, mixed by these weights",
+            "each output token is the sum of the values, weighted by these weights",
             share=2,
-            hint="Your weights and your answers don't fit together: with other values the mixture is not the "
-            "weighted sum. What happens after the softmax?",
+            hint="The weights that you give to an identity matrix are used here to mix other values, and your output "
+            "for these values is compared with that mixture.",
         ),
         Criterion(
             "sizes",
-            "other numbers of queries, keys, images, and other widths",
-            hint="Right for one size, not for all. Look for an axis you count from the front, or a size taken from "
-            "the wrong tensor.",
+            "other numbers of queries, keys and images, and other widths",
+            hint="The same function is called with tensors of other sizes.",
+        ),
+        Criterion(
+            "trains",
+            "gradients flow back to queries, keys and values",
+            hint="The gradients of your output for q, k and v are compared with the solution's. A model can only "
+            "learn through operations that autograd records.",
         ),
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
-        main = ("shape", "ranking", "weights", "mix")
+        main = ("shape", "ranking", "weights", "mix", "trains")
         yield _triple(rng, "3 queries, 5 keys of width 5", main, b=2, n=3, m=5, d=5)
         n, d = int(rng.integers(4, 7)), int(rng.integers(8, 12))
-        yield _triple(rng, f"{n} tokens that ask each other, width {d}", ("shape", "sizes"), b=2, n=n, m=n, d=d)
+        yield _triple(rng, f"{n} queries and {n} keys of width {d}", ("shape", "sizes"), b=2, n=n, m=n, d=d)
         b, n, m, d = int(rng.integers(2, 4)), int(rng.integers(4, 6)), int(rng.integers(6, 8)), int(rng.integers(8, 12))
         yield _triple(rng, f"{b} images, {n} queries, {m} keys, width {d}", ("shape", "sizes"), b=b, n=n, m=m, d=d)
         n, m, d = int(rng.integers(6, 9)), int(rng.integers(2, 5)), int(rng.choice([3, 5, 7]))
@@ -67,9 +74,11 @@ class OneHead(Question):
 
     def probe(self, answer, case):
         q, k, v = (tensor(case[name]) for name in "qkv")
-        record = {"mixed": answer(q, k, v)}
+        record = {"mixed": one_tensor(answer(q, k, v))}
         if case.covers("weights"):
-            record["weights"] = answer(q, k, tensor(np.broadcast_to(np.eye(v.shape[1], dtype=np.float32), v.shape)))
+            identity = tensor(np.broadcast_to(np.eye(v.shape[1], dtype=np.float32), v.shape))
+            record["weights"] = one_tensor(answer(q, k, identity))
+            record |= input_gradients(answer, {name: case[name] for name in "qkv"})
         return record
 
     def judge(self, case, expected, got):
@@ -82,6 +91,10 @@ class OneHead(Question):
         yield ranking
         yield _weights("weights", wanted, given, got.tolerance)
         yield _mixture(ranking, given, case["v"], got.get("mixed", _NOTHING), got.tolerance)
+        yield _trains(same("mix", expected["mixed"], got.get("mixed"), got.tolerance), expected, got)
+
+    def features(self, case, expected, got):
+        return with_paths(expected, got, "mixed", "weights")
 
     def picture(self, case, expected, got):
         name = "weights" if case.covers("weights") else "mixed"
@@ -94,40 +107,45 @@ class Weights(Question):
     id = "Q5b"
     title = "Attention weights of several heads"
     signature = "attention_weights(q, k, num_heads): (b, n, emb_size), (b, m, emb_size) -> (b, h, n, m)"
+    needs_gradients = True
     criteria = (
         Criterion(
             "shape",
             "four axes: image, head, query, key",
             share=0,
-            hint="Compare the two shapes above, axis by axis: b, h, n, m. Which one is missing, or out of place?",
+            hint="The axes are b, h, n, m: the number of images, of heads, of queries, of keys.",
         ),
         Criterion(
             "ranking",
             "each head compares its own part of the width, and ranks the keys by it",
-            hint="Within a head the order of the keys is not the expected one. Which numbers of a token does head 0 "
-            "see, and does it compare every query with every key?",
+            hint="For each head and each query, the order of the keys by weight is compared with the solution's.",
         ),
         Criterion(
             "sum",
-            "each query of each head hands out exactly 1",
-            hint="Add up a row of yours. What would have to come last for it to be 1?",
+            "the weights of each query of each head add up to 1",
+            hint="Each row (one query of one head) is added up over the keys.",
         ),
         Criterion(
             "scale",
             "the weights are as sharp as the formula makes them",
             share=2,
-            hint="The order is right and the sharpness is not. How many products does one entry of the energy add "
-            "up, now that the width is shared between heads?",
+            hint="The scores are divided by a root that depends on the number of products in one score: with several "
+            "heads that number is the width of one head.",
         ),
         Criterion(
             "sizes",
             "other numbers of heads, tokens and images, other widths",
-            hint="Right for one size, not for all. Is there a number in your code that should come from a shape?",
+            hint="The same function is called with tensors of other sizes.",
+        ),
+        Criterion(
+            "trains",
+            "gradients flow back to queries and keys",
+            hint="The gradients of your weights for q and k are compared with the solution's.",
         ),
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
-        main = ("shape", "ranking", "sum", "scale")
+        main = ("shape", "ranking", "sum", "scale", "trains")
         yield _pair(rng, "2 heads of width 5", main, b=2, n=3, m=4, h=2, d=5)
         b, n, m = int(rng.integers(2, 4)), int(rng.integers(4, 6)), int(rng.integers(6, 8))
         yield _pair(rng, f"3 heads of width 4, {n} queries, {m} keys", ("shape", "sizes"), b=b, n=n, m=m, h=3, d=4)
@@ -135,7 +153,11 @@ class Weights(Question):
         yield _pair(rng, f"1 head of width {d}", ("shape", "sizes"), b=1, n=5, m=3, h=1, d=d)
 
     def probe(self, answer, case):
-        return {"weights": answer(tensor(case["q"]), tensor(case["k"]), case["num_heads"])}
+        heads = case["num_heads"]
+        record = {"weights": one_tensor(answer(tensor(case["q"]), tensor(case["k"]), heads))}
+        if case.covers("trains"):
+            record |= input_gradients(lambda q, k: answer(q, k, heads), {"q": case["q"], "k": case["k"]})
+        return record
 
     def judge(self, case, expected, got):
         wanted, given = expected["weights"], got.get("weights", _NOTHING)
@@ -147,6 +169,10 @@ class Weights(Question):
             yield ranking
             yield _sums(ranking, given, got.tolerance)
             yield _weights("scale", wanted, given, got.tolerance)
+            yield _trains(same("scale", wanted, given, got.tolerance), expected, got)
+
+    def features(self, case, expected, got):
+        return with_paths(expected, got, "weights")
 
     def picture(self, case, expected, got):
         given = None if got is None else got["weights"]
@@ -158,6 +184,13 @@ class Weights(Question):
 
 
 QUESTIONS = (OneHead(), Weights())
+
+
+def _trains(output: Finding, expected: Any, got: Any) -> Finding:
+    """The gradients; where the output is another one already, they cannot be judged."""
+    if not output.ok:
+        return Finding("trains", False, "can be seen once the output is right", of=output.criterion)
+    return same_gradients("trains", expected, got, got.tolerance)
 
 
 def _draw(rng: np.random.Generator, *size: int, spread: float = 1.0) -> np.ndarray:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.checks.gradients import input_gradients, same_gradients, with_paths
 from helpers.checks.module_probes import NOTHING, as_single
 from helpers.checks.stub_modules import rooms_of
 from helpers.pictures.beyond_checks import fits_picture, pairs_picture
@@ -24,32 +26,37 @@ FIT = "generalized_iou"
 class GeneralizedIoU(Question):
     id = "Q23a"
     title = "Generalized IoU"
+    needs_gradients = True
     signature = "generalized_iou(boxes_a, boxes_b): (n, 4) and (m, 4), each cx cy w h -> (n, m)"
     criteria = (
         Criterion(
             "shape",
             "one row per box of the first set, one column per box of the second",
             share=0,
-            hint="Compare the two shapes above. Every box of the first set meets every box of the second.",
+            hint="Every box of the first set is compared with every box of the second.",
         ),
         Criterion(
             "over",
             "boxes that overlap: what they share, of what they cover together",
             share=2,
-            hint="Draw two boxes that overlap and write down three areas: what they share, what they cover together, "
-            "and the smallest box around both. Which of the three is off in yours?",
+            hint="All boxes of this case overlap. Three areas enter: the intersection, the union, and the smallest box "
+            "around both.",
         ),
         Criterion(
             "inside",
             "a box inside another, and a box with itself",
-            hint="The smallest box around both is then the outer one. What should remain of the last term?",
+            hint="The smallest box around both is then the outer box, so the last term is zero.",
         ),
         Criterion(
             "apart",
             "boxes that don't meet: below 0, and lower the farther apart they are",
             share=2,
-            hint="Nothing is shared here. Watch what happens to a width that becomes negative, and to the area made "
-            "of two such widths.",
+            hint="In this case the intersection is empty.",
+        ),
+        Criterion(
+            "gradient",
+            "differentiable in both sets of boxes, as a loss has to be",
+            hint="The gradients for both sets of boxes are compared with the solution's.",
         ),
     )
 
@@ -59,7 +66,7 @@ class GeneralizedIoU(Question):
         yield Case(f"{n} by {m} boxes", criteria=("shape", "over"), a=few[0], b=few[1])
         n, m = int(rng.integers(4, 6)), int(rng.integers(2, 4))
         many = _drawn(rng, n, 0.38, 0.62, 0.28), _drawn(rng, m, 0.38, 0.62, 0.28)
-        yield Case(f"{n} by {m} boxes that overlap", criteria=("shape", "over"), a=many[0], b=many[1])
+        yield Case(f"{n} by {m} boxes that overlap", criteria=("shape", "over", "gradient"), a=many[0], b=many[1])
         n = int(rng.integers(3, 8))
         outer = _drawn(rng, n, 0.45, 0.55, 0.6)
         inner = np.concatenate([outer[:, :2] + rng.uniform(-0.08, 0.08, (n, 2)), outer[:, 2:] * 0.4], -1)
@@ -69,20 +76,27 @@ class GeneralizedIoU(Question):
         corner = as_single(np.concatenate([rng.uniform(0.05, 0.3, (n, 2)), rng.uniform(0.05, 0.25, (n, 2))], -1))
         far = as_single(np.concatenate([rng.uniform(0.55, 0.95, (m, 2)), rng.uniform(0.05, 0.25, (m, 2))], -1))
         beside = far * np.array([1, 0.3, 1, 1])  # apart in x alone
-        yield Case(f"{n} by {m} boxes far apart", criteria=("shape", "apart"), a=corner, b=far)
+        yield Case(f"{n} by {m} boxes far apart", criteria=("shape", "apart", "gradient"), a=corner, b=far)
         yield Case(f"{n} by {m} boxes side by side", criteria=("shape", "apart"), a=corner, b=as_single(beside))
 
     def probe(self, answer, case):
-        return {"fit": answer(tensor(case["a"]), tensor(case["b"]))}
+        record = {"fit": answer(tensor(case["a"]), tensor(case["b"]))}
+        if case.covers("gradient"):
+            record |= input_gradients(answer, {"a": case["a"], "b": case["b"]}, 7)
+        return record
 
     def judge(self, case, expected, got):
         given = got.get("fit", NOTHING)
         yield same_shape("shape", expected["fit"], given)
         for criterion in ("over", "inside", "apart"):
-            yield same(criterion, expected["fit"], given, max(1e-3, got.tolerance), what="pairs")
+            yield same(criterion, expected["fit"], given, got.tolerance, what="pairs")
+        if case.covers("gradient"):
+            of = "over" if case.covers("over") else "apart"
+            yield replace(same_gradients("gradient", expected, got, got.tolerance), of=of)
 
     def features(self, case, expected, got):
-        return {"fit": np.nan_to_num(np.asarray(got["fit"], np.float64), nan=7.0, posinf=8.0, neginf=9.0)}
+        fit = np.nan_to_num(np.asarray(got["fit"], np.float64), nan=7.0, posinf=8.0, neginf=9.0)
+        return with_paths(expected, got) | {"fit": fit}
 
     def picture(self, case, expected, got):
         return fits_picture(case["a"], case["b"], expected["fit"], None if got is None else np.asarray(got["fit"]))
@@ -91,6 +105,7 @@ class GeneralizedIoU(Question):
 class Match(Question):
     id = "Q23b"
     title = "Bipartite matching"
+    needs_gradients = True
     signature = (
         "match(class_logits, boxes, target_classes, target_boxes): (q, classes + 1), (q, 4), (t,), (t, 4) -> "
         "(prediction indices, target indices)"
@@ -100,34 +115,39 @@ class Match(Question):
             "pairs",
             "as many pairs as objects, each object once, no prediction twice; predictions first",
             share=0,
-            hint="Two lists of whole numbers of one length: which predictions, and which objects they answer for. "
-            "What decides together, over all pairs at once, that nobody is taken twice?",
+            hint="Two lists of whole numbers of the same length: the numbers of predictions, and the numbers of the "
+            "objects that they are matched to.",
         ),
         Criterion(
             "classes",
             "among boxes that fit equally well, the class decides",
             share=2,
-            hint="All boxes lie on one another here. For each prediction look only at the probability of the class in "
-            "question: which pairing has the largest sum?",
+            hint="All boxes are equal in this case, so the matching with the largest sum of class probabilities is the "
+            "cheapest.",
         ),
         Criterion(
             "boxes",
             "among equal classes, distance and overlap decide",
             share=2,
-            hint="All logits are equal here. Which of the two terms for boxes is missing, has the wrong sign, or the "
-            "wrong weight?",
+            hint="All predictions have the same logits in this case, so the two terms for boxes decide.",
         ),
         Criterion(
             "all",
             "the total of all three terms is the smallest possible",
             share=3,
-            hint="Each term alone looks right, their sum does not. Compare weights and signs, and what exactly the "
-            "class term adds: a probability?",
+            hint="The three terms have weights and signs, and the class term is a probability. The check compares the "
+            "total cost of your matching with the least one, on many objects.",
         ),
         Criterion(
             "counts",
             "one object, as many as predictions, or none at all",
-            hint="An image may be empty: then both lists are. Look for a line that needs at least one object.",
+            hint="An image may hold no object: then both lists are empty.",
+        ),
+        Criterion(
+            "training",
+            "works while a model is being trained",
+            counts_with=("classes", "boxes", "all"),
+            hint="In this case the logits and the boxes require gradients, as the output of a model in training does.",
         ),
     )
 
@@ -143,7 +163,7 @@ class Match(Question):
         )  # fmt: skip
         yield _swayed(rng)
         for _ in range(2):
-            q, t, k = int(rng.integers(5, 8)), int(rng.integers(3, 5)), int(rng.integers(2, 4))
+            q, t, k = int(rng.integers(16, 20)), int(rng.integers(12, 15)), int(rng.integers(2, 4))
             seen = {"target_boxes": _drawn(rng, t, 0.2, 0.8, 0.1), "target_classes": _classes(rng, t, k)}
             even = np.repeat(rng.normal(0, 1, (1, k + 1)), q, 0)
             yield Case(
@@ -151,15 +171,18 @@ class Match(Question):
                 boxes=_drawn(rng, q, 0.2, 0.8, 0.1), class_logits=as_single(even), **seen,
             )  # fmt: skip
         for _ in range(3):
-            q, t, k = int(rng.integers(8, 11)), int(rng.integers(5, 8)), int(rng.integers(3, 6))
+            q, t, k = int(rng.integers(20, 25)), int(rng.integers(16, 20)), int(rng.integers(3, 6))
             yield _crowd(rng, q, t, k, f"{q} predictions, {t} objects", ("pairs", "all"))
         q = int(rng.integers(4, 7))
         for t, name in ((1, "one object"), (q, "as many objects as predictions"), (0, "no object at all")):
             yield _crowd(rng, q, t, 3, f"{q} predictions, {name}", ("pairs", "counts"))
+        yield _crowd(rng, 6, 4, 3, "6 predictions of a model in training, 4 objects", ("training",))
 
     def probe(self, answer, case):
         names = ("class_logits", "boxes", "target_classes", "target_boxes")
         inputs = {name: tensor(case[name]) for name in names}
+        if case.covers("training"):
+            inputs |= {name: inputs[name].requires_grad_() * 1 for name in names[:2]}
         record: dict[str, Any] = {"known_predictions": NOTHING, "known_objects": NOTHING, "known": False}
         with made_up_fit(answer) as asked:
             found = answer(**inputs)
@@ -178,6 +201,7 @@ class Match(Question):
         yield Finding("pairs", formed, "" if formed else detail)
         for criterion in ("classes", "boxes", "all", "counts"):
             yield Finding(criterion, total, "" if total else detail)
+        yield Finding("training", formed, "" if formed else detail)
 
     def features(self, case, expected, got):
         way = "known_" if bool(np.asarray(got["known"]).any()) else ""
@@ -247,7 +271,7 @@ def _judged(expected: Any, got: Any, way: str) -> tuple[bool, bool, str]:
     wrong = sum(int(p not in best.T.tolist()) for p in pairs.T.tolist()) if best is not None else 0
     return (
         True,
-        bool(total <= least + 2e-3),
+        bool(total <= least + 1e-4 * max(1.0, abs(least))),
         f"{wrong} of {pairs.shape[1]} pairs differ from a matching that costs less",
     )
 
@@ -269,6 +293,7 @@ def _crowd(rng: np.random.Generator, q: int, t: int, k: int, name: str, criteria
     if t:
         boxes = 0.5 * boxes + 0.5 * objects[near]
         logits[np.arange(q), classes[near]] += rng.normal(1, 1.5, q)
+        logits[:, -1] += rng.normal(1, 2, q)
     return Case(
         name, criteria=criteria, class_logits=as_single(logits), boxes=as_single(boxes), target_classes=classes,
         target_boxes=objects,

@@ -6,11 +6,13 @@ A matrix is known by its shape, so a square case tells who forgot to turn the to
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.checks.gradients import gradients, same_gradients, with_gradient
 from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
 from helpers.checks.placed_weights import learned, put
 from helpers.checks.seeding import seed_torch
@@ -30,31 +32,37 @@ class MixerBlockQuestion(Question):
             "shape",
             "tokens go in and come out with the same shape",
             share=0,
-            hint="Both halves add to the stream, so nothing may change its shape.",
+            hint="Both halves add to the residual stream, so the shape never changes.",
         ),
         Criterion(
             "tokens",
             "the token half: each channel's numbers are mixed over all tokens, normed before, added to the stream",
             share=3,
-            hint="Here the channel half is silent. What you see is x and what mixing over tokens adds. Which axis does "
-            "a Linear work on, and which one should it be here?",
+            hint="In these cases the channel half has output weights of zero, so the output is x plus what the token half "
+            "adds.",
         ),
         Criterion(
             "channels",
             "the channel half: each token's numbers are mixed, normed before, added to the stream",
             share=2,
-            hint="Here the token half is silent. This half is a plain feed-forward branch: norm, MLP, plus.",
+            hint="In these cases the token half has output weights of zero, so the output is x plus what the channel "
+            "half adds.",
         ),
         Criterion(
             "order",
             "first over tokens, then, on its result, over channels",
             share=2,
-            hint="Each half alone is right, both together are not. What does the second half get to read?",
+            hint="In these cases both halves have weights. The second half reads the sum that the first one made.",
         ),
         Criterion(
             "own",
             "each half has a norm and an MLP of its own",
-            hint="Count the numbers that learn: two norms, four Linear layers with their biases.",
+            hint="The check counts the weights that get a gradient: two norms, and four Linear layers with biases.",
+        ),
+        Criterion(
+            "gradient",
+            "gradients flow back to x through both halves",
+            hint="The gradient of x is compared with the solution's, with the same weights.",
         ),
     )
 
@@ -71,25 +79,33 @@ class MixerBlockQuestion(Question):
         yield block(f"{side} tokens of width {side}, token half silent", ("channels",), 2, square, silent="t2")
         n, d = (int(rng.integers(3, 6)), int(rng.integers(7, 10)))
         long = (d, n) if rng.random() < 0.5 else (n, d)
-        for own, sizes in ((("order", "own"), (n, d, 11, 13)), (("tokens", "channels", "order"), (*long, 17, 12))):
+        for own, sizes in ((("order", "own", "gradient"), (n, d, 11, 13)), (("tokens", "channels", "order"), (*long, 17, 12))):
             yield block(f"{sizes[0]} tokens of width {sizes[1]}, both halves at work", ("shape", *own), 3, sizes)
 
     def probe(self, answer, case):
 
-        model, x = prepared(answer(**{name: case[name] for name in _SIZES})), tensor(case["x"])
+        model = prepared(answer(**{name: case[name] for name in _SIZES}))
+        leaf, x = with_gradient(case["x"])
         weights, record = drawn_weights(case), dict[str, Any]()
         for name in _FORMS:
             place(model, weights, turned=name == "turned")
             seed_torch(1)
             record[name] = model(x)
+            if case.covers("gradient"):
+                record |= gradients(record[name], {f"x, {name}": leaf}, 3)
         record["learned"] = learned(model, record["turned"])
         return record
 
     def judge(self, case, expected, got):
         wanted = expected["out"]
         yield same_shape("shape", wanted, got.get("out", NOTHING))
-        found = [same("tokens", wanted, got.get(name), max(2e-3, got.tolerance)) for name in _FORMS]
+        found = [same("tokens", wanted, got.get(name), got.tolerance) for name in _FORMS]
         best = next((f for f in found if f.ok), found[0])
+        if case.covers("gradient"):
+            form = _FORMS[found.index(best)]
+            given = {"grad x": got[f"grad x, {form}"]} if f"grad x, {form}" in got else {}
+            right = {"grad x": expected["grad x, out"]}
+            yield replace(same_gradients("gradient", right, given, got.tolerance), of="order")
         for criterion in ("tokens", "channels", "order"):
             yield Finding(criterion, best.ok, best.detail)
         if case.covers("own"):
@@ -118,7 +134,7 @@ def drawn_weights(case: Case) -> dict[str, np.ndarray]:
     for half, size, hidden in (("t", n, inner), ("c", d, broad)):
         weights[f"{half}1"] = rng.normal(0, 1 / np.sqrt(size), (hidden, size))
         weights[f"{half}2"] = rng.normal(0, 0.2 / np.sqrt(hidden), (size, hidden)) * rng.choice([1, 3], (size, 1))
-        weights[f"b{half}"] = 12.0 * rng.permutation(np.where(np.arange(hidden) % 2, 1.0, -1.0))
+        weights[f"b{half}"] = 20.0 * rng.permutation(np.where(np.arange(hidden) % 2, 1.0, -1.0))
     if "silent" in case:
         weights[case["silent"]] = np.zeros_like(weights[case["silent"]])
     return {name: as_single(array) for name, array in weights.items()}

@@ -14,6 +14,7 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same_shape, tensor
 from helpers.checks.module_probes import NOTHING, as_single, number_of, prepared
 from helpers.checks.placed_weights import learned
+from helpers.checks.slopes import slopes, slopes_agree
 
 _CAN = "can be seen once the shape is right"
 
@@ -28,47 +29,50 @@ class PatchMergingQuestion(Question):
             "shape",
             "half the rows, half the columns, twice the width",
             share=0,
-            hint="Compare the two shapes above, axis by axis.",
+            hint="(B, H, W, dim) becomes (B, H/2, W/2, 2*dim), with odd sizes rounded up.",
         ),
         Criterion(
             "own",
             "each new token is made of the 2 x 2 tokens it stands for, and of nothing else",
             share=2,
-            hint="In your output some token reacts to tokens outside of its 2 x 2, or doesn't react to one inside. "
-            "Which four places does each of your four slices take?",
+            hint="One token of the input was changed at a time. The check compares which new tokens change with it.",
         ),
         Criterion(
             "map",
             "all 4C numbers are normed together, then mapped linearly to 2C, without a bias",
             share=2,
-            hint="Four neighbours side by side, then a norm over all 4C numbers, then one Linear. Is the order "
-            "right, is the norm of the right width, and did a bias slip in?",
+            hint="The check fits one linear map without a bias from the normed 4C numbers to your 2C.",
         ),
         Criterion(
             "learns",
             "8C² weights of the map, and 4C factors and 4C summands of the norm learn",
             share=0,
-            hint="The number of weights that learn is not the expected one. Look at the two layers, and at `bias`.",
+            hint="The check counts the weights that get a gradient.",
+        ),
+        Criterion(
+            "gradient",
+            "gradients flow back to the tokens",
+            counts_with=("own", "map"),
+            hint="The check compares the gradient of the input with what the output does when the input is moved.",
         ),
         Criterion(
             "odd",
             "an odd number of rows or columns is filled up with zeros at the bottom or on the right",
-            hint="Five rows make three: the last new row sees one true row and one of zeros. Where does your sixth "
-            "row stand, and what is in it?",
+            hint="Five rows make three. The last new row is made of row 4 and of a row of zeros below it.",
         ),
     )
 
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:
         def case(name: str, criteria: tuple[str, ...], h: int, w: int) -> Case:
             b, c = int(rng.integers(3, 5)), int(rng.integers(2, 4))
-            return Case(f"{name}, width {c}", criteria=criteria, x=as_single(rng.normal(0, 1.5, (b, h, w, c))))
+            return Case(f"{name}, width {c}", criteria=criteria, x=as_single(rng.normal(0, 12, (b, h, w, c))))
 
         h, w = 2 * int(rng.integers(3, 5)), 2 * int(rng.integers(3, 6))
         yield case(f"{h} x {w} tokens", ("shape", "own", "map", "learns"), h, w)
         h, w = 2 * int(rng.integers(5, 7)), 2 * int(rng.integers(2, 4))
         yield case(f"{h} x {w} tokens", ("shape", "own", "map", "learns"), h, w)
         h, w = 2 * int(rng.integers(3, 6)) + 1, 2 * int(rng.integers(3, 5))
-        yield case(f"{h} x {w} tokens", ("odd",), h, w)
+        yield case(f"{h} x {w} tokens", ("odd", "gradient"), h, w)
         h, w = 2 * int(rng.integers(3, 5)) + 1, 2 * int(rng.integers(3, 6)) + 1
         yield case(f"{h} x {w} tokens", ("odd",), h, w)
 
@@ -81,19 +85,24 @@ class PatchMergingQuestion(Question):
         record = {"out": out}
         if case.covers("own"):
             record["learned"] = learned(model, out)
+        if case.covers("gradient"):
+            record |= slopes(model, {"x": x}, 5)
+        if case.covers("own"):
             record["moved"] = torch.stack([(model(_nudged(x, place)) - out).abs().amax((0, -1)) for place in _PLACES])
         return record
 
     def judge(self, case, expected, got):
         out, blocks = np.asarray(got.get("out", NOTHING), np.float64), expected["blocks"]
         wanted = (*blocks.shape[:3], blocks.shape[-1] // 2)
+        if case.covers("gradient"):
+            yield slopes_agree("gradient", got, "x")
         yield same_shape("shape", np.zeros(wanted), out)
         if out.shape != wanted or not np.isfinite(out).all():
             yield from (Finding(name, False, _CAN) for name in ("own", "map", "learns", "odd"))
             return
-        linear = _linear(blocks.reshape(-1, blocks.shape[-1]), out.reshape(-1, wanted[-1]), max(2e-3, got.tolerance))
+        linear = _linear(blocks.reshape(-1, blocks.shape[-1]), out.reshape(-1, wanted[-1]), got.tolerance)
         if case.covers("odd"):
-            yield Finding("odd", not linear, linear)
+            yield Finding("odd", not linear, linear, of="map")
             return
         yield _own_places(expected["moved"], got.get("moved", NOTHING))
         yield Finding("map", not linear, linear)

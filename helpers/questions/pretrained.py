@@ -15,6 +15,8 @@ from helpers.checks import Case, Criterion, Finding, Question, same, same_shape,
 from helpers.pictures.pretrained_checks import filters_picture, grid_picture
 
 _NOTHING = np.zeros(0)
+_AS_MANY_AS_A_SQUARE = ((2, 8), (4, 9), (3, 12))  # a root of their number of rows exists, and is no side of the grid
+_NO_SQUARE = ((3, 7), (4, 7), (3, 8), (5, 9))
 _CAN = "can be seen once the shape is right"
 
 
@@ -30,40 +32,37 @@ class ResizePositionEmbedding(Question):
             "shape",
             "one row for the class token, one for each place of the new grid; the same width and dtype",
             share=0,
-            hint="Compare the two shapes above. How many rows are places of the grid, and how many are not?",
+            hint="The first `num_prefix_tokens` rows belong to no position of the grid. The dtype that comes in goes out.",
         ),
         Criterion(
             "prefix",
             "the class token's row comes first, as it was, and places follow",
-            hint="The first row differs from the one that came in. The class token stands nowhere in the image: what "
-            "should happen to its row?",
+            hint="The check compares the rows of the prefix tokens with those that came in.",
         ),
         Criterion(
             "larger",
             "a larger grid: bicubic, as timm does it",
             share=2,
-            hint="The picture shows one dimension on its grid. Is yours a mixed-up pattern, or the right one a little "
-            "off? The first is an order of axes, the second the way of interpolating.",
+            hint="The picture shows one dimension of the table on its grid. A mixed-up pattern means another order of "
+            "axes; small differences mean another interpolation.",
         ),
         Criterion(
             "smaller",
             "a smaller grid: bicubic and antialiased, as timm does it",
             share=2,
-            hint="Larger is right, smaller is not. When there are fewer places than before, what becomes of the places "
-            "in between?",
+            hint="timm calls `F.interpolate` with `mode=\"bicubic\"` and `antialias=True`.",
         ),
         Criterion(
             "oblong",
             "grids that are not square, before and after",
             share=2,
-            hint="Square is right, oblong is not. Say for each size in your lines: rows or columns? Grids are given as "
-            "(rows, columns).",
+            hint="Grids are given as (rows, columns). `old_grid` says what the table's grid is; it can't be told from the "
+            "number of rows.",
         ),
         Criterion(
             "others",
             "no token before the grid, or two of them",
-            hint="DeiT has two tokens before the grid, and some models none. Is there a 1 in your lines that should be "
-            "`num_prefix_tokens`?",
+            hint="DeiT has two tokens before the grid, and some models have none: `num_prefix_tokens` says how many.",
         ),
     )
 
@@ -78,8 +77,10 @@ class ResizePositionEmbedding(Question):
         side = int(rng.integers(5, 8))
         h, w = (int(n) for n in rng.permutation(np.arange(3, 12))[:2])
         yield _case(rng, "oblong", (side, side), (h, w), 6)
-        (h, w), (a, b) = ((int(n) for n in rng.permutation(np.arange(3, 9))[:2]) for _ in range(2))
-        yield _case(rng, "oblong", (h, w), (a, b), 6, told=True)
+        for grids in (_AS_MANY_AS_A_SQUARE, _NO_SQUARE):
+            h, w = (int(n) for n in rng.permutation(grids[int(rng.integers(len(grids)))]))
+            a, b = (int(n) for n in rng.permutation(np.arange(3, 9))[:2])
+            yield _case(rng, "oblong", (h, w), (a, b), 6, told=True)
         for prefix in (0, 2):
             side = int(rng.integers(4, 8))
             yield _case(rng, "others", (side, side), (side + 3, side + 3), 6, prefix=prefix)
@@ -134,34 +135,33 @@ class AdaptFirstLayer(Question):
             "shape",
             "as many filters as before, each with one slice per channel; the same dtype",
             share=0,
-            hint="Compare the two shapes above. Which of the four axes is about colour?",
+            hint="The second axis of `weight` is the channel. The dtype that comes in goes out.",
         ),
         Criterion(
             "grey",
             "one channel: a grey image gives what it gave as red = green = blue",
             share=3,
-            hint="Put the same grey image into all three channels and write down what one filter computes. Then take "
-            "the grey image out of the brackets: what is left is the filter you want.",
+            hint="A grey image in all three channels gives every filter one number. The new filter, applied to the grey "
+            "image alone, must give the same number.",
         ),
         Criterion(
             "many",
             "two, four or more channels: the three in turn, scaled so that the sum of all keeps its size",
             share=3,
-            hint="One channel is right, others are not. For five channels: which of the three filters stands at each "
-            "place, and how large is the sum of all five beside the sum of the three?",
+            hint="The three slices repeat in turn (red, green, blue, red, ...). Then all are scaled, so that equal "
+            "channels give what they gave before.",
         ),
         Criterion(
             "three",
             "three channels: nothing to do",
             share=0,
-            hint="Three channels came in, three were asked for, and the weights changed.",
+            hint="With three channels the weights stay as they are.",
         ),
         Criterion(
             "whole",
             "the weights that came in stay as they are",
             share=0,
-            hint="After the call the weights that were given have other numbers. Which of your lines writes into what "
-            "it was given (`*=`, `[...] =`, a name that ends in `_`)?",
+            hint="The check compares the weights that were passed before and after the call.",
         ),
     )
 
@@ -190,9 +190,8 @@ class AdaptFirstLayer(Question):
         kept = got.get("kept")
         shape = same_shape("shape", wanted, given)
         if shape.ok and not (kept is not None and kept.shape == (1,) and kept[0] == 2):
-            shape = Finding(
-                "shape", False, "half precision came in, and another dtype came out" if case["half"] else ""
-            )
+            came = "half precision" if case["half"] else "float32"
+            shape = Finding("shape", False, f"{came} came in, and another dtype came out")
         yield shape
         for name in ("grey", "many", "three"):
             yield same(name, wanted, given, max(got.tolerance / 5, 2e-5))

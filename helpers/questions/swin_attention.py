@@ -206,7 +206,7 @@ class WindowAttentionQuestion(Question):
             yield _table_finding(expected["steered"], steered, case)
         for criterion in ("formula", "heads", "mask", "sizes"):
             if case.covers(criterion):
-                yield same(criterion, expected["out"], out, max(1e-3, got.tolerance), what="numbers")
+                yield same(criterion, expected["out"], out, got.tolerance, what="numbers")
 
     def features(self, case, expected, got):
         marks = {"rows": np.array([number_of(got, "rows")])}

@@ -586,6 +586,44 @@ class EachHeadProjectedAndAdded(nn.Module):
         return self.out_drop(out)
 
 
+@right("Q5")
+class HeadsBeforeWidth(nn.Module):
+    def __init__(self, num_heads=4, emb_size=64, dropout=0.0):
+        super().__init__()
+        self.num_heads = num_heads
+        self.keys, self.queries = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.values, self.projection = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+        self.att_drop = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        layers = (self.queries, self.keys, self.values)
+        q, k, v = (rearrange(layer(x), "b n (h d) -> b h n d", h=self.num_heads) for layer in layers)
+        energy = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        if mask is not None:
+            energy = energy.masked_fill(~mask, torch.finfo(energy.dtype).min)
+        weights = self.att_drop(energy.softmax(-1))
+        out = rearrange(weights @ v, "b h n d -> b n (h d)")
+        return self.projection(out)
+
+
+@right("Q5")
+class ThreeLayersInOne(nn.Module):
+    def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv, self.projection = nn.Linear(emb_size, 3 * emb_size), nn.Linear(emb_size, emb_size)
+        self.att_drop = nn.Dropout(dropout)
+
+    def forward(self, x, mask=None):
+        q, k, v = rearrange(self.qkv(x), "b n (s h d) -> s b h n d", s=3, h=self.num_heads)
+        energy = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
+        if mask is not None:
+            energy = energy.masked_fill(~mask, torch.finfo(energy.dtype).min)
+        weights = self.att_drop(energy.softmax(-1))
+        out = rearrange(weights @ v, "b h n d -> b n (h d)")
+        return self.projection(out)
+
+
 # --- Q5, wrong -------------------------------------------------------------------------------------------------------
 
 
@@ -1233,29 +1271,6 @@ class OtherDefaults(nn.Module):
 
 @mistake(
     "Q5",
-    hint="Your arguments come in another order: the question's first is the width, its second the number of heads.",
-)
-class HeadsBeforeWidth(nn.Module):
-    def __init__(self, num_heads=4, emb_size=64, dropout=0.0):
-        super().__init__()
-        self.num_heads = num_heads
-        self.keys, self.queries = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
-        self.values, self.projection = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
-        self.att_drop = nn.Dropout(dropout)
-
-    def forward(self, x, mask=None):
-        layers = (self.queries, self.keys, self.values)
-        q, k, v = (rearrange(layer(x), "b n (h d) -> b h n d", h=self.num_heads) for layer in layers)
-        energy = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-        if mask is not None:
-            energy = energy.masked_fill(~mask, torch.finfo(energy.dtype).min)
-        weights = self.att_drop(energy.softmax(-1))
-        out = rearrange(weights @ v, "b h n d -> b n (h d)")
-        return self.projection(out)
-
-
-@mistake(
-    "Q5",
     hint="Your heads are averaged into one, too narrow for the projection. They should stand side by side: 4 "
     "heads of 16 make 64.",
 )
@@ -1275,28 +1290,6 @@ class HeadsAveraged(nn.Module):
             energy = energy.masked_fill(~mask, torch.finfo(energy.dtype).min)
         weights = self.att_drop(energy.softmax(-1))
         out = (weights @ v).mean(1)
-        return self.projection(out)
-
-
-@mistake(
-    "Q5",
-    hint="A single fused layer works and is what fast code does. Here the layers are called by name, to put "
-    "known weights in: give each of the four its own.",
-)
-class ThreeLayersInOne(nn.Module):
-    def __init__(self, emb_size=64, num_heads=4, dropout=0.0):
-        super().__init__()
-        self.num_heads = num_heads
-        self.qkv, self.projection = nn.Linear(emb_size, 3 * emb_size), nn.Linear(emb_size, emb_size)
-        self.att_drop = nn.Dropout(dropout)
-
-    def forward(self, x, mask=None):
-        q, k, v = rearrange(self.qkv(x), "b n (s h d) -> s b h n d", s=3, h=self.num_heads)
-        energy = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5
-        if mask is not None:
-            energy = energy.masked_fill(~mask, torch.finfo(energy.dtype).min)
-        weights = self.att_drop(energy.softmax(-1))
-        out = rearrange(weights @ v, "b h n d -> b n (h d)")
         return self.projection(out)
 
 

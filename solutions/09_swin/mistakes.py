@@ -368,13 +368,6 @@ def padded_by_itself(x, shift):
 
 
 @right("Q16a")
-def numpy_has_it_too(x, shift):
-    import numpy as np
-
-    return torch.as_tensor(np.roll(x.cpu().numpy(), (-shift, -shift), axis=(1, 2))).to(x.device)
-
-
-@right("Q16a")
 def one_row_at_a_time(x, shift):
     out = torch.empty_like(x)
     for i in range(x.shape[1]):
@@ -384,6 +377,17 @@ def one_row_at_a_time(x, shift):
 
 
 # --- Q16a, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q16a",
+    hint="Every number is in its place, but the result comes from NumPy, so no gradient can flow back to x. In training "
+    "this line raises an error. `torch.roll` does the same inside the graph.",
+)
+def numpy_has_it_too(x, shift):
+    import numpy as np
+
+    return torch.as_tensor(np.roll(x.cpu().numpy(), (-shift, -shift), axis=(1, 2))).to(x.device)
 
 
 @mistake(

@@ -7,7 +7,27 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import mistake, reference, right
+from helpers.questions.hybrid_attention import attention_kernels
+
+
+@reference("Q20")
+def attention_slips(case):
+    """What the layer gives with the two slips that have criteria of their own, and with both."""
+    x, k = torch.as_tensor(case["x"]), case["kernel"]
+    kernels = {role: torch.as_tensor(kernel) for role, kernel in attention_kernels(case).items()}
+    q, keys, values = (F.conv2d(x, kernels[role], padding=k // 2).flatten(2) for role in ("query", "key", "value"))
+    scores = q.mT @ keys
+    scaled, unscaled = (scores / math.sqrt(case["out"])).softmax(-1), scores.softmax(-1)
+
+    def laid(mixed):
+        return mixed.unflatten(2, x.shape[2:])
+
+    return {
+        "columns": laid(values @ scaled),  # the sum runs over the positions of the queries
+        "unscaled": laid(values @ unscaled.mT),
+        "columns unscaled": laid(values @ unscaled),
+    }
 
 # --- Q19, right ------------------------------------------------------------------------------------------------------
 

@@ -416,23 +416,6 @@ def by_torchvision(boxes_a, boxes_b):
 
 
 @right("Q23a")
-def pair_by_pair(boxes_a, boxes_b):
-    rows = []
-    for ax, ay, aw, ah in boxes_a.tolist():
-        row = []
-        for bx, by, bw, bh in boxes_b.tolist():
-            wide = max(0.0, min(ax + aw / 2, bx + bw / 2) - max(ax - aw / 2, bx - bw / 2))
-            high = max(0.0, min(ay + ah / 2, by + bh / 2) - max(ay - ah / 2, by - bh / 2))
-            union = aw * ah + bw * bh - wide * high
-            around = (max(ax + aw / 2, bx + bw / 2) - min(ax - aw / 2, bx - bw / 2)) * (
-                max(ay + ah / 2, by + bh / 2) - min(ay - ah / 2, by - bh / 2)
-            )
-            row.append(wide * high / union + union / around - 1)
-        rows.append(row)
-    return torch.tensor(rows)
-
-
-@right("Q23a")
 def all_pairs_written_out(boxes_a, boxes_b):
     n, m = len(boxes_a), len(boxes_b)
     a, b = boxes_a.repeat_interleave(m, 0), boxes_b.repeat(n, 1)
@@ -452,6 +435,57 @@ def all_pairs_written_out(boxes_a, boxes_b):
 
 
 @right("Q23a")
+def in_double(boxes_a, boxes_b):
+    a, b = corners(boxes_a.double()).unsqueeze(1), corners(boxes_b.double()).unsqueeze(0)
+    shared = (torch.min(a[..., 2:], b[..., 2:]) - torch.max(a[..., :2], b[..., :2])).clamp_min(0).prod(-1)
+    hull = (torch.max(a[..., 2:], b[..., 2:]) - torch.min(a[..., :2], b[..., :2])).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
+    return shared / (union + 1e-9) - (hull - union) / (hull + 1e-9)
+
+
+@right("Q23a")
+def corners_by_hand(boxes_a, boxes_b):
+    (ax, ay, aw, ah), (bx, by, bw, bh) = boxes_a.T[:, :, None], boxes_b.T[:, None]
+    left, right_ = torch.maximum(ax - aw / 2, bx - bw / 2), torch.minimum(ax + aw / 2, bx + bw / 2)
+    top, bottom = torch.maximum(ay - ah / 2, by - bh / 2), torch.minimum(ay + ah / 2, by + bh / 2)
+    inner = (right_ - left).clamp(min=0) * (bottom - top).clamp(min=0)
+    outer = (torch.maximum(ax + aw / 2, bx + bw / 2) - torch.minimum(ax - aw / 2, bx - bw / 2)) * (
+        torch.maximum(ay + ah / 2, by + bh / 2) - torch.minimum(ay - ah / 2, by - bh / 2)
+    )
+    union = aw * ah + bw * bh - inner
+    return inner / union - 1 + union / outer
+
+
+# --- Q23a, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q23a",
+    hint="The values are right, but no gradient reaches the boxes: they were computed from plain numbers (`.tolist()`, "
+    "`.item()`), from detached tensors or under `torch.no_grad()`. Generalized IoU is also a loss, so it has to stay in "
+    "the graph.",
+)
+def pair_by_pair(boxes_a, boxes_b):
+    rows = []
+    for ax, ay, aw, ah in boxes_a.tolist():
+        row = []
+        for bx, by, bw, bh in boxes_b.tolist():
+            wide = max(0.0, min(ax + aw / 2, bx + bw / 2) - max(ax - aw / 2, bx - bw / 2))
+            high = max(0.0, min(ay + ah / 2, by + bh / 2) - max(ay - ah / 2, by - bh / 2))
+            union = aw * ah + bw * bh - wide * high
+            around = (max(ax + aw / 2, bx + bw / 2) - min(ax - aw / 2, bx - bw / 2)) * (
+                max(ay + ah / 2, by + bh / 2) - min(ay - ah / 2, by - bh / 2)
+            )
+            row.append(wide * high / union + union / around - 1)
+        rows.append(row)
+    return torch.tensor(rows)
+
+
+@mistake(
+    "Q23a",
+    hint="The values are right, but NumPy computes outside of autograd, so no gradient reaches the boxes. A loss that "
+    "is made of these values could not train a model.",
+)
 def in_numpy(boxes_a, boxes_b):
     a, b = (corners(boxes).numpy() for boxes in (boxes_a.cpu(), boxes_b.cpu()))
     a = a[:, None].repeat(len(b), 1)
@@ -465,145 +499,6 @@ def in_numpy(boxes_a, boxes_b):
     return inner / union - (hull - union) / hull
 
 
-@right("Q23a")
-def in_double(boxes_a, boxes_b):
-    a, b = corners(boxes_a.double()).unsqueeze(1), corners(boxes_b.double()).unsqueeze(0)
-    shared = (torch.min(a[..., 2:], b[..., 2:]) - torch.max(a[..., :2], b[..., :2])).clamp_min(0).prod(-1)
-    hull = (torch.max(a[..., 2:], b[..., 2:]) - torch.min(a[..., :2], b[..., :2])).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
-    return shared / (union + 1e-9) - (hull - union) / (hull + 1e-9)
-
-
-# --- Q23a, wrong -----------------------------------------------------------------------------------------------------
-
-
-@mistake(
-    "Q23a",
-    hint="Boxes that don't meet get an overlap all the same: two negative widths multiply to a positive area. A width "
-    "below 0 should count as nothing, *before* you multiply.",
-)
-def negative_widths_kept(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).prod(-1)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="You clamp the *area*, when it is too late for boxes apart in both directions: minus times minus is already "
-    "plus. Clamp width and height.",
-)
-def clamped_too_late(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).prod(-1).clamp(min=0)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="The boxes are read as corners: their widths as right edges. They come as centre and size; `corners` turns "
-    "one into the other.",
-)
-def centres_read_as_corners(boxes_a, boxes_b):
-    a, b = boxes_a[:, None], boxes_b
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="The union counts what both share twice: area plus area is too much by exactly that part.",
-)
-def shared_counted_twice(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1)
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="That is the plain IoU: right where boxes overlap closely, and 0 for all boxes apart, near or far. The last "
-    "term is missing, and with it every direction to move in.",
-)
-def plain_iou(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    return shared / (boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared)
-
-
-@mistake(
-    "Q23a",
-    hint="The last term has the wrong sign: boxes far apart come out *above* 0. Empty space around the two "
-    "should cost.",
-)
-def empty_space_rewarded(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union + (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="The empty space is divided by the union; it should be seen as a share of the box around both. Far boxes "
-    "come out far below -1 in yours, and the true values never do.",
-)
-def divided_by_the_union(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - union) / union
-
-
-@mistake(
-    "Q23a",
-    hint="The values are right and lie crosswise: one row per box of the *second* set. Which of the two sets got the "
-    "extra axis?",
-)
-def rows_and_columns_swapped(boxes_a, boxes_b):
-    a, b = corners(boxes_b)[:, None], corners(boxes_a)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    union = boxes_b[:, 2:].prod(-1)[:, None] + boxes_a[:, 2:].prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="Minimum and maximum have changed places: what you take for the shared part is the box around both, and the "
-    "other way round. The shared part begins where the *later* box begins.",
-)
-def shared_and_hull_swapped(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    hull = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=1e-3).prod(-1)
-    shared = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
-    return shared / union - (hull - union) / hull
-
-
-@mistake(
-    "Q23a",
-    hint="The box around both, minus what they *share*: two boxes side by side without a gap would be punished. Take "
-    "away all that either of them covers.",
-)
-def hull_minus_the_shared(boxes_a, boxes_b):
-    a, b = corners(boxes_a)[:, None], corners(boxes_b)
-    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
-    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
-    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
-    return shared / union - (hull - shared) / hull
-
-
 # --- Q23b, right -----------------------------------------------------------------------------------------------------
 
 
@@ -615,7 +510,7 @@ def with_lists(class_logits, boxes, target_classes, target_boxes):
     for i in range(len(boxes)):
         for j in range(len(target_boxes)):
             cost[i, j] = 5 * (boxes[i] - target_boxes[j]).abs().sum() - chances[i, target_classes[j]] - 2 * fit[i, j]
-    rows, columns = linear_sum_assignment(cost.cpu().numpy())
+    rows, columns = linear_sum_assignment(cost.detach().cpu().numpy())
     return rows.tolist(), columns.tolist()
 
 
@@ -623,7 +518,7 @@ def with_lists(class_logits, boxes, target_classes, target_boxes):
 def in_another_order(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * (boxes[:, None] - target_boxes).abs().sum(-1) - 2 * generalized_iou(boxes, target_boxes)
     cost = cost - class_logits.softmax(-1)[:, target_classes]
-    objects, predictions = linear_sum_assignment(cost.T.cpu().numpy())
+    objects, predictions = linear_sum_assignment(cost.T.detach().cpu().numpy())
     back = np.arange(len(objects))[::-1].copy()
     return torch.as_tensor(predictions[back]), torch.as_tensor(objects[back])
 
@@ -632,7 +527,7 @@ def in_another_order(class_logits, boxes, target_classes, target_boxes):
 def maximised(class_logits, boxes, target_classes, target_boxes):
     gain = class_logits.softmax(-1).index_select(1, target_classes) + 2 * generalized_iou(boxes, target_boxes)
     gain = gain - 5 * torch.cdist(boxes, target_boxes, p=1)
-    return linear_sum_assignment(gain.double().cpu().numpy(), maximize=True)
+    return linear_sum_assignment(gain.double().detach().cpu().numpy(), maximize=True)
 
 
 @right("Q23b")
@@ -644,30 +539,53 @@ def one_minus_everything(class_logits, boxes, target_classes, target_boxes):
     fit = generalized_box_iou(box_convert(boxes, "cxcywh", "xyxy"), box_convert(target_boxes, "cxcywh", "xyxy"))
     near = torch.cdist(boxes, target_boxes, p=1)
     seen = class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment(((1 - seen) + 5 * near + 2 * (1 - fit)).cpu())
+    return linear_sum_assignment(((1 - seen) + 5 * near + 2 * (1 - fit)).detach().cpu())
 
 
 @right("Q23b")
-def all_orders_tried(class_logits, boxes, target_classes, target_boxes):
-    """By hand: the best assignment of the first objects to any set of predictions, object by object."""
-    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    cost = (cost - 2 * generalized_iou(boxes, target_boxes)).tolist()
-    best = {0: (0.0, [])}
-    for j in range(len(target_boxes)):
-        following = {}
-        for taken, (total, chosen) in best.items():
-            for i in range(len(boxes)):
-                if not taken >> i & 1:
-                    new = (total + cost[i][j], [*chosen, i])
-                    key = taken | 1 << i
-                    if key not in following or new[0] < following[key][0]:
-                        following[key] = new
-        best = following
-    _, chosen = min(best.values(), key=lambda one: one[0])
-    return torch.tensor(chosen, dtype=torch.long), torch.arange(len(target_boxes))
+def padded_to_a_square(class_logits, boxes, target_classes, target_boxes):
+    """A square cost matrix, with objects that cost nothing for the predictions that are left over."""
+    with torch.no_grad():
+        cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+        cost = cost - 2 * generalized_iou(boxes, target_boxes)
+        square = F.pad(cost, (0, len(boxes) - len(target_boxes)))
+    predictions, objects = linear_sum_assignment(square.cpu())
+    real = objects < len(target_boxes)
+    return predictions[real], objects[real]
 
 
 # --- Q23b, wrong -----------------------------------------------------------------------------------------------------
+
+
+@mistake(
+    "Q23b",
+    hint="In training the cost requires a gradient, and SciPy needs plain numbers: `linear_sum_assignment` gets them "
+    "from `cost.detach()`. The matching itself is not differentiated.",
+)
+def cost_not_detached(class_logits, boxes, target_classes, target_boxes):
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu())
+
+
+@mistake(
+    "Q23b",
+    hint="The distance is the mean of the four differences, so it counts a quarter of what it should. L1 is their sum.",
+)
+def distance_by_the_mean(class_logits, boxes, target_classes, target_boxes):
+    distance = (boxes[:, None] - target_boxes).abs().mean(-1)
+    cost = 5 * distance - class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
+    return linear_sum_assignment(cost.detach().cpu())
+
+
+@mistake(
+    "Q23b",
+    hint="The softmax runs over the classes without the last column, \"no object\". A prediction that is sure to see "
+    "nothing then gets large class probabilities. All columns belong to the softmax.",
+)
+def softmax_without_no_object(class_logits, boxes, target_classes, target_boxes):
+    chances = class_logits[:, :-1].softmax(-1)[:, target_classes]
+    cost = 5 * torch.cdist(boxes, target_boxes, p=1) - chances - 2 * generalized_iou(boxes, target_boxes)
+    return linear_sum_assignment(cost.detach().cpu())
 
 
 @mistake(
@@ -718,7 +636,7 @@ def greedy(class_logits, boxes, target_classes, target_boxes):
 )
 def probability_added(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) + class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -728,7 +646,7 @@ def probability_added(class_logits, boxes, target_classes, target_boxes):
 )
 def fit_added(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost + 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost + 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -738,7 +656,7 @@ def fit_added(class_logits, boxes, target_classes, target_boxes):
 )
 def raw_logits(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -748,7 +666,7 @@ def raw_logits(class_logits, boxes, target_classes, target_boxes):
 )
 def log_probability(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.log_softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -758,7 +676,7 @@ def log_probability(class_logits, boxes, target_classes, target_boxes):
 )
 def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(0)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -767,7 +685,7 @@ def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
 )
 def lists_swapped(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    predictions, objects = linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
     return objects, predictions
 
 
@@ -778,7 +696,7 @@ def lists_swapped(class_logits, boxes, target_classes, target_boxes):
 )
 def class_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - 2 * generalized_iou(boxes, target_boxes)
-    return linear_sum_assignment(cost.cpu().numpy())
+    return linear_sum_assignment(cost.detach().cpu().numpy())
 
 
 @mistake(
@@ -788,7 +706,7 @@ def class_forgotten(class_logits, boxes, target_classes, target_boxes):
 )
 def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = -class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
-    return linear_sum_assignment(cost.cpu().numpy())
+    return linear_sum_assignment(cost.detach().cpu().numpy())
 
 
 @mistake(
@@ -798,7 +716,7 @@ def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
 )
 def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment(cost.cpu().numpy())
+    return linear_sum_assignment(cost.detach().cpu().numpy())
 
 
 @mistake(
@@ -807,7 +725,7 @@ def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
 )
 def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -818,7 +736,7 @@ def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
 def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(corners(boxes), corners(target_boxes), p=1)
     cost = cost - class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
-    return linear_sum_assignment(cost.cpu().numpy())
+    return linear_sum_assignment(cost.detach().cpu().numpy())
 
 
 @mistake(
@@ -828,7 +746,7 @@ def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
 )
 def distance_euclidean(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes) - class_logits.softmax(-1)[:, target_classes]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 @mistake(
@@ -840,7 +758,7 @@ def column_of_the_object_number(class_logits, boxes, target_classes, target_boxe
     seen = class_logits.softmax(-1)
     columns = torch.arange(len(target_boxes)) % class_logits.shape[-1]
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - seen[:, columns]
-    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).cpu().numpy())
+    return linear_sum_assignment((cost - 2 * generalized_iou(boxes, target_boxes)).detach().cpu().numpy())
 
 
 # --- Q24, right ------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from helpers.portfolio.course_map import lessons
+from helpers.portfolio.lessons import lessons
 from tests.browser.jupyter_page import JupyterPage
 
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 import torch
 from matplotlib.figure import Figure
 
-from grading.lesson_builder.source import Cell, read_source
+from grading.lesson_source.source import Cell, read_source
 from helpers.data.dataset import Dataset
 from helpers.training import Evaluation
 from tests.test_banks import COURSE

@@ -14,8 +14,9 @@ import sys
 machinery = sys.modules["helpers.checks.check"]
 
 plain = machinery.encode
-failures = {f"public/{i}": {"kind": "E", "message": "m", "line": 1e308, "source": ""} for i in range(8_000)}
-meta = {"version": 1, "question": "Q1b", "failures": failures, "tolerances": {f"x/{i}": 1 for i in range(8_000)}}
+failure = {"kind": "E", "message": "m", "line": 1e308, "source": "", "cell": "", "note": ""}
+failures = {f"public/{i}": failure for i in range(8_000)}
+meta = {"version": 2, "question": "Q1b", "failures": failures, "dtypes": {f"x/{i}": {} for i in range(8_000)}}
 many = raw_safetensors({"__metadata__": {"answer": json.dumps(meta)}})
 machinery.encode = lambda answer: many if answer.question == "Q1b" else plain(answer)
 attempt("fill", lambda: len(many) < 2**20 or 1 / 0)

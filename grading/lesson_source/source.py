@@ -10,7 +10,7 @@ from typing import Any
 
 import jupytext
 
-from grading.lesson_builder.blanks import Blanked, BlankError, make_blanks
+from grading.lesson_source.blanks import Blanked, BlankError, make_blanks
 
 CODE_ROLES = ("bootstrap", "setup", "answer", "check", "solution")
 TEXT_ROLES = ("written", "rubric", "solution")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -12,10 +11,10 @@ from typing import Any
 from helpers.checks import expectations
 from helpers.portfolio import progress_store as record
 from helpers.portfolio.folder import folder
+from helpers.portfolio.lessons import lessons
 from helpers.questions import every_question
 from helpers.theme import readable
 
-_LESSONS = Path(__file__).parent / "lessons.toml"  # written by `vitlab build`
 _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
 _LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
@@ -111,11 +110,6 @@ class Progress:
             f'<td style="{_LEFT};white-space:nowrap">{bar} {lesson.done}/{len(lesson.steps)}</td>'
             f'<td style="{_LEFT}">{steps}</td></tr>'
         )
-
-
-def lessons() -> list[dict[str, Any]]:
-    """The course's lessons in order: id, title, minutes, questions."""
-    return tomllib.loads(_LESSONS.read_text("utf-8"))["lessons"]
 
 
 def progress() -> Progress:
