@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +49,8 @@ def cover(images: Tensor, side: int) -> Tensor:
     return covered
 
 
-CHANGES = {
+Change = Callable[[Tensor, Any], Tensor]  # images and a strength -> images
+CHANGES: dict[str, tuple[Change, list[Any]]] = {
     "rotation, degrees": (rotate, [0.0, 15.0, 30.0, 45.0, 60.0]),
     "blur, pixels": (blur, [0.0, 0.5, 1.0, 1.5, 2.0]),
     "grey square, pixels": (cover, [0, 4, 8, 12, 16]),

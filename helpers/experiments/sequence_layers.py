@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,8 @@ def dependence(layer: nn.Module, n: int, d: int = 16) -> Tensor:
 
 def sequential_operations(out: Tensor) -> int:
     """Length of the longest chain in the autograd graph of `out`, in which each operation needs the one before."""
-    longest, todo = {}, [out.grad_fn]
+    longest: dict[Any, int] = {}
+    todo: list[Any] = [out.grad_fn]
     while todo:
         before = [node for node, _ in todo[-1].next_functions if node is not None]
         unknown = [node for node in before if node not in longest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +90,7 @@ def bag_of_views(extra: int, w: int = 16) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(w, 2))
 
 
-def cnn_with_maximum(n_classes: int = 10, padding: str = "circular") -> nn.Sequential:
+def cnn_with_maximum(n_classes: int = 10, padding: Literal["circular", "zeros"] = "circular") -> nn.Sequential:
     """A CNN for (b, 1, 8, 24) that takes the maximum over all places before its last layer."""
     layers: list[nn.Module] = []
     for c_in, c_out in ((1, 16), (16, 32), (32, 32)):

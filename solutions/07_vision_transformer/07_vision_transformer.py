@@ -52,6 +52,7 @@ from helpers.built import built
 from helpers.checks.placed_weights import draw_weights, place_block
 from helpers.data import DataUnavailable, load
 from helpers.device import device
+from helpers.experiments.left_out_of_the_optimiser import compare_optimisers
 from helpers.explore import explore
 from helpers.pictures.vision_transformer import (
     attention_picture,
@@ -597,19 +598,53 @@ if ready("Q8") and ready("Q9"):
 # The eight errors it was surest of.
 
 # %% [markdown]
-# ## 5 · Learned, or remembered?
+# ## 5 · Underfitting and overfitting
 #
-# L0 trains this very model on CIFAR-10: Adam at 1e-3, 100 epochs, and reports 56.76 % on the test set. Guessing
-# gives 10, so something was learned; but why so little? Two illnesses look alike from the test set: too little
-# *learned*, or too much *remembered*. The training set tells them apart.
+# A model can fail in two ways. In **underfitting** it has not learned enough: accuracy is low on the training
+# images, too. In **overfitting** it has learned properties of the training images that do not hold elsewhere:
+# accuracy is high on the training images and much lower on others. The test accuracy alone does not tell them apart;
+# the training accuracy does.
 #
-# A hundred epochs don't fit into this minute, so a script did them (`benchmarks/accuracy.py`, one seed). L0's recipe
-# ended at 61.9 % on the test set, and at 65.6 % on its own training images, with dropout on. Hardly a gap: this model
-# has *not* learned its 50 000 images by heart. It is small and sees coarsely: 81 098 weights, 16 patches of 8 x 8.
-# More epochs of the same would not cure that. A better model and lesson 08's recipe do: 76.4 % for no more
-# multiplications.
+# ### A common mistake: weights that the optimiser never receives
 #
-# The other illness waits for whoever has few images. Give the model 300, many rounds, and watch both curves:
+# The SUTD lecture (50.039, W9-S1) trains a ViT on CIFAR-10 for 100 epochs and reports 56.76 %. Its model is not the
+# one of this lesson: it is post-norm, with GELU, a class token of zeros without a position, fixed 2-D sinusoids and
+# a head with layer normalisation. The patch embedding is in a separate object:
+#
+# ```python
+# vi_processor = VisionTransformerProcessor(img_size=img_size, patch_size=patch_size, embed_dim=embed_dim,
+# device=device) model = ViT(embed_dim=embed_dim, num_patches=num_patches, ...) optimizer =
+# optim.Adam(model.parameters(), lr=lr)
+# ```
+#
+# `model.parameters()` contains class token, encoder and head. The patch embedding is not among them, so it is
+# **never trained**, and no error is raised. What does that cost? We train your model with and without its patch
+# embedding in the optimiser:
+
+# %%
+if ready("Q8"):
+    left_out = compare_optimisers(
+        lambda: ViT(**sizes), train, test, values_per_patch=channels * patch**2, seeds=2, epochs=6
+    )
+    means = {name: sum(values) / len(values) for name, values in left_out.items()}
+    spread = {name: (max(values) - min(values)) / 2 for name, values in left_out.items()}
+    bars(means, spread, xlabel="test accuracy, %: mean and half the range of 2 seeds", form="{:.1f}")
+
+# %% tags=["solution"]
+assert means["all weights"] > means["without the patch embedding"] + 2
+
+# %% [markdown]
+# > **Figure 7.8 · An optimiser that does not receive the patch embedding.** The other weights adapt to the random
+# > embedding, so the loss falls and the model looks trained, but it is clearly worse.
+#
+# The lecture's own model both ways, on CIFAR-10, is `python benchmarks/accuracy.py --part f --part g`.
+#
+# **Answer.** Compare `sum(p.numel() for group in optimizer.param_groups for p in group["params"])` with the number
+# of weights that should be trained. Keep all trained parts in one module.
+#
+# ### Overfitting, measured
+#
+# With few images a model can memorise them. We train on 300 images for many epochs and watch both curves:
 
 # %%
 if ready("Q8"):
@@ -631,8 +666,8 @@ if ready("Q8"):
     )  # fmt: skip
 
 # %% [markdown]
-# The upper curve goes on rising; the lower one has stopped long before. What is between them was *remembered*.
-# And the loss on unseen images even turns round and rises: the model grows surer of its errors.
+# The upper curve goes on rising while the lower one has stopped: the gap between them is overfitting. The loss on
+# the test images even rises again, because the model becomes more confident in its errors.
 
 # %%
 if ready("Q8"):
@@ -649,9 +684,8 @@ if ready("Q8"):
     )  # fmt: skip
 
 # %% [markdown]
-# A ViT knows nothing about images: not that neighbours belong together, not that a cat two pixels to the left is
-# the same cat. All of that it has to learn from examples, or else it learns the examples. A CNN is born with
-# both:
+# A ViT has hardly any inductive bias for images: neither locality nor translation equivariance (lesson 00) is built
+# in. It has to learn both from examples. A CNN has both by design:
 
 # %%
 torch.manual_seed(0)
@@ -679,11 +713,10 @@ bars(
 )
 
 # %% [markdown]
-# An honest result: the CNN is ahead with few images and with all of them, in less time, and with far fewer weights. A
-# ViT's price is paid in data: with Dosovitskiy et al. it overtakes when trained on 300 million images (their
-# Figure 3). Lesson 08 shows what to do with fewer: show every image in many disguises
-# (augmentation, mixup), forget on purpose (stochastic depth), learn slowly at both ends (warm-up, cosine), and ask
-# a CNN for help (distillation).
+# The CNN is ahead with few images and with all of them, in less time, and with far fewer weights (one seed each). A
+# ViT needs more data: in Dosovitskiy et al. it overtakes CNNs when trained on 300 million images (their Figure 3).
+# Lesson 08 shows what to do with fewer: augmentation and mixup, stochastic depth, warm-up with a cosine schedule,
+# and distillation from a CNN.
 
 # %% [markdown]
 # ## 6 · Q10: what the class token looks at

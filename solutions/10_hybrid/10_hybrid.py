@@ -1182,12 +1182,12 @@ if ready("Q19"):
 # which tokens you would use instead.
 
 # %% [markdown] tags=["written"] question="W10b" points=2
-# The sequence has length one, so each softmax runs over a single score: its result is exactly 1, whatever the score is. Each attention layer's output is that of its value
-# layer. Since a constant has gradient zero, the query and key layers never learn. What remains is a multilayer
-# perceptron with two hidden layers of 128 and 64 units (784-128, 128-64, 64-10 with the two value layers as
-# additional linear maps). The figure shows that such an MLP reaches 97 %; the same network without the attention
-# gives the same answers seed by seed, so attention can't be the reason. Tokens: the 28 rows, or patches of 7 x 7 or
-# 4 x 4, with positions added, so that there is something to choose from.
+# The sequence has length one, so each softmax runs over a single score: its result is exactly 1, whatever the score
+# is. Each attention layer's output is that of its value layer. Since a constant has gradient zero, the query and key
+# layers never learn. What remains is a multilayer perceptron with two hidden layers of 128 and 64 units (784-128,
+# 128-64, 64-10 with the two value layers as additional linear maps). The figure shows that such an MLP reaches 97 %;
+# the same network without the attention gives the same answers seed by seed, so attention can't be the reason.
+# Tokens: the 28 rows, or patches of 7 x 7 or 4 x 4, with positions added, so that there is something to choose from.
 
 # %% [markdown] tags=["rubric"]
 # **W10b, 2 points.**
