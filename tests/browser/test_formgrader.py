@@ -118,7 +118,11 @@ def words(outcomes: dict[str, SubmissionOutcome]) -> dict[str, list[float | None
 
 def opened(page, office: Lab, name: str) -> None:
     """A submission's page in formgrader, from the list of all names."""
-    page.goto(f"{office.url}/formgrader/gradebook/{LESSON}/{LESSON}?token={TOKEN}")
+    page.goto(f"{office.url}/formgrader?token={TOKEN}")
+    page.get_by_role("link", name="Manual Grading").click()
+    page.get_by_role("link", name=LESSON).click()
+    page.get_by_role("link", name=LESSON).last.click()
+    page.get_by_role("link", name="Submission #2").wait_for()
     page.get_by_role("button", name="Show All Names").click()
     page.get_by_role("link", name=name).click()
     expect(page.locator("#W1b")).to_be_enabled()
