@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from grading.lesson_builder.source import read_source
+from grading.lesson_source.source import read_source
 from torch import nn
 
 from grading.course import load_course

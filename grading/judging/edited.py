@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from grading.lesson_builder.source import LessonSource, read_source
+from grading.lesson_source.source import LessonSource, read_source
 
 
 def answer_of(path: Path, question: str, name: str, changes: Mapping[str, str]) -> tuple[Any, str]:
