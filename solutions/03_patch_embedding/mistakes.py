@@ -187,21 +187,11 @@ class places_as_tokens(nn.Module):
         return self.projection(x)
 
 
-@mistake(
-    "Q2",
-    hint="A Linear works on the last axis, whatever stands there. In yours the patches stand last and the pixels "
-    "before them, so it mixes patches where it should mix pixels (and mostly refuses, for the sizes don't fit).",
+NEVER_FITS = (
+    "In no case does the length of what reaches your Linear agree with what it expects. Its first argument is "
+    "that of the input, its second that of the output; and the input is one flattened patch, so count the numbers of "
+    "one patch, not the patches."
 )
-class patches_on_the_last_axis(nn.Module):
-    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
-        super().__init__()
-        self.projection = nn.Sequential(
-            Rearrange("b c (h p1) (w p2) -> b (p1 p2 c) (h w)", p1=patch_size, p2=patch_size),
-            nn.Linear(patch_size * patch_size * in_channels, emb_size),
-        )
-
-    def forward(self, x):
-        return self.projection(x)
 
 
 @mistake(
@@ -255,11 +245,7 @@ class a_whole_image_expected(nn.Module):
         return self.projection(x)
 
 
-@mistake(
-    "Q2",
-    hint="In no case does your Linear fit what reaches it. Its first number says how many values come in, its second "
-    "how many go out: read yours in that order, with one flattened patch in mind.",
-)
+@mistake("Q2", hint=NEVER_FITS)
 class in_and_out_exchanged(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
         super().__init__()
@@ -634,11 +620,7 @@ class projected_without_gradients(nn.Module):
         return self.projection(x)
 
 
-@mistake(
-    "Q2",
-    hint="Your Linear expects as many numbers as there are patches. What arrives at it is one patch, rolled out: count "
-    "the numbers of one patch.",
-)
+@mistake("Q2", hint=NEVER_FITS)
 class as_many_values_as_patches(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
         super().__init__()

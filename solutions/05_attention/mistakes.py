@@ -1331,11 +1331,11 @@ class WeightsReturnedToo(nn.Module):
         return self.projection(out), weights
 
 
-SCALED = "energy * keys.shape[-1] ** -0.5"
+SCALED = "scores * keys.shape[-1] ** -0.5"
 for name, line, hint in (
     (
         "multiplied_by_the_root",
-        "energy * keys.shape[-1] ** 0.5",
+        "scores * keys.shape[-1] ** 0.5",
         (
             "Nearly every weight is 0 or 1, already with one head: the scores are multiplied by the root of the width, "
             "where they should be divided by it."
@@ -1343,7 +1343,7 @@ for name, line, hint in (
     ),
     (
         "heads_in_the_root",
-        "energy / (keys.shape[-1] * self.num_heads / self.num_heads**0.5)",
+        "scores / (keys.shape[-1] * self.num_heads / self.num_heads**0.5)",
         (
             "The scores are divided by emb_size / num_heads ** 0.5. Python takes the power first, so the root is that "
             "of the number of heads and not that of the width of one head."
@@ -1351,7 +1351,7 @@ for name, line, hint in (
     ),
     (
         "divided_by_the_width_itself",
-        "energy / keys.shape[-1]",
+        "scores / keys.shape[-1]",
         (
             "The weights are too even, already with one head: the scores are divided by the width of a head itself and "
             "not by its root."
@@ -1359,7 +1359,7 @@ for name, line, hint in (
     ),
     (
         "divided_by_the_number_of_tokens",
-        "energy * keys.shape[2] ** -0.5",
+        "scores * keys.shape[2] ** -0.5",
         (
             "The scores are scaled by the number of tokens. After the split the axes are b, h, n, d: which of them is "
             "the width of a head?"
@@ -1367,7 +1367,7 @@ for name, line, hint in (
     ),
     (
         "divided_by_the_number_of_heads",
-        "energy * keys.shape[1] ** -0.5",
+        "scores * keys.shape[1] ** -0.5",
         "The scores are scaled by the number of heads. A score adds up as many products as one head is wide.",
     ),
 ):
