@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 import torch
-from grading.lesson_source.source import read_source
 from torch import nn
 
 from grading.course import load_course
 from grading.lesson_builder.later_cells import needs
+from grading.lesson_source.source import read_source
 from helpers.checks.card import as_text, card
 from helpers.checks.later_cells import in_words, missing
 from helpers.checks.question import Criterion

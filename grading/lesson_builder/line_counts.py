@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from grading.course import Course, Level
 from grading.lesson_source.levels import code_rows
@@ -49,8 +50,10 @@ def lines_of_course(course: Course, lessons: Iterable[str]) -> list[LineCounts]:
 
 def lines_table(counts: list[LineCounts]) -> str:
     """The counts as text, with a last line of sums."""
-    rows = [(c.lesson, *(c.written[level] for level in Level), c.visible, c.folded) for c in counts]
-    rows.append(("all", *(sum(int(row[n]) for row in rows) for n in range(1, 6))))  # type: ignore[arg-type]
+    rows: list[tuple[Any, ...]] = [
+        (c.lesson, *(c.written[level] for level in Level), c.visible, c.folded) for c in counts
+    ]
+    rows.append(("all", *(sum(row[n] for row in rows) for n in range(1, 6))))
     head = ("lesson", *(f"written, {level}" for level in Level), "visible given", "folded given")
     width = max(len(str(row[0])) for row in [head, *rows])
     lines = ["  ".join([f"{row[0]:<{width}}", *(f"{v:>{len(h)}}" for v, h in zip(row[1:], head[1:], strict=True))])

@@ -43,7 +43,8 @@ def prose_at(source: str, level: Level, lesson: LessonSource | None = None) -> s
     if "{{" not in source:
         return source
     out: list[str] = []
-    opened, shown, rows, heading = 0, True, None, ""
+    opened, shown, heading = 0, True, ""
+    rows: list[str] | None = None  # of a table of names that was begun
     for number, line in enumerate(source.split("\n"), 1):
         at_level, names = _LEVEL.fullmatch(line), _NAMES.fullmatch(line)
         if at_level or names:

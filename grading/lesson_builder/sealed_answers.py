@@ -37,13 +37,13 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     for qid in reference.answers:
         text = answers_text(reference, qid)
         kept = old.get(qid)
-        current = kept is not None and opened(find(qid), reference.answers[qid], kept) == text
         rights = [entry.answer for entry in reference.bank.rights_of(qid)]
-        if current and all(opened(find(qid), answer, kept) for answer in rights):
+        current = kept is not None and opened(find(qid), reference.answers[qid], kept) == text
+        if kept is not None and current and all(opened(find(qid), answer, kept) for answer in rights):
             entries[qid] = kept
             continue
         made = seal(reference, qid, text)
-        if current and (made is None or len(made.locks) <= len(kept.locks)):
+        if kept is not None and current and (made is None or len(made.locks) <= len(kept.locks)):
             made = kept
         if made is not None:
             entries[qid] = made
@@ -110,7 +110,8 @@ def pick(question: Question, answer: Any, numbers: Numbers) -> tuple[Pick, ...]:
     queues: list[Iterator[Pick]] = []
     for case, arrays in enumerate(numbers):
         for name, array in sorted(arrays.items()):
-            if again is not None and np.array_equal(array, again[case].get(name), equal_nan=array.dtype.kind == "f"):
+            other = None if again is None else again[case].get(name)
+            if other is not None and np.array_equal(array, other, equal_nan=array.dtype.kind == "f"):
                 queues.append(iter(_of_array(case, name, array)))
     picks: list[Pick] = []
     while queues and len(picks) < PICKS:

@@ -50,8 +50,8 @@ def _read(name: str) -> np.ndarray:
     if name == "hopper":
         from matplotlib.cbook import get_sample_data
 
-        with get_sample_data("grace_hopper.jpg") as file:
-            return np.asarray(Image.open(file).convert("RGB"))
+        path = str(get_sample_data("grace_hopper.jpg", asfileobj=False))
+        return np.asarray(Image.open(path).convert("RGB"))
     from sklearn.datasets import load_sample_image
 
     return np.asarray(load_sample_image(f"{name}.jpg"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class RootMeanSquareNorm(Question):
         x = tensor(case["x"]).clone().requires_grad_()
         out = model(x)
         wanted = [x, *learned] if case.covers("weight") else [x]
-        slopes = [None] * len(wanted)
+        slopes: list[Any] = [None] * len(wanted)
         if out.requires_grad and out.shape == x.shape:
             slopes = list(torch.autograd.grad((out * tensor(case["aim"])).sum(), wanted, allow_unused=True))
         record = {"out": out, "count": len(learned)}
