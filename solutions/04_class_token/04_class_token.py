@@ -523,8 +523,9 @@ if ready("Q4"):
 assert share["trained"] > share["untrained"] + 0.1
 
 # %% [markdown]
-# > **Figure 4.7 · Output class tokens of the test digits (first two principal components), coloured by class.**
-# > Before training the classes overlap; after training each class has its own region. The statement is right.
+# > **Figure 4.7 · Output class tokens of the test digits (first two principal components), coloured by class.** Before
+# > training the classes are mixed. After training, images of one class lie close together, though some classes still
+# > overlap in two dimensions: the printed share counts all 32. The statement is right.
 
 # %% [markdown]
 # ### To which patches does the class token attend?
