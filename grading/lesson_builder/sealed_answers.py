@@ -37,14 +37,16 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     for qid in reference.answers:
         text = answers_text(reference, qid)
         kept = old.get(qid)
-        rights = [entry.answer for entry in reference.bank.rights_of(qid)]
-        current = kept is not None and opened(find(qid), reference.answers[qid], kept) == text
-        if kept is not None and current and all(opened(find(qid), answer, kept) for answer in rights):
+        answers = _right_answers(reference, qid)
+        opening = 0 if kept is None else _opening(qid, kept, answers, text)
+        if kept is not None and opening == len(answers):
             entries[qid] = kept
             continue
         made = seal(reference, qid, text)
-        if kept is not None and current and (made is None or len(made.locks) <= len(kept.locks)):
+        if kept is not None and opening and (made is None or _opening(qid, made, answers, text) <= opening):
             made = kept
+        if made is not None and not _opening(qid, made, answers, text):
+            made = None
         if made is not None:
             entries[qid] = made
         else:
@@ -61,9 +63,19 @@ def sealed_drift(reference: Reference, path: Path) -> list[str]:
         qid
         for qid, sealed in old.items()
         if qid not in reference.answers
-        or opened(find(qid), reference.answers[qid], sealed) != answers_text(reference, qid)
+        or not _opening(qid, sealed, _right_answers(reference, qid), answers_text(reference, qid))
     ]
     return [f"sealed answers of {', '.join(stale)} differ from the source"] if stale else []
+
+
+def _right_answers(reference: Reference, qid: str) -> list[Any]:
+    """The solution's answer and the bank's right ones."""
+    return [reference.answers[qid], *(entry.answer for entry in reference.bank.rights_of(qid))]
+
+
+def _opening(qid: str, sealed: Sealed, answers: Sequence[Any], text: str) -> int:
+    """How many of these answers open a sealed text to `text`; a style whose numbers tell too little may not."""
+    return sum(opened(find(qid), answer, sealed) == text for answer in answers)
 
 
 def answers_text(reference: Reference, qid: str) -> str:
@@ -84,7 +96,7 @@ def seal(reference: Reference, qid: str, text: str) -> Sealed | None:
     known = [_public(reference, qid), *(numbers_of(question, e.answer) for e in reference.bank.mistakes_of(qid))]
     wrong = [numbers for numbers in known if numbers is not None]
     locks: list[Lock] = []
-    for answer in [reference.answers[qid], *(e.answer for e in reference.bank.rights_of(qid))]:
+    for answer in _right_answers(reference, qid):
         numbers = numbers_of(question, answer)
         if numbers is None or any(_opens(numbers, lock, salt) for lock in locks):
             continue
