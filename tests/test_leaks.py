@@ -12,6 +12,7 @@ import pytest
 from grading.course import load_course
 from grading.judging.bank import load_bank
 from grading.lesson_source.source import read_source
+from tests.answer_pieces import answer_pieces
 from tests.conftest import ROOT
 
 COURSE = load_course(ROOT)
@@ -51,10 +52,9 @@ def holders(piece: str) -> list[str]:
 
 def hidden() -> list:
     return [
-        pytest.param(piece, id=f"{lesson}-{cell.question}-{n}")
+        pytest.param(piece, id=f"{lesson}-{question}-{n}")
         for lesson in LESSONS
-        for cell in read_source(COURSE.source(lesson)).of("answer")
-        for n, piece in enumerate(cell.blanked.hidden)
+        for n, (question, piece) in enumerate(answer_pieces(lesson))
     ]
 
 

@@ -23,6 +23,7 @@ from grading.site.execute import CACHE, executed, kept
 from grading.site.links import broken_links
 from grading.site.render import Section, render
 from grading.site.search import search_index, words_of
+from tests.answer_pieces import answer_pieces
 from tests.chromium import found_by
 from tests.conftest import ROOT
 from tests.test_leaks import LONG_ENOUGH, squeeze
@@ -127,12 +128,7 @@ def test_the_link_checker_finds_what_is_wrong(tmp_path: Path) -> None:
 
 
 def hidden() -> list:
-    return [
-        (lesson, piece)
-        for lesson in LESSONS
-        for cell in read_source(COURSE.source(lesson)).of("answer")
-        for piece in cell.blanked.hidden
-    ]
+    return [(lesson, piece) for lesson in LESSONS for _, piece in answer_pieces(lesson)]
 
 
 def leaks(folder: Path) -> list[str]:
@@ -210,7 +206,7 @@ def test_a_lesson_is_run_once_until_something_changes(small: Course) -> None:
         make_site(small, small.root / "site")  # replaces what it wrote before
     counter = small.student_notebook(RUN).with_name("runs")
     assert counter.read_text() == "x"
-    (small.root / "helpers" / "new.py").write_text("1")
+    write(small, [new_markdown_cell("# One"), new_code_cell("with open('runs', 'a') as file:\n    file.write('x')")])
     assert kept(small, RUN) is None
     executed(small, RUN)
     assert counter.read_text() == "xx"
@@ -307,8 +303,8 @@ def index_of(text: str) -> dict:
 
 def test_the_index_leads_from_words_to_sections(site: Path) -> None:
     index = index_of((site / "assets" / "search-index.js").read_text("utf-8"))
-    found = {tuple(index["sections"][n][:2]) for n in index["words"]["clocks"][::2]}
-    assert ("02_positional_encoding.html", "3-clocks") in found
+    found = {tuple(index["sections"][n][:2]) for n in index["words"]["sine"][::2]}
+    assert ("02_positional_encoding.html", "3-why-sine-and-cosine-together") in found
     assert (site / "assets" / "search-index.js").stat().st_size < 400_000
 
 
@@ -330,7 +326,13 @@ def test_text_of_a_lesson_can_not_end_the_script() -> None:
 @pytest.mark.browser
 @pytest.mark.parametrize(
     ("asked", "first"),
-    [("clocks", "3-clocks"), ("relative posit", ""), ("CLÓCKS hand", "3-clocks"), ("zzzz", None), ("<b>", None)],
+    [
+        ("cosine together", "3-why-sine-and-cosine-together"),
+        ("relative posit", ""),
+        ("CÓSINE together", "3-why-sine-and-cosine-together"),
+        ("zzzz", None),
+        ("<b>", None),
+    ],
 )
 def test_the_search_answers_in_a_browser_from_the_disk(
     site: Path, tmp_path: Path, asked: str, first: str | None

@@ -350,14 +350,14 @@ if ready("Q0a"):
 # ## 6 · A common mistake
 #
 # The introductory deck, one of the lectures that this course follows, cuts with two `unfold`s as above and then
-# permutes with other numbers:
+# permutes with six numbers:
 #
 # ```python
 # patches = data.unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size)
-# patches = patches.permute(0, 2, 4, 1, 3, 5).reshape(data.size(0), num_patches, -1)
+# patches = patches.permute(...).reshape(data.size(0), num_patches, -1)
 # ```
 #
-# Here is the same permute with names. Which axis is in the wrong place?
+# Here is its permute with names. Which axis is in the wrong place?
 
 
 # %%
@@ -406,8 +406,8 @@ compare([("token 0, correct", spotlight(quarter)), ("token 0, lecture", spotligh
 #
 # <details><summary>A puzzle for after Q0a</summary>
 #
-# Compare the lecture's six numbers with the six numbers of your own permute. Why are the same numbers right in one
-# place and wrong in the other?
+# Write the deck's permute as six numbers, and compare them with the six numbers of your own permute. Why can the same
+# numbers be right in one place and wrong in the other?
 # </details>
 #
 # **Answer.** A permute is right only for the shape before it. Write that shape beside each permute.
