@@ -240,7 +240,7 @@ explore(one_row, d_k=[4, 16, 64, 1024])
 slopes = {"not scaled": [], "scaled": []}
 for d_k in widths:
     scores = torch.randn(500, d_k) @ torch.randn(8, d_k).T  # n m
-    for name, one in (("not scaled", scores), ("scaled", scores / d_k**0.5)):
+    for name, one in (("not scaled", scores), ("scaled", scores * d_k**-0.5)):
         weights = one.softmax(1)
         slopes[name].append((weights * (1 - weights)).mean().item())
 show_powers(widths, {"mean of w (1 - w)": slopes}, xlabel="width d_k")
