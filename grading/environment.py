@@ -21,7 +21,12 @@ PACKAGE = "vit-lab"
 CHECKOUT = Path(__file__).resolve().parents[1]
 COURSE_EXTRAS = ("student", "instructor", "cluster", "postgresql", "dev")
 # Where conda-forge's name is another.
-CONDA_NAMES = {"torch": "pytorch", "jupyter-client": "jupyter_client", "playwright": "playwright-python"}
+CONDA_NAMES = {
+    "torch": "pytorch",
+    "jupyter-client": "jupyter_client",
+    "jupyter-core": "jupyter_core",
+    "playwright": "playwright-python",
+}
 
 _COURSE_HEADER = """\
 # ViT Lab for conda users:  conda env create -f environment.yml && conda activate vitlab

@@ -38,10 +38,8 @@ def block_parts() -> dict[str, Any]:
     class Widened(nn.Module):
         def __init__(self, emb_size: int, expansion: int = 4, drop_p: float = 0.0, **_: Any) -> None:
             super().__init__()
-            self.wide, self.narrow = (
-                nn.Linear(emb_size, expansion * emb_size),
-                nn.Linear(expansion * emb_size, emb_size),
-            )
+            hidden = expansion * emb_size
+            self.wide, self.narrow = nn.Linear(emb_size, hidden), nn.Linear(hidden, emb_size)
             self.rate = drop_p
 
         def forward(self, x: Any, **_: Any) -> Any:

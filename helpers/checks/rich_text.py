@@ -48,7 +48,7 @@ def _marked(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _markdown() -> Any:
-    """mistune, which comes with nbconvert; HTML in the text is escaped."""
+    """HTML in the text is escaped."""
     import mistune
 
     return mistune.create_markdown(escape=True)

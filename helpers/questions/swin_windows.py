@@ -374,7 +374,7 @@ def by_columns(x: Any, window_size: int) -> Any:
     """
     b, h, w, c = x.shape
     m = window_size
-    return x.reshape(b, h // m, m, w // m, m, c).permute(0, 3, 1, 4, 2, 5).reshape(-1, m, m, c)
+    return x.reshape(b, h // m, m, w // m, m, c).movedim((3, 4), (1, 3)).reshape(-1, m, m, c)
 
 
 def _way(expected: Any, got: Any) -> str:

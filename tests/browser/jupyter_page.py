@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Request
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, Request, expect
 
 from tests.chromium import FLAGS, chromium
 from tests.conftest import ROOT
@@ -28,6 +28,7 @@ TOKEN = "vitlab"
 SECONDS = 1000  # Playwright counts milliseconds
 PATIENCE = 60 * SECONDS
 _NOTEBOOK = "jupyterapp.shell.currentWidget"
+expect.set_options(timeout=30 * SECONDS)  # as long as every other wait; its own 5 s are short on a busy machine
 
 
 def launch(playwright: Playwright) -> Browser:

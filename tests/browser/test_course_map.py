@@ -20,6 +20,6 @@ def test_the_lab_opens_on_a_map_from_which_lessons_open(jupyter: JupyterPage) ->
     assert "0 of" in shown.inner_text()
     assert "my_work" in shown.inner_text()
     assert jupyter.errors() == []
-    shown.get_by_role("link", name="02 · Positional encoding").click()
+    shown.get_by_role("link", name="02 · Position encoding").click()
     jupyter.wait_open("02_positional_encoding.ipynb")
-    assert jupyter.page.get_by_role("heading", name="02 · Positional encoding").is_visible()
+    assert jupyter.page.get_by_role("heading", name="02 · Position encoding").is_visible()

@@ -17,10 +17,10 @@ def test_a_slider_moved_by_keyboard_changes_the_picture(jupyter: JupyterPage, le
     slider = output.get_by_role("slider")
     slider.wait_for()
     picture = output.locator(".vitlab-explore img")
-    assert "patch_size = 4" in picture.get_attribute("alt")
+    assert "patch_size = 32" in picture.get_attribute("alt")
     assert not output.locator("img.vitlab-picture").is_visible(), "the still picture makes room for the one that moves"
     before = picture.get_attribute("src")
     slider.focus()
     jupyter.page.keyboard.press("ArrowRight")
-    output.locator('img[alt^="patch_size = 8"]').wait_for()
+    output.locator('img[alt^="patch_size = 16"]').wait_for()
     assert picture.get_attribute("src") != before
