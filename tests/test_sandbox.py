@@ -12,6 +12,8 @@ import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,13 +31,22 @@ from tests.sandbox_driver import COURSE, DRIVER, SMALL, notebook
 USERS = ["root", "ordinary user"] if os.geteuid() == 0 else ["ordinary user"]
 
 
+@pytest.fixture(scope="module")
+def open_folder() -> Iterator[Path]:
+    """A folder whose parents others may pass: each start of pytest closes the one that holds its `tmp_path`s."""
+    with tempfile.TemporaryDirectory(prefix="vitlab-probes-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module", params=[f"{user}, {start}" for user in USERS for start in ("cold", "warm")])
-def probes(request, tmp_path_factory) -> dict:
+def probes(request, open_folder) -> dict:
     """The answers of all probes, run once in one sandbox."""
     user, start = request.param.split(", ")
-    data = tmp_path_factory.mktemp("set")
+    data, canary, home = (open_folder / user / start / name for name in ("set", "canary", "home"))
+    for folder in (data, canary, home):
+        folder.mkdir(parents=True)
     (data / "numbers.txt").write_text("1 2 3")
-    canary = tmp_path_factory.mktemp("canary")
     (canary / "secret.txt").write_text("canary")
     abstract = f"vitlab-test-{secrets.token_hex(8)}"
     with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(socket.AF_UNIX) as unix:
@@ -52,7 +63,6 @@ def probes(request, tmp_path_factory) -> dict:
             "warm": start == "warm",
         }  # fmt: skip
         command = [sys.executable, "-c", DRIVER]
-        home = tmp_path_factory.mktemp("home")
         for folder in (data, canary, home):
             folder.chmod(0o755)  # what hides them must be the sandbox
         if os.geteuid() == 0 and user == "ordinary user":
@@ -72,7 +82,7 @@ def probes(request, tmp_path_factory) -> dict:
             cwd=COURSE,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=600,  # for a hang; it takes seconds
         )
     assert done.returncode == 0, done.stderr
     cells, events, status, notes = json.loads(done.stdout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.hostile.attack import Attack
 
 ATTACK = Attack(
-    attempts="registers an AST transformer that replaces the call of check by a constant",
+    attempts="registers an AST transformer, ahead of ours, that replaces the call of check by a constant",
     must="a check that recorded nothing is zero",
     before="""
 import ast
@@ -19,8 +19,8 @@ class Swap(ast.NodeTransformer):
         return node
 
 
-get_ipython().ast_transformers.append(Swap())
-attempt("transform", lambda: len(get_ipython().ast_transformers) > 0)
+get_ipython().ast_transformers.insert(0, Swap())
+attempt("transform", lambda: type(get_ipython().ast_transformers[0]) is Swap or 1 / 0)
 """,
     done=("transform",),
     suspicious="recorded nothing",

@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 package = pathlib.Path("helpers")
-package.mkdir()
+(package / "checks").mkdir(parents=True)
 fake = '''
 class Full(float):
     score = points = 3.0
@@ -20,19 +20,29 @@ class Full(float):
 def check(question, answer):
     return Full(3.0)
 
+def own(name):
+    return check
+
+def named(look_up):
+    return look_up
+
 def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
     return check
 '''
-for name in ("__init__", "checks", "judge"):
+for name in ("__init__", "judge", "checks/__init__", "checks/check", "checks/undefined_names"):
     (package / f"{name}.py").write_text(fake)
 sys.path.insert(0, str(pathlib.Path.cwd()))
 for name in [name for name in sys.modules if name.split(".")[0] == "helpers"]:
     del sys.modules[name]
 attempt("import", lambda: __import__("helpers").__file__.startswith(str(pathlib.Path.cwd())))
 attempt("check", lambda: __import__("helpers").check("Q1b", None))
+names = "helpers.checks.undefined_names"
+attempt("look up", lambda: __import__(names, fromlist=["own"]).own("check")("Q1b", None))
 from helpers import check
 """,
-    done=("import", "check"),
+    done=("import", "check", "look up"),
     prints=("[import] done: True",),
     scores={"Q1": 1.0, "Q1b": 0.0, "Q1c": 0.0},
     suspicious="recorded nothing",

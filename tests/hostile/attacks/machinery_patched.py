@@ -33,5 +33,6 @@ type(find("Q1b")).criteria = ()
 attempt("patch", lambda: find("Q1b").criteria)
 """,
     done=("patch",),
-    reason="those of the cases you see",
+    reason="belong to the public cases",
+    suspicious="arrays of public cases for hidden ones",
 )
