@@ -12,6 +12,7 @@ from nbclient import NotebookClient
 from grading.course import load_course
 from grading.judging import reference as reference_module
 from grading.judging.reference import load_reference
+from grading.lesson_source.source import read_source
 from helpers import check
 from helpers.built import built, stand_ins
 from helpers.checks import expectations
@@ -206,7 +207,12 @@ def test_the_map_of_a_new_student(monkeypatch, tmp_path, course):
     seen = progress()
     assert [one.id for one in seen.lessons] == [one.id for one in course.lessons]
     assert seen.done == 0
-    assert seen.questions == len(expectations.every_question())
+    shown = [step for one in seen.lessons for step in one.steps]
+    assert {step.question for step in shown} == set(expectations.every_question())
+    answers = [cell for one in course.lessons for cell in read_source(course.source(one.id)).of("answer")]
+    optional = [cell.question for cell in answers if cell.kind_of_question == "stretch"]
+    assert optional == [step.question for step in shown if step.kind == "optional"]
+    assert seen.questions == len(shown) - len(optional)
     assert "Next: Q" in repr(seen)
     assert not (tmp_path / "nothing yet").exists()
 

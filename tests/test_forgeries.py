@@ -11,11 +11,13 @@ from __future__ import annotations
 import base64
 import importlib
 import inspect
+import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -40,6 +42,8 @@ _C = "lessons 09 to 12"
 OPEN: dict[str, str] = {
     "Q19": f"{_C}: any convolutional network earns most points, as its structure is free and its weights are its own",
 }
+
+SAMPLE = 4  # shipped parts and library modules that are tried as the answer to each question, of about twenty
 
 
 @dataclass
@@ -140,10 +144,11 @@ def inputs(forger: Forger) -> Iterator[Answer]:
 
 def what_helpers_hand_out(forger: Forger) -> Iterator[Answer]:
     """Every shipped function of one case that gives arrays (drawn weights, tables, aims), put where it fits."""
+    handed_out = {id(case): _handed_out(case) for part in ("public", "secret") for case in forger.of(part)[0]}
     for reduce in (None, 0, (0, 1)):
 
         def make(name, array, case, shipped, reduce=reduce):
-            for found in _handed_out(case):
+            for found in handed_out[id(case)]:
                 value = found if reduce is None or found.ndim < 3 else found.sum(reduce)
                 if value.shape == (64, 64) and len(array.shape) > 1:
                     value = value[: array.shape[-2], : array.shape[-1]]
@@ -160,9 +165,10 @@ def what_helpers_hand_out(forger: Forger) -> Iterator[Answer]:
 def stand_ins_and_libraries(forger: Forger) -> Iterator[Answer]:
     """Shipped parts and library modules as the answer; alone, and with what they lack filled up by noise.
 
-    One that passes is left out: `nn.LayerNorm` is a right answer to the question for a layer norm.
+    One that passes is left out: `nn.LayerNorm` is a right answer to the question for a layer norm. Each question gets
+    a few of them, others than its neighbour; with VITLAB_ALL_FORGERIES=1 it gets all.
     """
-    for answer in _answers():
+    for answer in _some(_answers(), forger.question.id):
         records = {part: probe_all(forger.question, answer, forger.of(part)[0]) for part in ("public", "secret")}
         own = Answer(forger.question.id, {f"{p}/{i}": r for p, rows in records.items() for i, r in enumerate(rows)})
         if forger.judged(own).passed:
@@ -216,6 +222,14 @@ def _handed_out(case: Case) -> list[np.ndarray]:
         except Exception:
             continue
     return found
+
+
+def _some(answers: tuple[Any, ...], qid: str) -> list[Any]:
+    """The same few for a question each time; probing each of them in all cases is what takes long."""
+    if os.environ.get("VITLAB_ALL_FORGERIES") == "1":
+        return list(answers)
+    start = crc32(qid.encode())
+    return [answers[(start + k * len(answers) // SAMPLE) % len(answers)] for k in range(SAMPLE)]
 
 
 @lru_cache(maxsize=1)

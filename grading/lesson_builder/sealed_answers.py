@@ -13,7 +13,18 @@ import numpy as np
 from cryptography.fernet import Fernet
 
 from grading.judging.reference import Reference
-from helpers.checks.answer_key import Lock, Numbers, Pick, Sealed, digits, key_from, numbers_of, opened, read_sealed
+from helpers.checks.answer_key import (
+    PRECISION,
+    Lock,
+    Numbers,
+    Pick,
+    Sealed,
+    digits,
+    key_from,
+    numbers_of,
+    opened,
+    read_sealed,
+)
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Question, public_rng
 from helpers.checks.sealed import SealedQuestion
@@ -148,9 +159,21 @@ def _telling_apart(numbers: Numbers, wrong: Sequence[Numbers], picks: tuple[Pick
             for p in _of_array(case, name, numbers[case][name], most=None)
             if _digits(one, [p]) != digits(numbers, [p])
         )
-        extra = next(found, None) or _finer(numbers, one, picks)
+        extra = next(found, None) or _finer(numbers, one, picks) or _precision(numbers, one, picks)
         more += [extra] if extra is not None else []
     return tuple(more)
+
+
+def _precision(numbers: Numbers, wrong: Numbers, picks: Sequence[Pick]) -> Pick | None:
+    """The first array that a wrong answer gives in another precision, though with the same numbers."""
+    return next(
+        (
+            (case, name, PRECISION, 1.0)
+            for case, name in sorted({(p[0], p[1]) for p in picks})
+            if name in wrong[case] and wrong[case][name].dtype.itemsize != numbers[case][name].dtype.itemsize
+        ),
+        None,
+    )
 
 
 def _finer(numbers: Numbers, wrong: Numbers, picks: Sequence[Pick]) -> Pick | None:
