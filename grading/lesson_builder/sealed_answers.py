@@ -206,7 +206,8 @@ def _of_array(case: int, name: str, array: np.ndarray, most: int | None = PICKS)
     else:
         return []
     order = np.random.default_rng(0).permutation(flat.size)
-    off = np.abs(flat / step - np.rint(flat / step))  # from the middle of its step; nan is no less than anything
+    steps = np.where(np.isinf(flat), 0, flat) / step
+    off = np.abs(steps - np.rint(steps))  # from the middle of its step; nan is no less than anything
     inside = [int(i) for i in order if off[i] < 0.5 - _MARGIN]
     return [(case, name, i, step) for i in inside[:most]]
 

@@ -62,16 +62,19 @@ def numbers_of(question: Question, answer: Any) -> list[dict[str, np.ndarray]] |
 
 
 def digits(numbers: Numbers, picks: Sequence[Pick]) -> bytes | None:
-    """The picked numbers in steps, with the shapes of their arrays; None where an array is too small for them."""
+    """The picked numbers in steps, with the shapes of their arrays; None where an array is too small or holds a nan.
+
+    Infinity, as in a mask, is a step of its own.
+    """
     found: list[Any] = [list(np.shape(numbers[c].get(n, ()))) for c, n in sorted({(p[0], p[1]) for p in picks})]
     for case, name, place, step in picks:
         if place == PRECISION:
             found.append(np.asarray(numbers[case].get(name, ())).dtype.itemsize)
             continue
         flat = np.asarray(numbers[case].get(name, ()), np.float64).reshape(-1)
-        if place >= flat.size or not np.isfinite(flat[place]):
+        if place >= flat.size or np.isnan(flat[place]):
             return None
-        found.append(int(np.rint(flat[place] / step)))
+        found.append(str(flat[place]) if np.isinf(flat[place]) else int(np.rint(flat[place] / step)))
     return json.dumps(found).encode()
 
 
