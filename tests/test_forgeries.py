@@ -40,6 +40,7 @@ from tests.test_banks import lesson_reference, questions
 # Known to fail, with the lessons they belong to; strict, so that a line goes when its question is put right.
 _C = "lessons 09 to 12"
 OPEN: dict[str, str] = {
+    "Q5d": "timm's own Attention is right but for the mask, which is one criterion of the question, and gets the rest",
     "Q19": f"{_C}: any convolutional network earns most points, as its structure is free and its weights are its own",
 }
 
@@ -226,7 +227,7 @@ def _handed_out(case: Case) -> list[np.ndarray]:
 
 def _some(answers: tuple[Any, ...], qid: str) -> list[Any]:
     """The same few for a question each time; probing each of them in all cases is what takes long."""
-    if os.environ.get("VITLAB_ALL_FORGERIES") == "1":
+    if qid in OPEN or os.environ.get("VITLAB_ALL_FORGERIES") == "1":
         return list(answers)
     start = crc32(qid.encode())
     return [answers[(start + k * len(answers) // SAMPLE) % len(answers)] for k in range(SAMPLE)]
