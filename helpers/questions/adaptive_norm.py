@@ -123,11 +123,11 @@ class AdaLNZeroBlockQuestion(Question):
         learns = number_of(got, "slope") > 0
         words = "" if exact else "a fresh block changes x"
         yield Finding("asleep", exact and learns, words or ("" if learns else "no modulation gets a gradient"))
-        known = int(number_of(got, "roles")) == int(expected["roles"])
+        known = number_of(got, "roles") == int(expected["roles"])
         connected = slopes_agree("gradient", got, "x", "c")
         found, weights = number_of(got, "weights"), int(expected["weights"])
         if connected.ok and found < weights:
-            connected = Finding("gradient", False, f"{int(found):,} weights get a gradient; it should be {weights:,}")
+            connected = Finding("gradient", False, f"{found:,.0f} weights get a gradient; it should be {weights:,}")
         yield connected
         for criterion, pairs in _PAIRS.items():
             if criterion == "asleep":
@@ -140,7 +140,7 @@ class AdaLNZeroBlockQuestion(Question):
                 continue
             bad = [f for f in (_agree(criterion, expected, got, *pair) for pair in pairs) if not f.ok]
             if criterion == "norms" and not bad and number_of(got, "norm_weights") != 0:
-                bad = [Finding(criterion, False, f"{int(number_of(got, 'norm_weights'))} numbers of a norm learn")]
+                bad = [Finding(criterion, False, f"{number_of(got, 'norm_weights'):.0f} numbers of a norm learn")]
             if criterion == "order" and not bad and not _curved(got):
                 bad = [Finding(criterion, False, "the feed-forward half is a linear map of each token")]
             yield bad[0] if bad else Finding(criterion, True)

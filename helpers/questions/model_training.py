@@ -217,17 +217,20 @@ class EvaluateModel(Question):
             "also when the last batch is smaller, and when batches can be read only once",
             hint="With batches of one size it is right. An image in a small batch must weigh as much as any other; and "
             "a generator has no length and no second reading.",
+            counts_with=("accuracy",),
         ),
         Criterion(
             "eval",
             "the model is in eval mode while it answers",
             hint="This model answers worse while training, as one with dropout does. Who tells it that it is not?",
+            counts_with=("accuracy",),
         ),
         Criterion(
             "no_grad",
             "no graph is kept for gradients",
             hint="Each forward pass still writes down everything that backward would need, and nobody will call it. "
             "Which context manager switches that off?",
+            counts_with=("accuracy",),
         ),
     )
 

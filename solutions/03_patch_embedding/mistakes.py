@@ -187,13 +187,6 @@ class places_as_tokens(nn.Module):
         return self.projection(x)
 
 
-NEVER_FITS = (
-    "In no case does the length of what reaches your Linear agree with what it expects. Its first argument is "
-    "that of the input, its second that of the output; and the input is one flattened patch, so count the numbers of "
-    "one patch, not the patches."
-)
-
-
 @mistake(
     "Q2",
     hint="Grey images work, colour images stop at the Linear: it expects a third of the numbers that arrive. What "
@@ -245,7 +238,11 @@ class a_whole_image_expected(nn.Module):
         return self.projection(x)
 
 
-@mistake("Q2", hint=NEVER_FITS)
+@mistake(
+    "Q2",
+    hint="In no case does the length of what reaches your Linear agree with what it expects. Its first argument is "
+    "that of the input, its second that of the output; and the input is one flattened patch.",
+)
 class in_and_out_exchanged(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
         super().__init__()
@@ -616,20 +613,6 @@ class projected_without_gradients(nn.Module):
         )
 
     @torch.no_grad()
-    def forward(self, x):
-        return self.projection(x)
-
-
-@mistake("Q2", hint=NEVER_FITS)
-class as_many_values_as_patches(nn.Module):
-    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
-        super().__init__()
-        self.num_patches = (img_size // patch_size) ** 2
-        self.projection = nn.Sequential(
-            Rearrange("b c (h p1) (w p2) -> b (h w) (p1 p2 c)", p1=patch_size, p2=patch_size),
-            nn.Linear(self.num_patches, emb_size),
-        )
-
     def forward(self, x):
         return self.projection(x)
 

@@ -332,7 +332,7 @@ except RuntimeError as error:
 # ### Q4: a position for every token
 #
 # Write the whole class, now with `positions="learnable"` or `"sinusoidal"`. Store the rows as `learnable_positions` or
-# `sinusoids_positions`; later cells use these names. (The walk-through Q1-Q7 writes
+# `sinusoids_positions`. (The walk-through Q1-Q7 writes
 # `self.sinusoids_positions = torch.from_numpy(getPositionEncoding(…))`. That line makes a plain tensor, and here
 # `getPositionEncoding` returns a torch tensor already.)
 
@@ -398,8 +398,8 @@ check("Q4", PatchEmbedding)
 
 # %%
 def rows_of(embedding):
-    kept = [*embedding.parameters(), *embedding.buffers()]
-    return next(one for one in kept if one.numel() == 17 * 32).detach().reshape(17, 32)  # n+1 d
+    tensors = [*embedding.parameters(), *embedding.buffers()]
+    return next(one for one in tensors if one.numel() == 17 * 32).detach().reshape(17, 32)  # n+1 d
 
 
 def small(positions="learnable"):

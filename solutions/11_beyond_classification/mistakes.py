@@ -500,6 +500,133 @@ def in_numpy(boxes_a, boxes_b):
     return inner / union - (hull - union) / hull
 
 
+@mistake(
+    "Q23a",
+    hint="Boxes that don't meet get an overlap all the same: two negative widths multiply to a positive area. A width "
+    "below 0 should count as nothing, *before* you multiply.",
+)
+def negative_widths_kept(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="You clamp the *area*, when it is too late for boxes apart in both directions: minus times minus is already "
+    "plus. Clamp width and height.",
+)
+def clamped_too_late(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).prod(-1).clamp(min=0)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The boxes are read as corners: their widths as right edges. They come as centre and size; `corners` turns "
+    "one into the other.",
+)
+def centres_read_as_corners(boxes_a, boxes_b):
+    a, b = boxes_a[:, None], boxes_b
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The union counts what both share twice: area plus area is too much by exactly that part.",
+)
+def shared_counted_twice(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1)
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="That is the plain IoU: right where boxes overlap closely, and 0 for all boxes apart, near or far. The last "
+    "term is missing, and with it every direction to move in.",
+)
+def plain_iou(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    return shared / (boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared)
+
+
+@mistake(
+    "Q23a",
+    hint="The last term has the wrong sign: boxes far apart come out *above* 0. Empty space around the two "
+    "should cost.",
+)
+def empty_space_rewarded(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union + (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The empty space is divided by the union; it should be seen as a share of the box around both. Far boxes "
+    "come out far below -1 in yours, and the true values never do.",
+)
+def divided_by_the_union(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / union
+
+
+@mistake(
+    "Q23a",
+    hint="The values are right and lie crosswise: one row per box of the *second* set. Which of the two sets got the "
+    "extra axis?",
+)
+def rows_and_columns_swapped(boxes_a, boxes_b):
+    a, b = corners(boxes_b)[:, None], corners(boxes_a)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_b[:, 2:].prod(-1)[:, None] + boxes_a[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="Minimum and maximum have changed places: what you take for the shared part is the box around both, and the "
+    "other way round. The shared part begins where the *later* box begins.",
+)
+def shared_and_hull_swapped(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    hull = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=1e-3).prod(-1)
+    shared = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    return shared / union - (hull - union) / hull
+
+
+@mistake(
+    "Q23a",
+    hint="The box around both, minus what they *share*: two boxes side by side without a gap would be punished. Take "
+    "away all that either of them covers.",
+)
+def hull_minus_the_shared(boxes_a, boxes_b):
+    a, b = corners(boxes_a)[:, None], corners(boxes_b)
+    shared = (torch.minimum(a[..., 2:], b[..., 2:]) - torch.maximum(a[..., :2], b[..., :2])).clamp(min=0).prod(-1)
+    union = boxes_a[:, 2:].prod(-1)[:, None] + boxes_b[:, 2:].prod(-1) - shared
+    hull = (torch.maximum(a[..., 2:], b[..., 2:]) - torch.minimum(a[..., :2], b[..., :2])).prod(-1)
+    return shared / union - (hull - shared) / hull
+
+
 # --- Q23b, right -----------------------------------------------------------------------------------------------------
 
 
