@@ -160,11 +160,9 @@ def test_the_gradebook_holds_the_same_scores(graded) -> None:
 def test_feedback_shows_the_cards_and_fetches_nothing(graded) -> None:
     out, outcomes = graded
     for student, outcome in outcomes.items():
-        if not outcome.feedback:
-            assert student == "broken"
-            continue
         html = (out / outcome.feedback).read_text("utf-8")
-        assert html.count('class="vitlab-card"') == len(points(outcome))
+        cards = 0 if student == "broken" else len(points(outcome))  # an unreadable file gets a page that says so
+        assert html.count('class="vitlab-card"') == cards
         assert not re.search(r'(?:src|href)="https?://(?!colab\.research|arxiv|doi|github)', html), student
         assert not re.search(r"<(?:script|link|img|iframe)[^>]+https?://", html), student
         assert "<b>full marks</b>" not in html
@@ -331,7 +329,7 @@ def test_json_prints_one_line_per_student_and_question(short: Course, tmp_path: 
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert {line["question"] for line in lines} >= set(solutions(short, LESSON))
-    assert set(lines[0]) == {"student", "lesson", "question", "score", "max", "status", "hint", "measure"}
+    assert set(lines[0]) >= {"student", "lesson", "question", "score", "max", "status", "hint", "measure", "penalty"}
     assert all(line["status"] == "correct" for line in lines if line["question"].startswith("Q"))
 
 
