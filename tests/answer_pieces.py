@@ -23,7 +23,8 @@ def squeeze(text: str) -> str:
 def given_lines() -> frozenset[str]:
     """Whole lines of code that the student notebooks give, such as a signature or `self.eps = eps`.
 
-    A blank page asks for whole classes, so lines that every class of its kind has are among its pieces. Only a whole
+    A blank page or a stretch question asks for a whole class, so lines that every class of its kind has are among its
+    pieces. Only a whole
     line of code counts here: part of a line, a hint or prose that holds a piece is a leak.
     """
     lines: set[str] = set()
@@ -38,6 +39,6 @@ def answer_pieces(lesson: str) -> Iterator[tuple[str, str]]:
     for cell in read_source(COURSE.source(lesson)).of("answer"):
         hidden = cell.blanked.hidden
         for piece in hidden:
-            if len(hidden) > 8 and squeeze(piece) in given_lines():
+            if len(hidden) >= 4 and squeeze(piece) in given_lines():
                 continue
             yield cell.question, piece
