@@ -130,6 +130,8 @@ class _Run:
         contexts = {
             lesson: prepare(self._course, lesson, self._seed, self._gradebook, device) for lesson in self._lessons
         }
+        for text in self._gradebook.changes():
+            self._progress.note(text)
         recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:

@@ -128,6 +128,11 @@ class GradebookWriter:
             for name, notebook in released.items():
                 self._cells.save(self._gradebook, notebook, lesson.id, name)
 
+    def changes(self) -> list[str]:
+        """What `register_lesson` found changed in lessons that were graded, one sentence each; told once."""
+        notes, self._cells.notes = self._cells.notes, []
+        return notes
+
     def save(self, entries: Sequence[Entry]) -> dict[SubmissionId, StoredGrades | Exception]:
         """Save judged notebooks' scores as nbgrader's SaveAutoGrades does; a manual score given before is kept.
 
