@@ -60,24 +60,37 @@ def collect(
     timezone: Annotated[
         str | None, typer.Option(help="of times that name none, such as Europe/Berlin; default: that of `due`")
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="for hand-ins of groups, who works together: Canvas's group list, or a CSV with student and group; "
+            "one member's file counts for all"
+        ),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="also list what was told at an earlier collect")] = False,
     course: CourseOption = None,
 ) -> None:
     """Sort an LMS's download by student, choose the file to grade, and say what needs a person."""
     from grading.intake.contents import contents_of
     from grading.lms.collect import collect as collect_from
-    from grading.lms.collect import report_lines
+    from grading.lms.collect_report import report_lines
+    from grading.lms.groups import read_groups
     from grading.lms.needs_person import write_found
 
     loaded = load_course(course)
     known = loaded.lesson(lesson)
     people = _people(loaded, roster)
     came = _times(known, people, times, timezone)
+    if groups is not None and people is None:
+        raise CourseError("--groups needs the class: fill in roster.csv, or give --roster")
+    teams = read_groups(groups, people) if groups is not None and people is not None else None
+    for stranger in teams.strangers if teams is not None else ():
+        came.notes.append(f"{groups}: {stranger} is not on the roster")
     paths = {one.id: loaded.student_notebook(one.id) for one in loaded.lessons}
     contents = contents_of({one: path.read_text("utf-8") for one, path in paths.items() if path.is_file()})
     if (source / "inbound").is_dir() and (source / "outbound").is_dir():  # a course's folder in nbgrader's exchange
         source = source / "inbound"
-    found = collect_from(source, known.id, into, people, contents=contents, times=came.of)
+    found = collect_from(source, known.id, into, people, contents=contents, times=came.of, groups=teams)
     written = write_found(found, known.id, into.parent)
     names, penalty = people.names if people is not None else None, known.late_penalty_per_day > 0
     for line in [*report_lines(found, names, everything=all_, penalty=penalty), *came.notes]:
@@ -143,6 +156,7 @@ def export(
 ) -> None:
     """Write the gradebook's scores for Canvas, Moodle or a spreadsheet; late penalties are taken off."""
     from grading.engine.current import gradebook_of
+    from grading.engine.not_graded import behind_lines, not_graded_yet
     from grading.extensions import course_extensions
     from grading.lms.export import export as write
     from grading.lms.export import graded_lessons, read_scores
@@ -166,7 +180,7 @@ def export(
         extensions=course_extensions(loaded),
     )  # fmt: skip
     typer.echo(f"{done.path}: {done.students} students, {', '.join(chosen)}: {done.summary}")
-    for warning in done.warnings:
+    for warning in [*done.warnings, *behind_lines(not_graded_yet(loaded, out, chosen))]:
         typer.echo(f"warning: {warning}")
     details = [note for note in done.notes if note not in done.warnings]
     for note in details if list_ else ():
@@ -197,6 +211,7 @@ def give_back(
 ) -> None:
     """Give feedback pages back: a zip that Moodle or Canvas imports, nbgrader's exchange, or a folder."""
     from grading.engine.current import bring_up_to_date
+    from grading.engine.not_graded import behind_lines, not_graded_yet
     from grading.lms.give_back import Page, ReturnTo, return_lines
     from grading.lms.give_back import give_back as write
     from grading.lms.needs_person import read_records
@@ -219,6 +234,8 @@ def give_back(
     done.left_out += [(one.student, f"there is no page: {one.reason}") for one in outcomes if not one.feedback]
     for line in return_lines(done, target, everything=list_):
         typer.echo(line)
+    for line in behind_lines(not_graded_yet(loaded, out, [known])):
+        typer.echo(f"warning: {line}")
 
 
 def _where(form: Back, to: Path | None, out: Path, lesson: str) -> Path:
