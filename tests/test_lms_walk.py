@@ -157,7 +157,7 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
     def score(gradebook: Gradebook) -> None:
         written = gradebook.find_grade("W1a", LESSON, LESSON, "ada")
         written.manual_score, written.needs_manual_grade = written.max_score, False
-        gradebook.find_comment("W1a", LESSON, LESSON, "ada").manual_comment = "Well <said>."
+        gradebook.find_comment("W1a", LESSON, LESSON, "ada").manual_comment = "Well said: a < b."
         gradebook.find_grade("W1a", LESSON, LESSON, "bo").manual_score = 0.5
 
     by_hand(way.root, score)
@@ -165,7 +165,7 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
     assert float(after["ada"]) > full
     assert float(after["bo"]) > float(grades["bo"])
     table = (way.root / "grades.csv").read_text("utf-8-sig")
-    assert ("Well &lt;said&gt;." in table) == (way.system == "moodle")
+    assert ("Well said: a &lt; b." in table) == (way.system == "moodle")
     way.run("report")
     assert "Kim Kwon (kim1)" in (way.root / "course_data" / "report.html").read_text("utf-8")
 
@@ -175,7 +175,7 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
         sorted(expected.values())
     )
     assert (
-        "Well &lt;said&gt;." in (way.root / "course_data" / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text()
+        "Well said: a &lt; b." in (way.root / "course_data" / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text()
     )
     again, said = way.returned()
     assert (again, "everybody has the latest page" in said) == ([], True)

@@ -38,11 +38,14 @@ def not_graded_yet(course: Course, out: Path, lessons: Sequence[str] = ()) -> li
             path = folder.resolve() / submission.student / submission.lesson
         if known is None or (path is not None and not known.source):
             behind.append(key)  # it is new, or there was nothing to grade before
-        elif path is not None and Path(known.source).parts[-3:] == path.resolve().parts[-3:]:
-            # a file elsewhere was graded from another folder, of which nothing can be said
-            if known.content and known.content != content_of(path):
-                behind.append(key)
+        elif path is not None and _same_place(path, known.source) and known.content not in ("", content_of(path)):
+            behind.append(key)
     return sorted(behind)
+
+
+def _same_place(path: Path, source: str) -> bool:
+    """Of a file that was graded from another folder nothing can be said; the course may have moved as a whole."""
+    return Path(source).parts[-3:] == path.resolve().parts[-3:]
 
 
 def behind_lines(behind: Sequence[SubmissionId]) -> list[str]:

@@ -79,7 +79,7 @@ def compare(outcomes: Sequence[SubmissionOutcome], lessons: Sequence[str]) -> Co
         student for student in by_lesson[previous] if student not in by_lesson[last] and (student, last) not in excused
     )
     return Compared(
-        tuple(_step(by_lesson, shares, earlier, lesson) for earlier, lesson in pairs),
+        tuple(_step(by_lesson, shares, pair, {who for who, lesson in excused if lesson == pair[1]}) for pair in pairs),
         tuple(_bar(lesson, list(shares[lesson].values())) for lesson in lessons if shares[lesson]),
         _fell(by_lesson[last], shares, lessons),
         tuple(who_of(by_lesson[previous][student]) for student in away),
@@ -87,13 +87,15 @@ def compare(outcomes: Sequence[SubmissionOutcome], lessons: Sequence[str]) -> Co
 
 
 def _step(
-    by_lesson: dict[str, dict[str, SubmissionOutcome]], shares: dict[str, dict[str, float]], earlier: str, lesson: str
-) -> Step:
+    by_lesson: dict[str, dict[str, SubmissionOutcome]], shares: dict[str, dict[str, float]], pair: tuple[str, str],
+    excused: set[str],
+) -> Step:  # fmt: skip
+    earlier, lesson = pair
     both = sorted(shares[earlier].keys() & shares[lesson].keys())
     before = mean(shares[earlier][student] for student in both) if both else None
     now = mean(shares[lesson][student] for student in both) if both else None
     there, here = by_lesson[earlier].keys(), by_lesson[lesson].keys()
-    return Step(lesson, earlier, len(both), before, now, len(here - there), len(there - here))
+    return Step(lesson, earlier, len(both), before, now, len(here - there), len(there - here - excused))
 
 
 def _fell(
@@ -104,7 +106,7 @@ def _fell(
         earlier = [shares[lesson][student] for lesson in lessons[:-1] if student in shares[lesson]]
         now = shares[lessons[-1]].get(student)
         if now is not None and earlier and mean(earlier) - now >= FELL:
-            detail = f"{100 * mean(earlier):.0f} % → {100 * now:.0f} %"
+            detail = f"{100 * mean(earlier):.0f}\u00a0% → {100 * now:.0f}\u00a0%"
             found.append((mean(earlier) - now, who_of(outcome, detail)))
     return tuple(who for _, who in sorted(found, key=lambda pair: (-pair[0], pair[1].name.casefold())))
 

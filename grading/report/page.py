@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import mean, median
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from grading.course import Course, CourseError
 from grading.engine.current import bring_up_to_date, has_gradebook
@@ -107,7 +107,7 @@ def write_report(
     )
     environment.filters |= {
         "sha256": _sha256, "person": partial(_named, names or {}), "number": tally.number,
-        "chart": question_chart, "bars": bar_chart,
+        "chart": question_chart, "bars": bar_chart, "code": _with_code,
     }  # fmt: skip
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     html = environment.get_template("report.html.j2").render(
@@ -120,6 +120,12 @@ def write_report(
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, "utf-8", errors="replace", newline="\n")
     return path
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
 
 
 def _named(names: Mapping[str, str], student: str) -> str:
