@@ -175,7 +175,8 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
         sorted(expected.values())
     )
     assert (
-        "Well said: a &lt; b." in (way.root / "course_data" / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text()
+        "Well said: a &lt; b."
+        in (way.root / "course_data" / "feedback" / "ada" / LESSON / f"{LESSON}.html").read_text()
     )
     again, said = way.returned()
     assert (again, "everybody has the latest page" in said) == ([], True)

@@ -23,7 +23,7 @@ OVERRIDDEN = {  # a class of theirs: what a class of ours in grading/ replaces, 
         "process_message",
     },
     HTMLExporter: {"_init_resources", "_preprocess", "markdown2html"},
-    AssignLatePenalties: {"init_plugin"},
+    AssignLatePenalties: {"init_plugin"}, SaveCells: {"_create_notebook"},
 }  # fmt: skip
 CALLED = {  # private methods that we call
     SaveCells: {"_create_notebook"}, AssignLatePenalties: {"_check_late_penalty"}, SaveAutoGrades: {"_add_score"},

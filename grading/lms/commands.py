@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from grading.course import Course, CourseError, Lesson, load_course
-
-if TYPE_CHECKING:
-    from grading.lms.hand_in_times import HandInTimes
-    from grading.lms.roster import Roster
+from grading.course import Course, CourseError, load_course
 
 RosterOption = Annotated[
     Path | None,
@@ -71,19 +67,19 @@ def collect(
     course: CourseOption = None,
 ) -> None:
     """Sort an LMS's download by student, choose the file to grade, and say what needs a person."""
+    from grading.extensions import course_extensions
     from grading.intake.contents import contents_of
     from grading.lms.collect import collect as collect_from
     from grading.lms.collect_report import report_lines
-    from grading.lms.groups import read_groups
+    from grading.lms.inputs import class_of, excused_there, groups_of, times_of
     from grading.lms.needs_person import write_found
 
     loaded = load_course(course)
     known = loaded.lesson(lesson)
-    people = _people(loaded, roster)
-    came = _times(known, people, times, timezone)
-    if groups is not None and people is None:
-        raise CourseError("--groups needs the class: fill in roster.csv, or give --roster")
-    teams = read_groups(groups, people) if groups is not None and people is not None else None
+    people = class_of(loaded, roster)
+    came = times_of(known, people, times, timezone)
+    came.notes += excused_there(came, people, course_extensions(loaded), known.id)
+    teams = groups_of(groups, people)
     for stranger in teams.strangers if teams is not None else ():
         came.notes.append(f"{groups}: {stranger} is not on the roster")
     paths = {one.id: loaded.student_notebook(one.id) for one in loaded.lessons}
@@ -99,43 +95,6 @@ def collect(
         typer.echo(f"kept in {written}, and in the report")
     if found.unmatched:
         raise typer.Exit(1)
-
-
-def _people(course: Course, roster: Path | None) -> Roster | None:
-    from grading.lms.roster import course_roster, read_roster
-
-    return read_roster(roster) if roster is not None else course_roster(course.root)
-
-
-def _times(lesson: Lesson, people: Roster | None, times: Path | None, timezone: str | None) -> HandInTimes:
-    from grading.lms.hand_in_times import HandInTimes, moodle_times, read_times
-
-    zone = _zone(lesson, timezone)
-    if times is not None:
-        return _by_id(read_times(times, zone, lesson.due), people)
-    if people is not None and people.kind == "moodle":
-        return _by_id(moodle_times(people.table, people.where, zone, lesson.due), people)
-    return HandInTimes()
-
-
-def _zone(lesson: Lesson, timezone: str | None) -> tzinfo:
-    from datetime import UTC
-
-    from grading.lms.moments import zone_of
-
-    if timezone is not None:
-        return zone_of(timezone)
-    return lesson.due.tzinfo if lesson.due is not None and lesson.due.tzinfo is not None else UTC
-
-
-def _by_id(times: HandInTimes, people: Roster | None) -> HandInTimes:
-    """Times also under the students' ids: a list of times may name them by login, email or number."""
-    for person in people or ():
-        keys = [*person.keys, *(f"#{number}" for number in person.numbers.values())]
-        time = next((times.of[key] for key in keys if key in times.of), None)
-        if time is not None:
-            times.of.setdefault(person.id.casefold(), time)
-    return times
 
 
 def export(
@@ -292,13 +251,14 @@ def _export_tidy(
 ) -> None:
     from grading.engine.current import bring_up_to_date
     from grading.engine.journal import read_attempts
+    from grading.lms.inputs import class_of
     from grading.lms.tidy import tidy_rows, write_tidy
     from grading.tables import safe
 
     chosen = {course.lesson(one).id for one in lessons or ()}
     current = bring_up_to_date(course, out, db)
     attempts = {key: found for key, found in read_attempts(out).items() if not chosen or key[1] in chosen}
-    people = _people(course, roster)
+    people = class_of(course, roster)
     names = people.names if people is not None else {}
     count = write_tidy(tidy_rows(attempts, current, names), target, safe)
     typer.echo(f"{target}: {count} rows")

@@ -47,7 +47,7 @@ class SaveChangedCells(SaveCells):
             self._open_places(added)
 
     def _handed_in(self) -> Any:
-        """The notebook in the gradebook; None when it is not there, or nobody has handed it in."""
+        """The notebook in the gradebook; None when it is not there, or there is no hand-in of it."""
         try:
             found = self.gradebook.find_notebook(self.notebook_id, self.assignment_id)
         except MissingEntry:
