@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from copy import copy
 from functools import lru_cache
@@ -29,6 +30,7 @@ _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*
 _BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)
 _EXTERNAL_SHEET = re.compile(r"<link\b[^>]*\bhref=\"https?://[^\"]*\"[^>]*/?>", re.IGNORECASE)
 _NO_ALT = re.compile(r"<img\b(?![^>]*\balt=)", re.IGNORECASE)
+STAMP = "timestamp.txt"
 REMEMBERED = 1024  # cells: most of a page is the same for everybody
 
 
@@ -40,6 +42,7 @@ class FeedbackWriter:
         log.setLevel(logging.ERROR)
         converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
         self._exporter = _Page(config=converter.config, log=log)
+        self._submitted = Path(config.CourseDirectory.get("submitted_directory", "submitted"))
 
     def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, stored: StoredGrades) -> None:
         """Write one page; the notebook is not changed."""
@@ -52,6 +55,9 @@ class FeedbackWriter:
             '<img alt="No description has been provided for this image"', _BADGE.sub("Open in Colab", html)
         )
         write_whole(path, html)
+        stamp = self._submitted / student / lesson / STAMP
+        if stamp.is_file() and not stamp.is_symlink():  # as nbgrader does; ngshare finds the hand-in by it
+            shutil.copyfile(stamp, path.with_name(STAMP))
 
 
 class _Page(HTMLExporter):
