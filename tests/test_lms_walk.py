@@ -176,6 +176,8 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
     )
     page = way.root / "course_data" / "feedback" / "ada" / LESSON / f"{LESSON}.html"
     assert "Well said: a &lt; b." in page.read_text("utf-8")
+    page = page.parents[2] / "pat" / LESSON / f"{LESSON}.html"
+    assert "(a PDF), no notebook" in page.read_text("utf-8"), "the student reads the sentence that the teacher sees"
     again, said = way.returned()
     assert (again, "everybody has the latest page" in said) == ([], True)
 
