@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import re
@@ -22,7 +23,7 @@ from helpers.checks.expectations import read as read_expectations
 from helpers.checks.question import Case, Expected, public_rng
 from helpers.checks.replay import REPLAYED
 from helpers.checks.result import picture_alt
-from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer
+from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer, not_started
 from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
 from helpers.questions import find
 
@@ -145,6 +146,8 @@ class Judge:
         answer_cell: NotebookNode | None,
     ) -> tuple[Verdict, bytes | None]:
         question, points = find(qid), self.reference.points[qid]
+        if not bundles and reason is None and answer_cell is not None and _holds_nothing(answer_cell.source):
+            return not_started(question, points, f"the cell of {qid} holds no code: {question.signature}"), None
         if not bundles:
             return no_answer(question, points, reason or _why_nothing(cell, answer_cell)), None
         try:
@@ -159,6 +162,14 @@ class Judge:
             if not verdict.passed:
                 picture = self._pictures.draw(question, verdict, public[0], public[1].arrays, shown)
         return verdict, picture
+
+
+def _holds_nothing(source: str) -> bool:
+    """Whether a cell holds nothing but comments and blank lines, as a blank page does before anything is written."""
+    try:
+        return not ast.parse(source).body
+    except (SyntaxError, ValueError):  # magics, code that is not finished, null bytes
+        return False
 
 
 def _stopped_by_an_error(*cells: NotebookNode | None) -> bool:
