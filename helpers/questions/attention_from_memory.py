@@ -14,6 +14,7 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 
 _NOTHING = np.zeros(0)
+_LIBRARIES = frozenset({"torch", "torchvision", "timm", "transformers"})
 
 
 class AttentionFromMemory(Question):
@@ -75,8 +76,8 @@ class AttentionFromMemory(Question):
         model = answer(case["emb_size"], case["num_heads"])
         if not isinstance(model, torch.nn.Module):
             raise TypeError(f"an nn.Module was expected, and {type(model).__name__} came back")
-        if any(isinstance(part, torch.nn.MultiheadAttention) for part in model.modules()):
-            raise TypeError("nn.MultiheadAttention is the answer itself: write it from layers and functions")
+        if library := _from_a_library(model):
+            raise TypeError(f"{library} is the answer itself: write it from layers and functions")
         model.to(device()).eval()
         _fill(model, case["rows"])
         x = tensor(case["x"]).clone().requires_grad_()
@@ -140,6 +141,13 @@ def _fill(model, rows: np.ndarray) -> None:
             start += len(part)
             wide = parameter.ndim == 2 and parameter.shape[0] == d != parameter.shape[1]  # used as x @ W
             parameter.copy_(tensor(np.ascontiguousarray(part.T if wide else part)).reshape(parameter.shape))
+
+
+def _from_a_library(model) -> str:
+    """The name of an attention module of a library that the answer is, inherits from or holds; "" where it has none."""
+    bases = [base for part in model.modules() for base in type(part).__mro__]
+    found = (b for b in bases if "attention" in b.__name__.lower() and b.__module__.partition(".")[0] in _LIBRARIES)
+    return next((f"{base.__module__.partition('.')[0]}'s {base.__name__}" for base in found), "")
 
 
 def _nearest(ways: np.ndarray, given: np.ndarray) -> int:
