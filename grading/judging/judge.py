@@ -8,6 +8,7 @@ import binascii
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -19,12 +20,14 @@ from grading.judging.pictures import Pictures
 from grading.judging.reference import Reference, load_reference
 from grading.judging.seeds import seed_of
 from helpers.checks.card import card
+from helpers.checks.check import notes_of
 from helpers.checks.expectations import read as read_expectations
+from helpers.checks.later_cells import in_words, missing_in_text
 from helpers.checks.question import Case, Expected, public_rng
 from helpers.checks.replay import REPLAYED
 from helpers.checks.result import picture_alt
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer, not_started
-from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
+from helpers.checks.wire_format import MIME, Answer, Arrays, BadAnswer, decode
 from helpers.questions import find
 
 _MACHINERY = re.compile(
@@ -156,11 +159,15 @@ class Judge:
             return no_answer(question, points, f"the recorded answer could not be read: {error}"), None
         public, secret = self._public[qid], self._secret[qid]
         verdict = judge_answer(question, answer, public=public, secret=secret, device=self.device)
+        shown = arrays_only(answer.of("public", len(public[0])))
+        absent = missing_in_text(answer_cell.source, public[1].needed) if answer_cell is not None else []
+        if verdict.status != "not started":
+            notes = (*notes_of(question, shown), *([in_words(absent)] if absent else []))
+            verdict = replace(verdict, notes=notes)
+        if verdict.passed:  # as good as the target's own arrays, so the picture is the same for all
+            shown = [Arrays(row) for row in public[1].arrays]
         with ONE_AT_A_TIME:
-            shown = arrays_only(answer.of("public", len(public[0])))
-            picture = None
-            if not verdict.passed:
-                picture = self._pictures.draw(question, verdict, public[0], public[1].arrays, shown)
+            picture = self._pictures.draw(question, verdict, public[0], public[1].arrays, shown)
         return verdict, picture
 
 

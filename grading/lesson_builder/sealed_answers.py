@@ -88,16 +88,18 @@ def sealed_drift(reference: Reference, path: Path) -> list[str]:
 def opened_by_mistakes(reference: Reference, qid: str, sealed: Sealed) -> list[str]:
     """Names of the bank's mistakes that compute the key of some lock.
 
-    Compared by their numbers: deriving a key for each would take minutes.
+    Deriving a key takes long, so only mistakes that agree with a right answer in all picked numbers are tried: that
+    answer may belong to another lock.
     """
-    question = find(qid)
+    question, salt = find(qid), base64.b64decode(sealed.salt)
     right = [numbers for a in _right_answers(reference, qid) if (numbers := numbers_of(question, a)) is not None]
-    keys = [{_digits(numbers, lock.picks) for numbers in right} - {None} for lock in sealed.locks]
+    agreed = [{_digits(numbers, lock.picks) for numbers in right} - {None} for lock in sealed.locks]
     found = []
     for entry in reference.bank.mistakes_of(qid):
         numbers = numbers_of(question, entry.answer)
         if numbers is not None and any(
-            _digits(numbers, lock.picks) in known for lock, known in zip(sealed.locks, keys, strict=True)
+            _digits(numbers, lock.picks) in known and _opens(numbers, lock, salt)
+            for lock, known in zip(sealed.locks, agreed, strict=True)
         ):
             found.append(entry.name)
     return found

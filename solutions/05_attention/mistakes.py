@@ -2076,7 +2076,8 @@ for name, changes, hint in (
         "memory_queries_split_otherwise",
         {SPLIT: '"b n (d h) -> b h n d"'},
         (
-            "The queries are split as (d h) and the keys as (h d), so a query is compared with other numbers than its own "
+            "The queries are split as (d h) and the keys as (h d), so a query is compared with other numbers "
+            "than its own "
             "head's."
         ),
     ),
@@ -2104,7 +2105,8 @@ for name, changes, hint in (
         "memory_detached",
         {JOINED: JOINED.replace("heads,", "heads.detach(),")},
         (
-            "The outputs are right, and no gradient reaches the input: what the last layer reads is detached, or computed "
+            "The outputs are right, and no gradient reaches the input: what the last layer reads is "
+            "detached, or computed "
             "under `no_grad`."
         ),
     ),
@@ -2133,7 +2135,8 @@ for name, changes, hint in (
         "detached_context",
         {"keys = self.split(self.keys(context))": "keys = self.split(self.keys(context.detach()))",
          "values = self.split(self.values(context))": "values = self.split(self.values(context.detach()))"},
-        ("The outputs are right, and no gradient reaches the context: it is detached, so an encoder that makes it could "
+        ("The outputs are right, and no gradient reaches the context: it is detached, so an encoder that "
+         "makes it could "
         "not be trained."),
     ),
     (
@@ -2145,7 +2148,8 @@ for name, changes, hint in (
     (
         "causal_as_well",
         {"(queries, keys, values)": "(queries, keys, values, is_causal=True)"},
-        ("Token i of x attends to the first i + 1 tokens of the context only: a causal mask is set. Here every token of "
+        ("Token i of x attends to the first i + 1 tokens of the context only: a causal mask is set. Here "
+         "every token of "
         "x attends to the whole context."),
     ),
     (
