@@ -38,7 +38,7 @@ ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 
 
 def fresh_seed() -> int:
-    """A secret seed nobody has seen."""
+    """A new secret seed."""
     return secrets.randbits(128)
 
 

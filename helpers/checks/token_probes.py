@@ -158,7 +158,7 @@ def goes_along(model: Any, images: Any) -> bool:
 
 
 def class_token(model: Any, tokens: Any, case: Case) -> Any:
-    """The tensor that makes the class token: by its name, else the parameter that token 0 alone hears of; or None."""
+    """The tensor that makes the class token: by its name, else the parameter that token 0 alone depends on; or None."""
     import torch
 
     width = int(case["width"])

@@ -33,8 +33,8 @@ class AttentionFromMemory(Question):
             "one",
             "one head: scaled scores, softmax over the keys, weighted values, projection",
             share=2,
-            hint="The numbers differ with one head already, so splitting and joining are not the cause. Compute one "
-            "row of the attention weights by hand: does it add up to 1, and is it scaled before the softmax?",
+            hint="The module was made with one head, and known numbers were put into its matrices. "
+            "Compute one row of the attention weights by hand, and check its scale and its sum.",
         ),
         Criterion(
             "heads",

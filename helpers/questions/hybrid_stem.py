@@ -240,7 +240,7 @@ class StemReading:
 
     @cached_property
     def sight(self) -> np.ndarray:
-        """(n, rows, columns): shares of what a token hangs on."""
+        """(n, rows, columns): shares of what a token depends on."""
         sight = np.abs(self.array("sight"))
         return sight / np.maximum(sight.sum((1, 2), keepdims=True), 1e-12)
 
@@ -275,7 +275,7 @@ class StemReading:
 
     @cached_property
     def own_share(self) -> float:
-        """How much of what it hangs on a token finds in its own patch, on average."""
+        """How much of what a token depends on lies in its own patch, on average."""
         flat = self.sight.reshape(len(self.sight), -1)
         return float(np.diagonal(flat).mean()) if flat.shape[0] == flat.shape[1] else 1.0
 

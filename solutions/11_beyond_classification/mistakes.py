@@ -130,7 +130,7 @@ class NormsWithoutWeights(nn.Module):
 
 @right("Q22")
 class TokenByToken(nn.Module):
-    """Loops over channels, and another bend."""
+    """Loops over channels, and another activation."""
 
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
         super().__init__()
