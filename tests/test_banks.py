@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from grading.course import load_course
@@ -170,6 +172,22 @@ def test_the_bank_is_large_enough(lesson: str, qid: str) -> None:
     mistakes = bank.mistakes_of(qid)
     assert len(mistakes) >= 6, "at least six mistakes"
     assert len({m.hint for m in mistakes}) == len(mistakes), "each mistake has its own hint"
+
+
+def core_questions():
+    """Questions of the core lessons, Q1 to Q8: neither stretch questions nor bonus ones."""
+    for row in questions():
+        lesson, qid = row.values
+        source = load_reference(COURSE.source(lesson), COURSE.bank(lesson)).lesson
+        if re.fullmatch(r"Q[1-8][a-z]?", qid) and source.kind_of(qid) != "stretch":
+            yield row
+
+
+@pytest.mark.parametrize(("lesson", "qid"), core_questions())
+def test_core_questions_know_the_twenty_commonest_mistakes(lesson: str, qid: str) -> None:
+    bank = load_reference(COURSE.source(lesson), COURSE.bank(lesson)).bank
+    assert len({m.hint for m in bank.mistakes_of(qid)}) >= 20, "at least twenty mistakes, each with its own hint"
+    assert len(bank.rights_of(qid)) >= 5, "at least five unusual right answers"
 
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())

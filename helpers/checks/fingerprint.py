@@ -93,9 +93,9 @@ def matching_hint(
     """The hint of the known mistake that explains an answer best, or "".
 
     A mistake that leaves the same marks on every public case is the one that was made. Otherwise candidates are those
-    that leave the same marks on some case that is wrong, are wrong on no case that the answer has right, and fail
-    every criterion that the answer fails. The one that agrees on most cases is named; of two that agree on equally
-    many and have different hints, none is.
+    that leave the same marks on at least half of the wrong cases, are wrong on no case that the answer has right, and
+    fail every criterion that the answer fails. The one that agrees on most cases is named; of two that agree on
+    equally many and have different hints, none is.
 
     Args:
         unmet: ids of the criteria that the answer does not meet.
@@ -120,10 +120,11 @@ def matching_hint(
 
 
 def _agreed(known: Fingerprint, marks: Sequence[Mapping[str, Any]], unmet: set[str], wrong: set[int]) -> int:
-    """On how many wrong cases a mistake leaves these marks; 0 where it does not explain the answer."""
+    """On how many wrong cases a mistake leaves these marks; 0 where it explains less than half of them."""
     if len(known.marks) != len(marks) or not unmet <= set(known.fails) or not set(known.wrong) <= wrong:
         return 0
-    return sum("error" not in marks[n] and alike(known.marks[n], marks[n]) for n in wrong & set(known.wrong))
+    agreed = sum("error" not in marks[n] and alike(known.marks[n], marks[n]) for n in wrong & set(known.wrong))
+    return agreed if 2 * agreed >= len(wrong) else 0
 
 
 def normalised(message: str) -> str:

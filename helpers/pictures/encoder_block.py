@@ -131,8 +131,13 @@ def show_bends(curves_of: dict[str, tuple[object, object]], x: object, alt: str 
 def value_panels(
     wanted: np.ndarray, got: Mapping[str, np.ndarray] | None, name: str, first: tuple[str, np.ndarray]
 ) -> Figure:
-    """A first panel, the target, and beside them array `name` of the answer when there is one."""
+    """A first panel, the target, and beside them array `name` of the answer when there is one.
+
+    Where the answer has the target's shape and other numbers, a last panel shows the difference.
+    """
     panels = [first, ("target", wanted)]
     if got is not None and name in got and got[name].ndim >= 1 and got[name].size:
         panels.append(("yours", got[name]))
+        if got[name].shape == wanted.shape and not np.allclose(got[name], wanted, atol=1e-3):
+            panels.append(("yours − target", np.asarray(got[name], np.float64) - wanted))
     return panels_picture(panels)

@@ -18,8 +18,11 @@ from helpers.plots.tiles import draw_image
 _RIM = "#8c959f"
 
 
+WRONG = "#d04a10"
+
+
 def fields_picture(kernels, strides, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
-    """One row per stack: the side of its field as a bar, the answer's below the target."""
+    """One row per stack: the side of its field as a bar, the answer's below the target, wrong ones with a cross."""
     names = [_stack_name(k, s) for k, s in zip(kernels, strides, strict=True)]
     with style():
         fig, ax = figure(0.42 * len(names) + 0.75, width=5.6)
@@ -31,8 +34,10 @@ def fields_picture(kernels, strides, wanted: np.ndarray, yours: np.ndarray | Non
             shown = np.clip(np.nan_to_num(np.asarray(values, float)), 0, 3 * float(np.max(wanted)))
             high = 0.7 if len(pairs) == 1 else 0.36
             ax.barh(places + shift, shown, height=high, color=colour, label=label)
-            for place, value, end in zip(places, values, shown, strict=True):
-                ax.text(end, place + shift, f" {float(value):g}", va="center", fontsize=8, color=SOFT)
+            for place, value, end, right in zip(places, values, shown, wanted, strict=True):
+                wrong = label == "yours" and not np.isclose(float(value), float(right))
+                text, ink = (f" ✗ {float(value):g}", WRONG) if wrong else (f" {float(value):g}", SOFT)
+                ax.text(end, place + shift, text, va="center", fontsize=8, color=ink)
         ax.set_yticks(places, names)
         ax.invert_yaxis()
         ax.margins(x=0.12)

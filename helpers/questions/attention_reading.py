@@ -27,7 +27,7 @@ class ClassAttention(Question):
             "shape",
             "one map per head, as high and wide as the grid of patches",
             share=0,
-            hint="n + 1 tokens, n patches. Whose column has no place on the grid?",
+            hint="There are n + 1 tokens and n patches: the class token has no place on the grid.",
         ),
         Criterion(
             "row",
@@ -81,8 +81,8 @@ class AttentionRollout(Question):
             "many",
             "many layers: each mixes what the one below has mixed",
             share=2,
-            hint="One layer is right, several are not. Entry (i, j) is how much of input j is in output i. Which "
-            "matrix touches the input first, and on which side does it stand?",
+            hint="One layer is right, several are not. Entry (i, j) is how much of input j is in output "
+            "i; the matrix of the first layer acts first, so it stands on the right of the product.",
         ),
     )
 

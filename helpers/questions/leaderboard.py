@@ -66,9 +66,8 @@ class Leaderboard(SealedQuestion):
             "fresh",
             f"about as good on fresh images as on the public ones (at most {GAP:.0f} points worse)",
             share=0,
-            hint="A model that was trained on the public images knows them by heart. The public images are for "
-            "choosing "
-            "between models; train on `shapes`.",
+            hint="An entry that was trained on the public images does better on these than on any "
+            "others. The public images are for choosing between models; train on `shapes`.",
         ),
         Criterion(
             "step30",
