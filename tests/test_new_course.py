@@ -16,9 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from grading.cli import app
-from grading.course import Course, CourseError, Lesson, LimitSettings, Settings, load_course
+from grading.course import Course, CourseError, Lesson, Level, LimitSettings, Settings, load_course
 from grading.engine.grade import grade
 from grading.engine.keys import lesson_version
+from grading.lesson_builder.lesson import student_notebook_at
+from grading.lesson_builder.notebook import without_outputs
 from grading.new_course import make_course
 from tests.classroom import filled, hand_in, released, solutions
 from tests.test_docs import broken
@@ -106,6 +108,7 @@ def test_its_readme_is_about_its_own_lessons_and_leads_nowhere_else(made: Path) 
     assert broken(text, made / "README.md") == []
     rows = [line for line in text.splitlines() if line.startswith("| [")]
     assert [row[3:5] for row in rows] == ["02", "03"]
+    assert "| Q2 Patch embedding, Q2b " in rows[1], "each with its questions"
     assert "05_attention" not in text
 
 
@@ -210,6 +213,15 @@ def test_a_lesson_with_its_own_question_is_built_bundled_and_graded(made: Path, 
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     assert "4/4 points" in path.read_text("utf-8") or "correct" in path.read_text("utf-8")
+
+
+def test_a_course_made_from_one_at_another_level_has_notebooks_of_that_level(course: Course, tmp_path: Path) -> None:
+    folder = make_course(course.at_level(Level.open), tmp_path / "new", course_id="x", title="X", lessons=["01"])
+    own = load_course(folder)
+    assert own.level("01_patches") == Level.open
+    lying_there = nbformat.read(own.student_notebook("01_patches"), as_version=4)
+    assert without_outputs(lying_there) == without_outputs(student_notebook_at(own, "01_patches"))
+    assert without_outputs(lying_there) != without_outputs(student_notebook_at(course, "01_patches"))
 
 
 def test_a_question_of_its_own_takes_the_place_of_one_of_the_engines(made: Path, tmp_path: Path) -> None:
