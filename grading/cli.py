@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grading.course import Course, CourseError, load_course
+from grading.course import PLACEHOLDER, Course, CourseError, load_course
 from grading.course_commands import CourseOption, Lessons, LevelOption, bundle, doctor, init, lab, site
 from grading.graders.commands import requests, shares
 from grading.lesson_source.source import LessonError
@@ -119,7 +119,10 @@ def new(
     made = make_lesson(loaded, lesson, title=title, minutes=minutes)
     for path in made:
         typer.echo(path.relative_to(loaded.root))
-    typer.echo(f"Edit these, then: vitlab build {lesson} --execute. docs/writing-a-lesson.md says what goes where.")
+    guide = "docs/writing-a-lesson.md"
+    if not (loaded.root / guide).is_file():  # a course of data has no documentation of the engine
+        guide = f"https://github.com/{PLACEHOLDER}/blob/main/{guide}"
+    typer.echo(f"Edit these, then: vitlab build {lesson} --execute. {guide} says what goes where.")
 
 
 @app.command(

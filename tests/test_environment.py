@@ -45,10 +45,10 @@ def listed(*extras: str) -> dict[str, Requirement]:
 
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
+    pinned = [tuple(line.split("==")) for line in lines if line and not line.startswith("#")]
     names = [name for name, _ in pinned]
     assert len(set(names)) == len(names), "a package is pinned twice"
-    return {name: version for name, version in pinned}
+    return dict(pinned)
 
 
 def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
