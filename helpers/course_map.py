@@ -22,7 +22,6 @@ _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
 _OPTIONAL, _BLANK_PAGE = "optional", "blank page"
 _LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
-_COLOURS = {_DONE: "#1a7f37", _BEGUN: "#9a6700", _OPEN: "#6e7781"}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from helpers.data import Dataset
 from helpers.plots import COLOURS, figure, show
+from helpers.plots.style import INK
 from helpers.training import History, fit
 
 
@@ -102,7 +103,7 @@ def draw_class_tokens(models: Mapping[str, SmallViT], images: Tensor, labels: Te
     Returns:
         by model: between-class share of the variance over all 32 dimensions.
     """
-    colours = [*COLOURS, "#8250df", "#1f2328", "#bf8700"][:10]
+    colours = [*COLOURS, "#8250df", INK, "#bf8700"][:10]
     fig, axes = figure(3.0, columns=len(models), squeeze=False)
     share = {}
     for ax, (name, model) in zip(axes.flat, models.items(), strict=True):

@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 from helpers.plots import COLOURS, WIDTH, curves, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.style import INK
 
 
 def show_looks(
@@ -139,4 +140,4 @@ def _write_numbers(ax: Axes, matrix: np.ndarray, image) -> None:
         if np.isfinite(value):
             dark = np.dot(image.cmap(image.norm(value))[:3], (0.3, 0.59, 0.11)) < 0.5
             text = f"{value:.2f}".replace("-", "−")
-            ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color="white" if dark else "#1f2328")
+            ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color="white" if dark else INK)

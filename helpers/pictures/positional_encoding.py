@@ -11,8 +11,10 @@ from matplotlib.patches import Circle, Rectangle
 
 from helpers.plots import COLOURS, WIDTH, figure, heatmap, show, style
 from helpers.plots.arrays import to_numpy, to_picture
+from helpers.plots.style import INK, SOFT
+from helpers.theme import RIM
 
-_FACE, _RIM, _SOFT = "#f6f8fa", "#8c959f", "#57606a"
+_FACE = "#f6f8fa"
 
 
 def show_clocks(
@@ -40,14 +42,14 @@ def show_clocks(
                 if row == 0 and len(titles):
                     ax.set_title(str(titles[i]), fontsize=8, loc="center", pad=3)
             if len(labels):
-                line[0].text(-1.35, 0, str(labels[row]), ha="right", va="center", fontsize=9, color=_SOFT)
+                line[0].text(-1.35, 0, str(labels[row]), ha="right", va="center", fontsize=9, color=SOFT)
     show(fig, alt or f"{m} rows of {clocks} clocks with one hand each.")
 
 
 def _clock(ax: Axes, across: float, up: float, colour: str) -> None:
-    ax.add_patch(Circle((0, 0), 1, facecolor=_FACE, edgecolor=_RIM, linewidth=1.1))
+    ax.add_patch(Circle((0, 0), 1, facecolor=_FACE, edgecolor=RIM, linewidth=1.1))
     for hour in np.arange(0, 2 * np.pi, np.pi / 6):
-        ax.plot(np.sin(hour) * np.array([0.88, 0.98]), np.cos(hour) * np.array([0.88, 0.98]), color=_RIM, linewidth=0.7)
+        ax.plot(np.sin(hour) * np.array([0.88, 0.98]), np.cos(hour) * np.array([0.88, 0.98]), color=RIM, linewidth=0.7)
     ax.plot([0, 0.8 * across], [0, 0.8 * up], color=colour, linewidth=2.4, solid_capstyle="round")
     ax.plot([0], [0], "o", color=colour, markersize=3)
     ax.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
@@ -62,7 +64,7 @@ def show_arrows(pairs: Sequence[tuple[str, object]], alt: str | None = None) -> 
             for (x, y), colour in zip(to_numpy(arrows), COLOURS, strict=False):
                 look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
                 ax.annotate("", (x, y), (0, 0), arrowprops=look)
-            ax.plot([0], [0], "o", color=_SOFT, markersize=3)
+            ax.plot([0], [0], "o", color=SOFT, markersize=3)
             ax.set_title(title, fontsize=9, loc="center")
             ax.set(xlim=(-1.5, 2.1), ylim=(-0.4, 1.8), aspect="equal")
             ax.set_axis_off()
@@ -110,7 +112,7 @@ def _numbers(ax: Axes, field: np.ndarray, low: float) -> None:
     for (r, c), value in np.ndenumerate(field):
         dark = (value - low) / (1 - low) < 0.6
         text = f"{value:.3f}".replace("-", "−")
-        ax.text(c, r, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#1f2328")
+        ax.text(c, r, text, ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
 
 
 def show_puzzle(
@@ -127,7 +129,7 @@ def show_puzzle(
         right.barh(names, [lengths[name] for name in names], color=COLOURS[: len(names)], height=0.5)
         for place, name in enumerate(names):
             value = lengths[name]
-            right.text(value + 0.02 * limit, place, f"{value:.2f}", va="center", fontsize=8.5, color=_SOFT)
+            right.text(value + 0.02 * limit, place, f"{value:.2f}", va="center", fontsize=8.5, color=SOFT)
         right.set(xlim=(0, 1.2 * limit), title=title, ylim=(len(names) - 0.4, -0.6))
         right.tick_params(axis="y", length=0)
         right.set_xticks([])

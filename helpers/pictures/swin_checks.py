@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.plots import COLOURS, WIDTH, figure, style
 from helpers.plots.style import FAINT, INK, SOFT
+from helpers.theme import RIM
 
 _UNKNOWN = (0.85, 0.85, 0.85, 1)
 
@@ -47,7 +48,7 @@ def windows_picture(wanted: np.ndarray, given: np.ndarray | None, most: int = 6)
                 else:
                     bare(ax)
                     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-                    ax.text(0.5, 0.5, "?", ha="center", va="center", fontsize=14, color="#8c959f")
+                    ax.text(0.5, 0.5, "?", ha="center", va="center", fontsize=14, color=RIM)
                 if title == "target":
                     ax.set_title(f"window {k}", fontsize=8, loc="center", pad=2)
             text = title if fits else f"{title}:\n{_shape(windows)}"

@@ -12,8 +12,8 @@ from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import INK, SOFT
+from helpers.theme import RIM
 
-_RIM = "#8c959f"
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -57,7 +57,7 @@ def schedule_picture(target: np.ndarray, warmup: int, yours: np.ndarray | None) 
             high = 2 * float(np.abs(target).max())
             ax.plot(np.clip(yours, -high, high), color=COLOURS[1], label="yours")
         if warmup:
-            ax.axvline(warmup, color=_RIM, linewidth=0.8, linestyle=":")
+            ax.axvline(warmup, color=RIM, linewidth=0.8, linestyle=":")
         ax.set(xlabel="step", ylabel="learning rate")
         ax.legend(loc="upper right")
     return fig
