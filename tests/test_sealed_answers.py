@@ -10,6 +10,7 @@ import torch
 
 from grading.course import load_course
 from grading.judging.reference import load_reference
+from grading.lesson_builder.expectations import public_expectations
 from grading.lesson_builder.sealed_answers import answers_text, seal, write_sealed
 from helpers.checks import show_answer as showing
 from helpers.checks.answer_key import digits, every_sealed, numbers_of, opened, read_sealed
@@ -151,4 +152,5 @@ def test_building_shows_no_warnings_of_what_answers_do(tmp_path, monkeypatch, re
 
     monkeypatch.setitem(reference.answers, qid, warned)
     write_sealed(reference, tmp_path / "answers.json")
+    public_expectations(reference)
     assert not [w for w in recwarn if "converting a tensor" in str(w.message)]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 from cryptography.fernet import Fernet
 
 from grading.judging.reference import Reference
+from grading.lesson_builder.quiet import without_warnings
 from helpers.checks.answer_key import (
     PRECISION,
     Lock,
@@ -39,15 +38,7 @@ _FAR_ENOUGH = 2e-3  # relative to the largest number: far more than rounding, al
 _MARGIN = 0.3  # of a step, from the nearest rounding boundary
 
 
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """What the code of a right or wrong answer is warned of is no news to whoever builds the lesson."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-@_without_warnings()
+@without_warnings()
 def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     """Write the lesson's file unless the one that is there still opens to the same text.
 
@@ -78,7 +69,7 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     return tuple(left)
 
 
-@_without_warnings()
+@without_warnings()
 def sealed_drift(reference: Reference, path: Path) -> list[str]:
     """Questions whose sealed answers don't open to what the source says."""
     old = _old(path)
