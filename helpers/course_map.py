@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.checks import expectations
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from helpers.portfolio.folder import folder
 from helpers.portfolio.lessons import lessons
 from helpers.questions import every_question
@@ -83,7 +83,7 @@ class Progress:
     """The whole course. Shows itself as a map; `print` gives it as text."""
 
     lessons: tuple[LessonProgress, ...]
-    place: str
+    kept_in: str
 
     @property
     def done(self) -> int:
@@ -107,7 +107,7 @@ class Progress:
 
     def _repr_html_(self) -> str:
         return _template().render(
-            headline=self._headline(), lessons=self.lessons, place=self.place, signs=_SIGNS, colours=STATES, rim=RIM
+            headline=self._headline(), lessons=self.lessons, kept_in=self.kept_in, signs=_SIGNS, colours=STATES, rim=RIM
         )
 
     def _headline(self) -> str:
@@ -130,14 +130,14 @@ def _template() -> Template:
 
 def progress() -> Progress:
     """The course map: each lesson with its questions, and which of their checks have passed in any notebook so far."""
-    place = folder()
+    work_folder = folder()
     built = [_only_built(entry) for entry in lessons()]
-    shown = str(place) if place is not None else "no folder: keeping is switched off"
-    return Progress(course_map(built, record.read(place), Path.cwd()), shown)
+    shown = str(work_folder) if work_folder is not None else "no folder: keeping is switched off"
+    return Progress(course_map(built, progress_store.read(work_folder), Path.cwd()), shown)
 
 
 def course_map(
-    entries: Sequence[Mapping[str, Any]], seen: Mapping[str, record.Entry], at: Path
+    entries: Sequence[Mapping[str, Any]], seen: Mapping[str, progress_store.Entry], at: Path
 ) -> tuple[LessonProgress, ...]:
     """The lessons with what is done; `at` is the folder in which the map is shown, from which its links lead."""
     titles, points = every_question(), expectations.every_question()

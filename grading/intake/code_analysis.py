@@ -123,15 +123,15 @@ def statements(source: str) -> list[tuple[str, frozenset[str]]]:
         last = node.end_lineno or node.lineno
         shared = first < end or last in starts[number + 1 : number + 2]
         try:
-            piece = ast.unparse(node) if shared else "\n".join(lines[first:last])
+            statement = ast.unparse(node) if shared else "\n".join(lines[first:last])
         except (RecursionError, ValueError):
-            piece = ""
-        binds = look(piece).binds
+            statement = ""
+        binds = look(statement).binds
         while not shared and first > end and lines[first - 1].startswith("#"):
             first -= 1
-            piece = f"{lines[first]}\n{piece}"
+            statement = f"{lines[first]}\n{statement}"
         end = last
-        found.append((piece, binds))
+        found.append((statement, binds))
     return found
 
 

@@ -78,8 +78,8 @@ def alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
         (shape_a, scale_a, values_a), (shape_b, scale_b, values_b) = a[name], b[name]
         if shape_a != shape_b:
             return False
-        room = CLOSE * max(scale_a, scale_b) + 1e-6
-        if abs(scale_a - scale_b) > room or np.abs(np.subtract(values_a, values_b)).max(initial=0) > 4 * room:
+        allowed = CLOSE * max(scale_a, scale_b) + 1e-6
+        if abs(scale_a - scale_b) > allowed or np.abs(np.subtract(values_a, values_b)).max(initial=0) > 4 * allowed:
             return False
     return True
 

@@ -17,7 +17,7 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 from helpers.checks.gradients import input_gradients, same_gradients, with_paths
 from helpers.checks.module_probes import NOTHING, as_single
-from helpers.checks.stub_modules import rooms_of
+from helpers.checks.stub_modules import namespaces_of
 from helpers.pictures.beyond_checks import fits_picture, pairs_picture
 
 FIT = "generalized_iou"
@@ -233,7 +233,7 @@ def made_up_fit(answer: Any) -> Iterator[list[int]]:
         asked.append(1)
         return made_up(boxes_a, boxes_b)
 
-    old = [(room, room[FIT]) for room in rooms_of(answer) if FIT in room]
+    old = [(room, room[FIT]) for room in namespaces_of(answer) if FIT in room]
     for room, _ in old:
         room[FIT] = fit
     try:
