@@ -75,8 +75,11 @@ def build(
         write_readme_table(loaded)
         write_glossary(loaded)
     elif problems := [
-        *course_map_drift(loaded), *start_page_drift(loaded), *readme_table_drift(loaded), *glossary_drift(loaded),
-    ]:  # fmt: skip
+        *course_map_drift(loaded),
+        *start_page_drift(loaded),
+        *readme_table_drift(loaded),
+        *glossary_drift(loaded),
+    ]:
         differs = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):

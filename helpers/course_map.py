@@ -147,13 +147,15 @@ def course_map(
         kinds |= dict.fromkeys(entry.get("blank_pages", ()), _BLANK_PAGE)
         steps = tuple(
             Step(
-                question, titles[question].title if question in titles else question,
+                question,
+                titles[question].title if question in titles else question,
                 points[question].points if question in points else 0.0,
-                seen[question].score if question in seen else 0.0, seen[question].tries if question in seen else 0,
+                seen[question].score if question in seen else 0.0,
+                seen[question].tries if question in seen else 0,
                 kinds.get(question, ""),
             )
             for question in entry["questions"]
-        )  # fmt: skip
+        )
         found.append(LessonProgress(entry["id"], entry["title"], entry["minutes"], steps, _link(entry["id"], at)))
     return tuple(found)
 

@@ -46,8 +46,12 @@ class Colab:
         """Run the cell; the lines it prints, and the file of the helpers last."""
         done = subprocess.run(
             [str(self.python), "-c", cell + REPORT],
-            cwd=self.content, env=self.env | env, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            cwd=self.content,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
@@ -205,8 +209,9 @@ def test_beside_a_gpu_torch_and_all_that_came_with_it_stay(colab, course, tmp_pa
 
     said = colab.output(
         "import google.colab\n" + bootstrap_cell(course.course),
-        PATH=os.pathsep.join([str(tmp_path), os.environ["PATH"]]), PIP_LOG=str(log),
-    )  # fmt: skip
+        PATH=os.pathsep.join([str(tmp_path), os.environ["PATH"]]),
+        PIP_LOG=str(log),
+    )
     assert {name: colab.state(name) for name in before} == before
     assert colab.version("safetensors") == distribution("safetensors").version
     assert not re.findall(

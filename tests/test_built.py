@@ -98,9 +98,14 @@ def test_progress_over_notebooks(answered):
 def test_while_grading_only_stand_ins_and_nothing_is_kept(answered):
     before = sorted((answered / "kept").rglob("*"))
     out = run(
-        answered, USE, "print(getPositionEncoding.__module__)", "from helpers import check", RIGHT,
-        "check('Q1', getPositionEncoding)", VITLAB_EXAM_SEED="7",
-    )  # fmt: skip
+        answered,
+        USE,
+        "print(getPositionEncoding.__module__)",
+        "from helpers import check",
+        RIGHT,
+        "check('Q1', getPositionEncoding)",
+        VITLAB_EXAM_SEED="7",
+    )
     assert "stand-in" in out[0]
     assert out[1] == "helpers.built.stand_ins\n"
     assert sorted((answered / "kept").rglob("*")) == before

@@ -201,9 +201,7 @@ def _cut_off(nodes: list[ast.AST]) -> frozenset[str]:
     return frozenset(name for name, times in behind.items() if times == everywhere[name])
 
 
-def _walk(
-    table: symtable.SymbolTable, binds: set[str], reads: set[str], early: set[str], *, running: bool
-) -> None:  # fmt: skip
+def _walk(table: symtable.SymbolTable, binds: set[str], reads: set[str], early: set[str], *, running: bool) -> None:
     top = table.get_type() == "module"
     for symbol in table.get_symbols():
         name = symbol.get_name()

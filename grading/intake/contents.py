@@ -142,9 +142,13 @@ class LessonContents:
         checks = {slot.grade_id: slot.plain for slot in of_role(slots, "check")}
         old = any(p.grade_id in checks and p.plain != checks[p.grade_id] for p in handed_in)
         return Content(
-            lesson=(other or "") if strange else lesson, belongs=not strange, filled=0.0 if strange else filled,
-            asked=len(asked), evidence=found + 2 * (named == lesson), old=old,
-        )  # fmt: skip
+            lesson=(other or "") if strange else lesson,
+            belongs=not strange,
+            filled=0.0 if strange else filled,
+            asked=len(asked),
+            evidence=found + 2 * (named == lesson),
+            old=old,
+        )
 
 
 def _read(data: bytes, suffix: str) -> tuple[NotebookNode, str]:

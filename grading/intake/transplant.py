@@ -58,9 +58,12 @@ def transplant(
         note = f"this is a notebook of lesson {lesson}, not of this one" if lesson else note
         notes = (f"{note[0].upper()}{note[1:]}; no answer was placed.",)
         return Transplanted(
-            _build(template, {}, {}, Layout()), notes, dict.fromkeys(questions, "missing"),
-            dict.fromkeys(questions, "low"), lesson,
-        )  # fmt: skip
+            _build(template, {}, {}, Layout()),
+            notes,
+            dict.fromkeys(questions, "missing"),
+            dict.fromkeys(questions, "low"),
+            lesson,
+        )
     matches = match_cells(slots, handed_in)
     answers = choose_answers(slots, matches)
     of_answer = {

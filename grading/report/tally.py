@@ -12,8 +12,13 @@ from grading.engine.summary import number
 from grading.nbgrader_plugin.regrade_requests import RegradeRequest
 
 CORRECT, PARTIAL, WRONG, NOT_STARTED, NO_ANSWER, WAITING = STATES = (
-    "correct", "partly right", "wrong", "not started", "no answer", "to be read",
-)  # fmt: skip
+    "correct",
+    "partly right",
+    "wrong",
+    "not started",
+    "no answer",
+    "to be read",
+)
 
 FIRST = "worth {} points"
 AGAIN = "worth {} points, a new answer after one that was scored by hand"

@@ -55,8 +55,11 @@ def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") 
         picture=base64.b64encode(picture).decode() if picture else "",
         alt=picture_alt,
         edge=_EDGE.get(verdict.status, PALETTE[1]),
-        edge_line=EDGE, paper=PAPER, ink=INK, soft=SOFT,
-    )  # fmt: skip
+        edge_line=EDGE,
+        paper=PAPER,
+        ink=INK,
+        soft=SOFT,
+    )
 
 
 @lru_cache(maxsize=1)

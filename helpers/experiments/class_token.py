@@ -36,9 +36,7 @@ class SmallViT(nn.Module):
     def __init__(self, embedding: nn.Module, pool: str = "class token") -> None:
         super().__init__()
         self.embedding, self.pool = embedding, pool
-        layer = nn.TransformerEncoderLayer(
-            32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )  # fmt: skip
+        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
         self.body = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(32), enable_nested_tensor=False)
         self.head = nn.Linear(32, 10)
 
@@ -91,9 +89,14 @@ def train_all(
 def small_cnn() -> nn.Sequential:
     """A CNN for the digits: two convolutions and a linear layer."""
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-        nn.Flatten(), nn.Linear(512, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(512, 10),
+    )
 
 
 @torch.no_grad()

@@ -16,9 +16,13 @@ from helpers.plots.style import INK
 
 
 def show_looks(
-    image: object, maps: Mapping[str, object], grid: tuple[int, int], token: int | None = None, side: float = 2.0,
+    image: object,
+    maps: Mapping[str, object],
+    grid: tuple[int, int],
+    token: int | None = None,
+    side: float = 2.0,
     alt: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draw an image (c, h, w), and beside it what each map (n,) says about its patches, brighter for more.
 
     A map without negative values is drawn from 0 to its largest value, so that uniform weights are bright, not dark.
@@ -57,8 +61,9 @@ def _frame(ax: Axes, grid: tuple[int, int], token: int | None) -> None:
     ax.spines[:].set_visible(False)
 
 
-def show_matrices(panels: Sequence[tuple[str, object]], ylabel: str = "query token", xlabel: str = "key token",
-                  alt: str | None = None) -> None:  # fmt: skip
+def show_matrices(
+    panels: Sequence[tuple[str, object]], ylabel: str = "query token", xlabel: str = "key token", alt: str | None = None
+) -> None:
     """Draw matrices (n, m) side by side, each on a scale of its own: rows are queries, columns are keys."""
     arrays = [(title, to_numpy(matrix).astype(float)) for title, matrix in panels]
     few = len(arrays) < 3

@@ -29,9 +29,12 @@ def show_numbers(panels: Sequence[tuple[str, object]], groups: object = None, al
     heights = max(a.shape[0] for _, a in arrays)
     with style():
         fig, axes = figure(
-            heights * side + 0.35, width=min(WIDTH, sum(widths) * side + 0.35 * len(arrays)),
-            columns=len(arrays), squeeze=False, width_ratios=widths,
-        )  # fmt: skip
+            heights * side + 0.35,
+            width=min(WIDTH, sum(widths) * side + 0.35 * len(arrays)),
+            columns=len(arrays),
+            squeeze=False,
+            width_ratios=widths,
+        )
         for ax, (title, array) in zip(axes.flat, arrays, strict=True):
             _cells(ax, array, colour, high=max(a.max() for _, a in arrays))
             ax.set_title(title, fontsize=9.5, loc="left")

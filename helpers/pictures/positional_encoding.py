@@ -18,9 +18,12 @@ _FACE = "#f6f8fa"
 
 
 def show_clocks(
-    rows: object, titles: Sequence[str] = (), labels: Sequence[str] = (), same_hand: bool = False,
+    rows: object,
+    titles: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    same_hand: bool = False,
     alt: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draw codes (m, d) as m rows of d/2 clocks: a pair of numbers is the tip (across, up) of a clock's hand.
 
     Args:
@@ -33,9 +36,12 @@ def show_clocks(
     side = min(0.95, (WIDTH - 1.0) / clocks)
     with style():
         fig, axes = figure(
-            m * side + (0.3 if len(titles) else 0.1), width=clocks * side + (1.0 if len(labels) else 0.2), rows=m,
-            columns=clocks, squeeze=False,
-        )  # fmt: skip
+            m * side + (0.3 if len(titles) else 0.1),
+            width=clocks * side + (1.0 if len(labels) else 0.2),
+            rows=m,
+            columns=clocks,
+            squeeze=False,
+        )
         for row, (line, code) in enumerate(zip(axes, codes, strict=True)):
             for i, ax in enumerate(line):
                 _clock(ax, code[2 * i], code[2 * i + 1], colour=COLOURS[0 if same_hand else i % 7])
@@ -85,9 +91,12 @@ def show_similarity(
     low = np.floor(10 * float(np.nanmin(matrix[chosen]))) / 10
     with style():
         fig, axes = figure(
-            down * side * rows / max(rows, columns) + 0.35 + 0.2 * (patches is not None), width=across * side + 0.8,
-            rows=down, columns=across, squeeze=False,
-        )  # fmt: skip
+            down * side * rows / max(rows, columns) + 0.35 + 0.2 * (patches is not None),
+            width=across * side + 0.8,
+            rows=down,
+            columns=across,
+            squeeze=False,
+        )
         for ax, k in zip(axes.flat, chosen, strict=True):
             field = matrix[k].reshape(rows, columns)
             image = ax.imshow(field, cmap="viridis", vmin=low, vmax=1)

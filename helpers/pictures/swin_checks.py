@@ -97,9 +97,12 @@ def masks_picture(
     colours = np.array([[0.94, 0.95, 0.97], [0.9, 0.62, 0.0], [0.0, 0.35, 0.55]])
     with style():
         fig, axes = figure(
-            1.15 * len(rows) + 0.2, width=min(1.1 * len(shown) + 1.0, WIDTH), rows=len(rows), columns=len(shown),
+            1.15 * len(rows) + 0.2,
+            width=min(1.1 * len(shown) + 1.0, WIDTH),
+            rows=len(rows),
+            columns=len(shown),
             squeeze=False,
-        )  # fmt: skip
+        )
         for number, (line, (title, kinds)) in enumerate(zip(axes, rows, strict=True)):
             for k, ax in zip(shown, line, strict=True):
                 ax.imshow(colours[kinds[k]])

@@ -136,8 +136,9 @@ def _rung(ax: Axes, height: float, values: np.ndarray) -> str:
     spread = values.std(ddof=1) if len(values) > 1 else 0.0
     ax.errorbar(values.mean(), height, xerr=spread or None, fmt="D", color=COLOURS[0], ecolor=INK, markersize=5,
                 capsize=3, elinewidth=1.2)  # fmt: skip
-    ax.plot(values, np.full(len(values), height + 0.24), "o", color=COLOURS[1], alpha=0.6, markersize=4,
-            markeredgewidth=0)  # fmt: skip
+    ax.plot(
+        values, np.full(len(values), height + 0.24), "o", color=COLOURS[1], alpha=0.6, markersize=4, markeredgewidth=0
+    )
     text = f"{values.mean():.1f}" + (f" ± {spread:.1f}" if spread else "")
     ax.annotate(text, (values.mean() + spread, height), xytext=(8, 0), textcoords="offset points", va="center",
                 fontsize=8.5, color=SOFT)  # fmt: skip
