@@ -156,7 +156,7 @@ def held_up(pool: WarmPool, source: str = "") -> Iterator[Future]:
     """A notebook that runs `source`, stays in the middle of its cell while the test goes on, and then says "here"."""
     word = f"v{secrets.token_hex(8)}"
     source += f"\nimport os, time\nopen('/tmp/{word}', 'w').close()\n"
-    source += "while not os.path.exists('/tmp/go'): time.sleep(0.02)\nprint('here')"
+    source += f"while os.path.exists('/tmp/{word}'): time.sleep(0.02)\nprint('here')"
     with ThreadPoolExecutor(1) as thread:
         run = thread.submit(run_notebook, notebook(source), limits=PATIENT, warm=pool)
         assert wait_until(lambda: folder_of(word) is not None, 180)
@@ -164,7 +164,7 @@ def held_up(pool: WarmPool, source: str = "") -> Iterator[Future]:
             yield run
         finally:
             if folder := folder_of(word):
-                (folder / "go").touch()
+                (folder / word).unlink()  # who is outside can take a file away, and can make none
 
 
 def test_siblings_do_not_see_each_other(pool):
