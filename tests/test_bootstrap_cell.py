@@ -227,7 +227,10 @@ def test_what_teaching_md_pushes_is_enough_for_colab(colab, course, tmp_path):
     """The commands of the page, typed as they stand there in a course of data."""
     text = (ROOT / "docs" / "teaching.md").read_text("utf-8")
     [commands] = re.findall(r"^    python -m zipfile -e .*\n(?:    git .*\n)+", text, re.MULTILINE)
-    own = load_course(make_course(course, tmp_path / "vision-2027", lessons=["01_patches"]))
+    folder = make_course(
+        course, tmp_path / "vision-2027", course_id="vision-2027", title="Vision, spring 2027", lessons=["01_patches"]
+    )
+    own = load_course(folder)
     make_bundle(own, own.root / "vitlab-students.zip")
     environment = os.environ | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
