@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 
 from grading.course import load_course
 from grading.judging.reference import load_reference
+from grading.lesson_builder.expectations import public_expectations
 from grading.lesson_builder.sealed_answers import (
     _as_json,
     answers_text,
@@ -163,3 +164,20 @@ def test_without_the_package_or_the_file_it_says_what_to_do(monkeypatch) -> None
     monkeypatch.setitem(__import__("sys").modules, "cryptography.fernet", None)
     monkeypatch.setitem(__import__("sys").modules, "cryptography", None)
     assert "pip install cryptography" in show_answer("Q5a").said
+
+
+def test_building_shows_no_warnings_of_what_answers_do(tmp_path, monkeypatch, recwarn) -> None:
+    import warnings
+
+    reference = reference_of("01_patches")
+    qid = next(iter(reference.answers))
+    answer = reference.answers[qid]
+
+    def warned(*args, **kwargs):
+        warnings.warn("converting a tensor", UserWarning, stacklevel=1)
+        return answer(*args, **kwargs)
+
+    monkeypatch.setitem(reference.answers, qid, warned)
+    write_sealed(reference, tmp_path / "answers.json")
+    public_expectations(reference)
+    assert not [w for w in recwarn if "converting a tensor" in str(w.message)]

@@ -13,6 +13,7 @@ import numpy as np
 from cryptography.fernet import Fernet
 
 from grading.judging.reference import Reference
+from grading.lesson_builder.quiet import without_warnings
 from helpers.checks.answer_key import (
     PRECISION,
     Lock,
@@ -37,6 +38,7 @@ _FAR_ENOUGH = 2e-3  # relative to the largest number: far more than rounding, al
 _MARGIN = 0.3  # of a step, from the nearest rounding boundary
 
 
+@without_warnings()
 def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     """Write the lesson's file unless the one that is there still opens to the same text.
 
@@ -69,6 +71,7 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     return tuple(left)
 
 
+@without_warnings()
 def sealed_drift(reference: Reference, path: Path) -> list[str]:
     """Questions whose sealed answers don't open to what the source says."""
     old = _old(path)

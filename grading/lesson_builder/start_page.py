@@ -51,7 +51,7 @@ def start_page(course: Course) -> NotebookNode:
     )  # fmt: skip
     if terms:
         text += f"\n- [Glossary](glossary.ipynb): {terms} terms, each with the lesson that defines it."
-    untouched = Progress(course_map(entries, {}, course.root / "notebooks"), place="")
+    untouched = Progress(course_map(entries, {}, course.root / "notebooks"), kept_in="")
     shown = new_output(
         "execute_result", execution_count=None,
         data={"text/plain": repr(untouched), "text/html": untouched._repr_html_()},

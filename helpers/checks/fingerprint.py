@@ -41,12 +41,16 @@ _CALLED = re.compile(r"\b\w+\(\)")
 
 
 def mark(question: Question, case: Case, expected: Mapping[str, np.ndarray], got: Arrays | Failure) -> dict[str, Any]:
-    """The mark that an answer leaves on one case."""
+    """The mark that an answer leaves on one case.
+
+    Features see the expected arrays in the order of their names: the file that ships has an order of its own, and a
+    feature that lists "which of them arrived" would look different on a student's machine.
+    """
     if isinstance(got, Failure):
         message = _CALLED.sub("…()", got.message)  # the bank's name for an answer never ships
         return {"error": f"{got.kind}: {normalised(message)}", "exact": message.split("\n")[0][:200]}
     try:
-        features = question.features(case, expected, got)
+        features = question.features(case, dict(sorted(expected.items())), got)
     except Exception as error:
         return {"error": f"features: {type(error).__name__}"}
     return {name: project(name, np.asarray(array)) for name, array in sorted(features.items())}
@@ -74,8 +78,8 @@ def alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
         (shape_a, scale_a, values_a), (shape_b, scale_b, values_b) = a[name], b[name]
         if shape_a != shape_b:
             return False
-        room = CLOSE * max(scale_a, scale_b) + 1e-6
-        if abs(scale_a - scale_b) > room or np.abs(np.subtract(values_a, values_b)).max(initial=0) > 4 * room:
+        allowed = CLOSE * max(scale_a, scale_b) + 1e-6
+        if abs(scale_a - scale_b) > allowed or np.abs(np.subtract(values_a, values_b)).max(initial=0) > 4 * allowed:
             return False
     return True
 

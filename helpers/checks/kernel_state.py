@@ -86,15 +86,15 @@ def _switches(torch: Any) -> list[Any]:
 @contextmanager
 def _default_device(torch: Any) -> Iterator[None]:
     """The CPU, as in a new kernel. `torch.set_default_device(None)` is the state in which nothing was ever set."""
-    import torch.utils._device as room
+    import torch.utils._device as module
 
-    before = getattr(room, "CURRENT_DEVICE", None)
+    before = getattr(module, "CURRENT_DEVICE", None)
     if before is not None:
         torch.set_default_device(None)
     try:
         yield
     finally:
-        if getattr(room, "CURRENT_DEVICE", None) != before:
+        if getattr(module, "CURRENT_DEVICE", None) != before:
             torch.set_default_device(before)
 
 
@@ -125,10 +125,10 @@ def _backend() -> str:
 
 @contextmanager
 def _print_options(torch: Any) -> Iterator[None]:
-    import torch._tensor_str as room
+    import torch._tensor_str as module
 
-    before = vars(room.PRINT_OPTS).copy()
+    before = vars(module.PRINT_OPTS).copy()
     try:
         yield
     finally:
-        vars(room.PRINT_OPTS).update(before)
+        vars(module.PRINT_OPTS).update(before)

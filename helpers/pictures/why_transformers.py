@@ -14,8 +14,7 @@ from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
-
-_RIM = "#8c959f"
+from helpers.theme import RIM
 
 
 WRONG = "#d04a10"
@@ -93,7 +92,7 @@ def show_cone(heard: Sequence, kernels: Sequence[int], strides: Sequence[int], a
                     ax.plot([places[level - 1][s * i + j], x], [level - 1, level], zorder=2 if live else 1,
                             color=COLOURS[1] if live else FAINT, linewidth=1.3 if live else 0.7)  # fmt: skip
         for level, (xs, row) in enumerate(zip(places, rows, strict=True)):
-            ax.scatter(xs[~row], [level] * int((~row).sum()), s=26, color="white", edgecolors=_RIM, zorder=3)
+            ax.scatter(xs[~row], [level] * int((~row).sum()), s=26, color="white", edgecolors=RIM, zorder=3)
             ax.scatter(xs[row], [level] * int(row.sum()), s=34, color=COLOURS[1], zorder=4)
             label = "input" if level == 0 else f"kernel {kernels[level - 1]}, stride {strides[level - 1]}"
             ax.text(-1.0, level, f"{label}: {int(row.sum())}", ha="right", va="center", fontsize=8.5, color=SOFT)
@@ -149,8 +148,8 @@ def show_ways(heard: Mapping[str, object], alt: str | None = None) -> None:
             for i in range(n - 1 if chained else 0):
                 ax.annotate("", (i + 0.86, 1), (i + 0.14, 1),
                             arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "linewidth": 1.3})  # fmt: skip
-            ax.scatter(range(n), [0] * n, s=30, color="white", edgecolors=_RIM, zorder=3)
-            ax.scatter(range(n), [1] * n, s=30, color=[_RIM] * (n - 1) + [COLOURS[1]], zorder=3)
+            ax.scatter(range(n), [0] * n, s=30, color="white", edgecolors=RIM, zorder=3)
+            ax.scatter(range(n), [1] * n, s=30, color=[RIM] * (n - 1) + [COLOURS[1]], zorder=3)
             ax.set(title=title, xlim=(-0.5, n - 0.5), ylim=(-0.2, 1.25))
             ax.set_axis_off()
     show(fig, alt or f"Tokens below, outputs above, a line where one hears the other: {', '.join(heard)}.")
@@ -212,10 +211,10 @@ def show_timeline(events: Mapping[str, tuple[float, str]], alt: str | None = Non
     levels = (0.95, -0.8, 2.05, -1.9)
     with style():
         fig, ax = figure(3.3)
-        ax.axhline(0, color=_RIM, linewidth=1.5, zorder=1)
+        ax.axhline(0, color=RIM, linewidth=1.5, zorder=1)
         years = [when for when, _ in events.values()]
         for year in range(int(min(years)), int(max(years)) + 2):
-            ax.plot([year, year], [-0.09, 0.09], color=_RIM, linewidth=1.2)
+            ax.plot([year, year], [-0.09, 0.09], color=RIM, linewidth=1.2)
             ax.text(year + 0.03, -0.16, str(year), ha="left", va="top", fontsize=8, color=SOFT, zorder=5,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
         for i, (name, (when, what)) in enumerate(events.items()):
@@ -250,11 +249,11 @@ def show_architectures(alt: str | None = None) -> None:
             ax.text(-0.62, y, name, ha="right", va="center", fontsize=11, fontweight="bold", color=INK)
             for x, (title, below) in enumerate(boxes):
                 face = FAINT if x in (0, len(boxes) - 1) else ("#ddf4ff" if row == 0 else "#fff1e5")
-                ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=face, edgecolor=_RIM, linewidth=1))
+                ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=face, edgecolor=RIM, linewidth=1))
                 ax.text(x, y, title, ha="center", va="center", fontsize=8.5, color=INK)
                 ax.text(x, y - 0.45, below, ha="center", va="center", fontsize=8, color=SOFT)
                 if x:
-                    look = {"arrowstyle": "-|>", "color": _RIM, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
+                    look = {"arrowstyle": "-|>", "color": RIM, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
                     ax.annotate("", (x - 0.42, y), (x - 0.58, y), arrowprops=look)
             note = "again, 2 times" if row == 0 else "this pair is repeated in every block"
             ax.text((2.5 if row == 0 else 3.5), y + 0.42, note, ha="center", va="center", fontsize=8, color=SOFT)
