@@ -34,7 +34,7 @@ ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 
 
 def fresh_seed() -> int:
-    """A secret seed nobody has seen."""
+    """A secret seed, drawn anew."""
     return secrets.randbits(128)
 
 

@@ -43,13 +43,13 @@ class ResidualAddQuestion(Question):
             "sum",
             "x comes back with what fn made of it on top",
             share=2,
-            hint="Take one number of the picture: what was x there, what did fn say, and what should the two give?",
+            hint="Take one number of the picture: what was x there, what did fn return, and what should the two give?",
         ),
         Criterion(
             "kwargs",
             "keyword arguments reach fn, by their names",
             hint="Without keyword arguments all is well. With a mask and a scale fn should do something else; does it "
-            "hear of them?",
+            "receive them?",
         ),
         Criterion(
             "input",

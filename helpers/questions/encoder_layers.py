@@ -52,15 +52,16 @@ class FeedForwardQuestion(Question):
         ),
         Criterion(
             "gelu",
-            "what bends is a GELU",
+            "the activation is a GELU",
             hint="The picture shows your block with one number in, one number out, and weights of one: what is left is "
-            "the bend alone. Compare it with the target on the left of zero.",
+            "the activation alone. Compare it with the target on the left of zero.",
         ),
         Criterion(
             "maps",
-            "a linear map to expansion times the width, the bend, a linear map back",
+            "a linear map to expansion times the width, the activation, a linear map back",
             share=2,
-            hint="Two linear layers with biases, one bend between them, nothing else that changes a number. Write the "
+            hint="Two linear layers with biases, one activation between them, nothing else that changes a "
+            "number. Write the "
             "width beside each line of yours.",
         ),
         Criterion(
@@ -70,7 +71,7 @@ class FeedForwardQuestion(Question):
         ),
         Criterion(
             "dropout",
-            "drop_p drops widened numbers after the bend while training, and nothing in eval",
+            "drop_p drops widened numbers after the activation while training, and nothing in eval",
             hint="Compare the two lines of numbers above. Which share of what is zeroed, where, and does .eval() turn "
             "it off?",
         ),

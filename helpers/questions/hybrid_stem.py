@@ -1,4 +1,4 @@
-"""Lesson 10, first third: a convolutional stem, judged by what its tokens look at; widths, norms and bends are free."""
+"""Lesson 10, first third: a convolutional stem, judged by what its tokens look at. Widths and norms are free."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ class StemReading:
 
     @cached_property
     def sight(self) -> np.ndarray:
-        """(n, rows, columns): shares of what a token hangs on."""
+        """(n, rows, columns): shares of the pixels that a token depends on."""
         sight = np.abs(self.array("sight"))
         return sight / np.maximum(sight.sum((1, 2), keepdims=True), 1e-12)
 
@@ -209,7 +209,7 @@ class StemReading:
 
     @cached_property
     def own_share(self) -> float:
-        """How much of what it hangs on a token finds in its own patch, on average."""
+        """The share of the pixels that a token depends on which lie in its own patch, on average."""
         flat = self.sight.reshape(len(self.sight), -1)
         return float(np.diagonal(flat).mean()) if flat.shape[0] == flat.shape[1] else 1.0
 

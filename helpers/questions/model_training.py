@@ -228,7 +228,7 @@ class EvaluateModel(Question):
         Criterion(
             "no_grad",
             "no graph is kept for gradients",
-            hint="Each forward pass still writes down everything that backward would need, and nobody will call it. "
+            hint="Each forward pass still writes down everything that backward would need, which is never called. "
             "Which context manager switches that off?",
             counts_with=("accuracy",),
         ),
