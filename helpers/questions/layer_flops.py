@@ -49,8 +49,8 @@ class LayerFlops(Question):
             yield Case(name, sides=(small, large), d=d, kernel=kernel)
 
     def probe(self, answer, case):
-        given = {} if case["kernel"] == 3 else {"kernel": case["kernel"]}
-        rows = [answer(side, case["d"], **given) for side in case["sides"]]
+        given = () if case["kernel"] == 3 else (case["kernel"],)
+        rows = [answer(side, case["d"], *given) for side in case["sides"]]
         return {"flops": [[float(number) for number in row] for row in rows]}
 
     def judge(self, case, expected, got):
