@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
+from helpers.checks.given_parts import given_parts
 from helpers.checks.gradients import input_gradients, same_gradients
 from helpers.pictures.positional_encoding import matrices_picture
 
@@ -27,13 +29,15 @@ class ConcatenatedEncoding(Question):
         Criterion(
             "halves",
             "the first half of the width depends on the row only, the second half on the column only",
+            share=0,
             hint="Two patches of one row must agree in the first half, two patches of one column in the second half, "
             "and different rows and columns must differ.",
         ),
         Criterion(
             "values",
             "square grids: the numbers are right",
-            hint="Every number is compared with the target, for drawn d and n.",
+            share=2,
+            hint="Every number is compared with the target, for drawn d and n. A mistake in Q1 costs nothing here.",
         ),
         Criterion(
             "oblong",
@@ -59,10 +63,17 @@ class ConcatenatedEncoding(Question):
 
     def probe(self, answer, case):
         given = (case["n"],) if "n" in case else ()
-        return {"code": answer(case["rows"], case["columns"], case["d"], *given)}
+        sizes = (case["rows"], case["columns"], case["d"])
+        with given_parts(answer, {"getPositionEncoding": _known_code}):
+            record = {"with_known": answer(*sizes, *given)}
+        try:
+            return record | {"code": answer(*sizes, *given)}
+        except Exception:  # the notebook's own Q1 fails; the answer itself does not
+            return record | {"code": record["with_known"]}
 
     def judge(self, case, expected, got):
-        wanted, given = expected["code"], got.get("code", _NOTHING)
+        name = _nearer(expected, got, 10 * got.tolerance)
+        wanted, given = expected[name], got.get(name, _NOTHING)
         yield same_shape("shape", wanted, given)
         if case.covers("halves"):
             yield _halves(case, wanted, given, 2 * got.tolerance)
@@ -135,6 +146,23 @@ class RotaryEncoding2D(Question):
 
     def features(self, case, expected, got):
         return {"out": got["out"]}
+
+
+def _known_code(seq_len: int, d: int, n: float = 10000):
+    """A code for each position that stands for Q1 while Q1d is checked: (seq_len, d), no sinusoidal encoding."""
+    import torch
+
+    from helpers.device import device
+
+    k, column = torch.arange(seq_len, device=device())[:, None], torch.arange(d, device=device())
+    return torch.cos(0.7 * k + 0.37 * column * (k + 1) + math.log(n) + 0.11 * d)
+
+
+def _nearer(expected, got, tolerance: float) -> str:
+    """Which record to judge: that of the known part if the answer called it and agrees, else the notebook's own."""
+    wanted, given = expected["with_known"], got.get("with_known", _NOTHING)
+    fits = given.shape == wanted.shape and bool((np.abs(given.astype(np.float64) - wanted) <= tolerance).all())
+    return "with_known" if fits else "code"
 
 
 def _rotary(rng: np.random.Generator, criteria: tuple[str, ...], rows: int, columns: int, d: int, **more) -> Case:
