@@ -242,7 +242,7 @@ def _of_array(case: int, name: str, array: np.ndarray, most: int | None = PICKS)
 
 
 def _public(reference: Reference, qid: str) -> Numbers | None:
-    """What everybody has: the expected arrays of the public cases, in the place of the key's."""
+    """What every student has: the expected arrays of the public cases, in the place of the key's."""
     question = find(qid)
     cases = list(question.cases(public_rng(qid)))
     recorded = probe_all(question, reference.answers[qid], cases)

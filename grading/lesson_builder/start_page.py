@@ -78,7 +78,7 @@ def write_start_page(course: Course) -> None:
 
 
 def start_page_drift(course: Course) -> list[str]:
-    """Empty when the page is what course.toml says, outputs aside: somebody may have run it."""
+    """Empty when the page is what course.toml says, outputs aside: it may have been run."""
     path = course.start_page
     if not path.is_file():
         return [f"{path.relative_to(course.root)} is missing"]

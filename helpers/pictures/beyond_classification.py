@@ -228,7 +228,7 @@ def show_captioning(image: object, words: Sequence[str], alt: str | None = None)
         right.tick_params(length=0, labelsize=8)
         right.spines[:].set_visible(False)
         right.set_title("who asks (row) may look at (column)", fontsize=9.5)
-    show(fig, alt or f"A mask for {patches} patches and {len(words)} words: everybody may look at the patches, a word "
+    show(fig, alt or f"A mask for {patches} patches and {len(words)} words: all tokens may look at the patches, a word "
                      "also at itself and the words before it.")  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Lesson 06's drawings: tensors beside their target, bends, the two ways to wire a block, tokens on a ring."""
+"""Lesson 06's drawings: tensors beside their target, activations, the two ways to wire a block, tokens on a ring."""
 
 from __future__ import annotations
 

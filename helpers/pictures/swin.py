@@ -1,4 +1,4 @@
-"""Lesson 09's drawings: regions that a shift brings together, how far a token is heard, stages with their shapes."""
+"""Lesson 09's drawings: regions that a shift brings together, how far a token reaches, stages with their shapes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _four(ax: Axes, masks: np.ndarray, numbers: Sequence[int]) -> None:
 
 
 def reach_figure(panels: Sequence[tuple[str, object, int]], window_size: int, token: tuple[int, int]) -> Figure:
-    """Grids (H, W) side by side, dark where a token has been heard; each with its title and its windows' shift."""
+    """Grids (H, W) side by side, dark where a token has arrived; each with its title and its windows' shift."""
     with style():
         side = 2.1 if len(panels) > 2 else 1.9
         fig, axes = figure(side + 0.35, width=side * len(panels) + 0.1, columns=len(panels), squeeze=False)

@@ -1,4 +1,4 @@
-"""Lesson 07's drawings: a ViT from image to logits, what it heard and read, attention over the image, its errors."""
+"""Lesson 07's drawings: a ViT from image to logits, what its logits depend on, attention over the image, errors."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from helpers.plots.tiles import draw_image
 from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, RIM
 
 
-def assembly_picture(image: np.ndarray, patch: int, heard: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
-    """Left: which patches move the logits (`heard`). Right: how much the logits hang on each token at the end."""
+def assembly_picture(image: np.ndarray, patch: int, reached: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
+    """Left: which patches move the logits (`reached`). Right: how much the logits depend on each token at the end."""
     side = image.shape[-1] // patch
     shown = image[:3] if len(image) >= 3 else image[:1]
     shown = (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9)
     with style():
         fig, (left, right) = figure(2.1, width=5.4, columns=2, width_ratios=(1, 1.6))
         draw_image(left, to_picture(shown))
-        deaf = 0
+        without = 0
         for place in range(side**2):
             row, column = divmod(place, side)
             corner = (column * patch - 0.5, row * patch - 0.5)
             left.add_patch(Rectangle(corner, patch, patch, fill=False, edgecolor="white", linewidth=1))
-            if heard is not None and len(heard) > place and not heard[place]:
-                deaf += 1
+            if reached is not None and len(reached) > place and not reached[place]:
+                without += 1
                 left.add_patch(Rectangle(corner, patch, patch, facecolor="white", alpha=0.8, edgecolor="white"))
                 left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=INK)
-        left.set_title("patches" if heard is None else f"heard: {side**2 - deaf} of {side**2}", fontsize=9.5)
+        left.set_title("patches" if reached is None else f"that count: {side**2 - without} of {side**2}", fontsize=9.5)
         tokens = np.arange(side**2 + 1)
         right.bar(tokens, tokens == 0, width=0.8, color=COLOURS[0], alpha=0.3, label="target")
         if pull is not None and np.shape(pull) == tokens.shape and np.isfinite(pull).all() and np.sum(pull) > 0:

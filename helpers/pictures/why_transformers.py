@@ -1,4 +1,4 @@
-"""Lesson 00's drawings: receptive fields, pushed images, who hears whom, a race, a time line."""
+"""Lesson 00's drawings: receptive fields, pushed images, which token depends on which, a race, a time line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
 from helpers.theme import RIM
-
 
 WRONG = "#d04a10"
 
@@ -71,13 +70,13 @@ def maps_picture(image: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None
     return fig
 
 
-def show_cone(heard: Sequence, kernels: Sequence[int], strides: Sequence[int], alt: str | None = None) -> None:
-    """Draw a stack of 1-D convolutions as rows of dots; `heard` says per row, input first, which dots matter.
+def show_cone(reached: Sequence, kernels: Sequence[int], strides: Sequence[int], alt: str | None = None) -> None:
+    """Draw a stack of 1-D convolutions as rows of dots; `reached` says per row, input first, which dots matter.
 
     Args:
-        heard: rows of slopes; a dot is filled where its slope is not 0.
+        reached: rows of slopes; a dot is filled where its slope is not 0.
     """
-    rows = [to_numpy(row) != 0 for row in heard]
+    rows = [to_numpy(row) != 0 for row in reached]
     step, shift, places = 1.0, 0.0, [np.arange(len(rows[0]), dtype=float)]
     for k, s, row in zip(kernels, strides, rows[1:], strict=True):
         shift += (k - 1) / 2 * step
@@ -128,15 +127,15 @@ def show_fields(maps: Mapping[str, tuple], alt: str | None = None) -> None:
     show(fig, alt or f"Maps of the gradient around the centre, brightest in the middle. {told}.")
 
 
-def show_ways(heard: Mapping[str, object], alt: str | None = None) -> None:
-    """Draw who hears whom: per way a matrix (outputs, inputs) of slopes as lines from inputs below to outputs above.
+def show_ways(slopes: Mapping[str, object], alt: str | None = None) -> None:
+    """Draw per way a matrix (outputs, inputs) of slopes as lines from the inputs below to the outputs above.
 
     The last output's lines are coloured. Where tokens wait for each other (an entry may be a pair: matrix, True),
     arrows run from one output to the next instead.
     """
     with style():
-        fig, axes = figure(1.75, columns=len(heard), squeeze=False)
-        for ax, (title, given) in zip(axes.flat, heard.items(), strict=True):
+        fig, axes = figure(1.75, columns=len(slopes), squeeze=False)
+        for ax, (title, given) in zip(axes.flat, slopes.items(), strict=True):
             matrix, chained = given if isinstance(given, tuple) else (given, False)
             matrix = to_numpy(matrix) != 0
             n = len(matrix)
@@ -152,7 +151,7 @@ def show_ways(heard: Mapping[str, object], alt: str | None = None) -> None:
             ax.scatter(range(n), [1] * n, s=30, color=[RIM] * (n - 1) + [COLOURS[1]], zorder=3)
             ax.set(title=title, xlim=(-0.5, n - 0.5), ylim=(-0.2, 1.25))
             ax.set_axis_off()
-    show(fig, alt or f"Tokens below, outputs above, a line where one hears the other: {', '.join(heard)}.")
+    show(fig, alt or f"Tokens below, outputs above, a line where one depends on the other: {', '.join(slopes)}.")
 
 
 def _line(ax: Axes, start: tuple[float, float], end: tuple[float, float], *, strong: bool) -> None:

@@ -1,4 +1,4 @@
-"""The file to hand in: looked through first, so that nobody hands in a blank without knowing."""
+"""The file to hand in: looked through first, so that a blank is not handed in by mistake."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Lesson 00: what students really write, right in unusual ways and wrong in usual ones."""
 
 import torch
+from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 # --- Q00a, right -----------------------------------------------------------------------------------------------------
 
@@ -573,3 +574,128 @@ def batch_left_standing(model, image):
 )
 def the_image_itself(model, image):
     return image[0].abs().sum(dim=0)
+
+
+# --- Q00c, the stretch question --------------------------------------------------------------------------------------
+
+
+@right("Q00c")
+def in_multiply_adds_first(side, d, kernel=3):
+    n = side**2
+    convolution = n * d * (d * kernel * kernel)
+    attention = 4 * n * d * d + 2 * n * n * d
+    return 2 * convolution, 2 * attention
+
+
+@right("Q00c")
+def by_the_parameters_of_layers(side, d, kernel=3):
+    count = lambda layer: sum(p.numel() for p in layer.parameters())  # noqa: E731
+    n = side * side
+    linear = 4 * count(nn.Linear(d, d, bias=False))
+    return 2 * n * count(nn.Conv2d(d, d, kernel, bias=False)), 2 * n * (linear + 2 * n * d)
+
+
+@right("Q00c")
+def counted_by_torch(side, d, kernel=3):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    x = torch.zeros(side * side, d)
+    counts = []
+    with FlopCounterMode(display=False) as counter:
+        nn.functional.conv2d(torch.zeros(1, d, side, side), torch.zeros(d, d, kernel, kernel), padding=kernel // 2)
+    counts.append(counter.get_total_flops())
+    with FlopCounterMode(display=False) as counter:
+        matrix = torch.zeros(d, d)
+        q, k, v = x @ matrix, x @ matrix, x @ matrix
+        (q @ k.T) @ v @ matrix
+    counts.append(counter.get_total_flops())
+    return tuple(counts)
+
+
+@right("Q00c")
+def a_list_of_floats(width_of_grid, channels, k=3):
+    n, d = float(width_of_grid**2), float(channels)
+    return [2.0 * n * (k * d) ** 2, 8.0 * n * d**2 + 4.0 * n**2 * d]
+
+
+@right("Q00c")
+def matrix_products_as_a_function(side, d, kernel=3):
+    def product(a, b, c):
+        return 2 * a * b * c
+
+    n = side * side
+    attention = 4 * product(n, d, d) + product(n, d, n) + product(n, n, d)
+    return product(n, kernel * kernel * d, d), attention
+
+
+edited(
+    "Q00c", "multiplications_only",
+    {"2 * n * kernel**2 * d**2": "n * kernel**2 * d**2", "4 * 2 * n * d**2": "4 * n * d**2",
+     "scores = 2 * n**2 * d": "scores = n**2 * d", "weighted_sums = 2 * n**2 * d": "weighted_sums = n**2 * d"},
+    hint="All your counts are half of the target: you count multiplications, and the additions are missing.",
+)  # fmt: skip
+edited(
+    "Q00c", "kernel_side_once", {"kernel**2 * d**2": "kernel * d**2"},
+    hint="Your convolution uses the kernel's side once. A kernel of 3 x 3 has nine weights for each pair of channels.",
+)  # fmt: skip
+edited(
+    "Q00c", "one_output_channel", {"kernel**2 * d**2": "kernel**2 * d"},
+    hint="Your convolution has a single output channel (or a kernel that sees one input channel). Here d channels are "
+    "read and d are written.",
+)  # fmt: skip
+edited(
+    "Q00c", "side_in_place_of_positions", {"n = side * side": "n = side"},
+    hint="Your n is the side of the grid. The grid has side · side positions.",
+)  # fmt: skip
+edited(
+    "Q00c", "output_layer_forgotten", {"4 * 2 * n * d**2": "3 * 2 * n * d**2"},
+    hint="You count three linear layers. Queries, keys, values and the output each have one.",
+)  # fmt: skip
+edited(
+    "Q00c", "scores_alone", {"weighted_sums = 2 * n**2 * d": "weighted_sums = 0"},
+    hint="Half of the work on pairs is missing: after the scores, each output is a weighted sum of n values.",
+)  # fmt: skip
+edited(
+    "Q00c", "weighted_sum_of_numbers", {"weighted_sums = 2 * n**2 * d": "weighted_sums = 2 * n**2"},
+    hint="One of the two steps on pairs is too small: a score is a dot product of width d, and a value has d numbers.",
+)  # fmt: skip
+edited(
+    "Q00c", "scores_of_single_numbers", {"scores = 2 * n**2 * d": "scores = 2 * n**2"},
+    hint="One of the two steps on pairs is too small: a score is a dot product of width d, and a value has d numbers.",
+)  # fmt: skip
+edited(
+    "Q00c", "linear_layers_on_pairs", {"4 * 2 * n * d**2": "4 * 2 * n**2 * d"},
+    hint="Your linear layers grow with n². A linear layer sees one token at a time, and has d · d weights.",
+)  # fmt: skip
+edited(
+    "Q00c", "one_linear_layer", {"4 * 2 * n * d**2": "2 * n * d**2"},
+    hint="You count one linear layer. Attention has four: for queries, keys, values and the output.",
+)  # fmt: skip
+edited(
+    "Q00c", "without_the_linear_layers", {"4 * 2 * n * d**2": "0"},
+    hint="The linear layers of attention are missing; only the work on pairs is counted.",
+)  # fmt: skip
+edited(
+    "Q00c",
+    "pairs_counted_once_for_each_neighbour",
+    {"scores = 2 * n**2 * d": "scores = n * (n - 1) * d"},
+    hint="You count each pair of two different tokens once. Attention computes a score for all n² ordered "
+    "pairs, a token "
+    "with itself included, and each costs 2 · d operations.",
+)
+edited(
+    "Q00c", "three_by_three_written_out", {"kernel**2": "9"},
+    hint="Your convolution is right for kernel = 3 alone: the argument `kernel` plays no part.",
+)  # fmt: skip
+edited(
+    "Q00c",
+    "exchanged",
+    {"return convolution, linear + scores + weighted_sums": "return linear + scores + weighted_sums, convolution"},
+    hint="The two numbers stand in the other order: the convolution comes first.",
+)
+edited(
+    "Q00c",
+    "the_sum_alone",
+    {"return convolution, linear + scores + weighted_sums": "return [convolution + linear + scores + weighted_sums]"},
+    hint="You return one number, the sum of both layers. Two were asked for.",
+)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 
 def _numbered(split):
@@ -758,3 +758,151 @@ def only_the_first_of_the_batch(patches, height, width):
     rows, columns = height // ph, width // pw
     grid = patches[0].reshape(rows, columns, c, ph, pw)
     return grid.permute(2, 0, 3, 1, 4).reshape(c, height, width)
+
+
+# --- Q0c, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q0c")
+def two_loops_that_add_and_count(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    total, count = patches.new_zeros(b, c, height, width), patches.new_zeros(height, width)
+    columns = (width - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k // columns), stride * (k % columns)
+        total[:, :, y : y + p, x : x + p] += patches[:, k]
+        count[y : y + p, x : x + p] += 1
+    return total / count
+
+
+@right("Q0c")
+def count_of_one_image(patches, height, width, stride):
+    p = patches.size(3)
+    flat = rearrange(patches, "b n c y x -> b (c y x) n")
+    ones = torch.ones(1, p * p, patches.size(1), device=patches.device)
+    count = F.fold(ones, (height, width), kernel_size=p, stride=stride)  # 1 1 height width
+    return F.fold(flat, (height, width), kernel_size=p, stride=stride) / count
+
+
+@right("Q0c")
+def as_a_transposed_convolution(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    rows = (height - p) // stride + 1
+    maps = patches.reshape(b, rows, n // rows, c, p * p).permute(0, 3, 4, 1, 2)  # b c p*p rows columns
+    kernel = torch.eye(p * p, device=patches.device).reshape(p * p, 1, p, p)
+    put = lambda m: F.conv_transpose2d(m, kernel, stride=stride)  # noqa: E731
+    total = put(maps.flatten(0, 1)).reshape(b, c, height, width)
+    return total / put(torch.ones(1, p * p, rows, n // rows, device=patches.device))
+
+
+@right("Q0c")
+def gradient_of_unfold(images_cut, h, w, step):
+    p = images_cut.shape[-1]
+    flat = images_cut.flatten(2).mT
+    ones = torch.ones(len(flat), images_cut.shape[2], h, w, device=flat.device)
+    times = F.fold(F.unfold(ones, p, stride=step), (h, w), p, stride=step)
+    return F.fold(flat, output_size=(h, w), kernel_size=(p, p), stride=(step, step)).div(times)
+
+
+@right("Q0c")
+def with_index_add(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    places = torch.arange(height * width, device=patches.device).reshape(1, 1, height, width)
+    places = places.unfold(2, p, stride).unfold(3, p, stride).reshape(-1)  # n*p*p
+    values = patches.permute(0, 2, 1, 3, 4).reshape(b, c, -1)
+    total = patches.new_zeros(b, c, height * width).index_add(2, places, values)
+    count = torch.bincount(places, minlength=height * width)
+    return (total / count).reshape(b, c, height, width)
+
+
+edited(
+    "Q0c",
+    "added_and_not_divided",
+    {"return total / count": "return total"},
+    hint="Where patches overlap your values are sums. The mean is their sum divided by how many patches cover "
+    "the pixel.",
+)
+edited(
+    "Q0c", "divided_by_the_largest_count", {"return total / count": "return total / count.max()"},
+    hint="All pixels are divided by one number. Near the border fewer patches cover a pixel than in the middle.",
+)  # fmt: skip
+edited(
+    "Q0c", "divided_by_the_number_of_patches", {"return total / count": "return total / patches.shape[1]"},
+    hint="You divide by the number of all patches. Only the patches that cover the pixel count.",
+)  # fmt: skip
+edited(
+    "Q0c",
+    "pixels_out_of_order",
+    {"patches.flatten(2).transpose(1, 2)": "patches.flatten(2).reshape(len(patches), -1, patches.shape[1])"},
+    hint="Your reshape mixes patches: two axes were to be exchanged, and reshape keeps the order in memory.",
+)
+edited(
+    "Q0c", "channels_behind_the_pixels", {"patches.flatten(2)": "patches.permute(0, 1, 3, 4, 2).flatten(2)"},
+    hint="The colours are mixed: F.fold expects each patch flattened as channel, row, column.",
+)  # fmt: skip
+edited(
+    "Q0c", "rows_and_columns_of_a_patch_exchanged", {"patches.flatten(2)": "patches.mT.flatten(2)"},
+    hint="Inside each patch rows and columns are exchanged.",
+)  # fmt: skip
+edited(
+    "Q0c", "sizes_exchanged", {"(height, width)": "(width, height)"},
+    hint="Height and width are exchanged. On a square image this cannot be seen.",
+)  # fmt: skip
+edited(
+    "Q0c", "stride_of_the_patch", {"stride=stride": "stride=p"},
+    hint="Your patches are put back side by side, at a stride of p. Use the stride with which they were cut.",
+)  # fmt: skip
+edited(
+    "Q0c", "detached", {"return total / count": "return (total / count).detach()"},
+    hint="The image is right, but no gradient flows back to the patches: it is detached.",
+)  # fmt: skip
+
+
+@mistake("Q0c", hint="Where patches overlap your image has the values of the last patch alone: each patch overwrites.")
+def the_last_patch_wins(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    image = patches.new_zeros(b, c, height, width)
+    columns = (width - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k // columns), stride * (k % columns)
+        image[:, :, y : y + p, x : x + p] = patches[:, k]
+    return image
+
+
+@mistake("Q0c", hint="Your image has the values of the first patch that covers a pixel; later ones are ignored.")
+def the_first_patch_wins(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    image = patches.new_zeros(b, c, height, width)
+    columns = (width - p) // stride + 1
+    for k in reversed(range(n)):
+        y, x = stride * (k // columns), stride * (k % columns)
+        image[:, :, y : y + p, x : x + p] = patches[:, k]
+    return image
+
+
+@mistake(
+    "Q0c",
+    hint="Your running mean gives later patches more weight: (old + new) / 2 is the mean of two values only.",
+)
+def halved_again_and_again(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    image, seen = patches.new_zeros(b, c, height, width), patches.new_zeros(height, width)
+    columns = (width - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k // columns), stride * (k % columns)
+        old, was = image[:, :, y : y + p, x : x + p].clone(), seen[y : y + p, x : x + p] > 0
+        image[:, :, y : y + p, x : x + p] = torch.where(was, (old + patches[:, k]) / 2, patches[:, k])
+        seen[y : y + p, x : x + p] = 1
+    return image
+
+
+@mistake("Q0c", hint="Your patches are placed column by column. They come in reading order, row by row.")
+def placed_column_by_column(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    total, count = patches.new_zeros(b, c, height, width), patches.new_zeros(height, width)
+    rows = (height - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k % rows), stride * (k // rows)
+        total[:, :, y : y + p, x : x + p] += patches[:, k]
+        count[y : y + p, x : x + p] += 1
+    return total / count

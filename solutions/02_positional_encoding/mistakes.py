@@ -991,3 +991,307 @@ edited(
     "Q1c", "larger_of_both_codes", {SUM: "torch.maximum(row_codes[:, None], column_codes[None])"},
     hint="You take the larger of the two codes, number by number. The question asks for their sum.",
 )  # fmt: skip
+
+
+# --- Q1d -------------------------------------------------------------------------------------------------------------
+
+
+@right("Q1d")
+def expanded_without_copies(rows, columns, d, n=10000):
+    of_rows = getPositionEncoding(rows, d // 2, n)[:, None].expand(-1, columns, -1)
+    of_columns = getPositionEncoding(columns, d // 2, n)[None].expand(rows, -1, -1)
+    return torch.cat([of_rows, of_columns], -1).flatten(0, 1)
+
+
+@right("Q1d")
+def row_and_column_of_each_patch(rows, columns, d, n=10000):
+    longest = getPositionEncoding(max(rows, columns), d // 2, n)
+    k = torch.arange(rows * columns)
+    return torch.cat([longest[k // columns], longest[k % columns]], dim=1)
+
+
+@right("Q1d")
+def with_two_loops(rows, columns, d, n=10000):
+    table = getPositionEncoding(max(rows, columns), d // 2, n)
+    return torch.stack([torch.cat([table[r], table[c]]) for r in range(rows) for c in range(columns)])
+
+
+@right("Q1d")
+def repeated_by_einops(rows, columns, d, n=10000):
+    down = repeat(getPositionEncoding(rows, d // 2, n), "r d -> (r c) d", c=columns)
+    across = repeat(getPositionEncoding(columns, d // 2, n), "c d -> (r c) d", r=rows)
+    return torch.hstack([down, across])
+
+
+@right("Q1d")
+def from_the_formula(rows, columns, d, n=10000):
+    half = d // 2
+    P = np.zeros((rows, columns, d))
+    speed = float(n) ** (-np.arange(0, half, 2) / half)
+    for start, k in ((0, np.arange(rows)[:, None, None]), (half, np.arange(columns)[None, :, None])):
+        P[:, :, start : start + half : 2] = np.sin(k * speed)
+        P[:, :, start + 1 : start + half : 2] = np.cos(k * speed)
+    return P.reshape(rows * columns, d)
+
+
+edited(
+    "Q1d",
+    "repeats_exchanged",
+    {
+        "of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)": (
+            "of_rows.repeat(columns, 1), of_columns.repeat_interleave(rows, 0)"
+        )
+    },
+    hint="Your patches come column by column: the two kinds of repetition are exchanged.",
+)
+edited(
+    "Q1d",
+    "columns_first",
+    {
+        "of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)": (
+            "of_columns.repeat(rows, 1), of_rows.repeat_interleave(columns, 0)"
+        )
+    },
+    hint="Your first half is the encoding of the column. The row comes first.",
+)
+edited(
+    "Q1d", "both_interleaved", {"of_columns.repeat(rows, 1)": "of_columns.repeat_interleave(rows, 0)"},
+    hint="Both of your encodings are repeated element by element, so the column changes only every `rows` patches.",
+)  # fmt: skip
+edited(
+    "Q1d",
+    "both_repeated",
+    {"of_rows.repeat_interleave(columns, 0)": "of_rows.repeat(columns, 1)"},
+    hint="Both of your encodings are repeated as a whole, so the row changes with every patch. Along a row of "
+    "patches it "
+    "must stay.",
+)
+edited(
+    "Q1d",
+    "added_as_in_q1c",
+    {
+        "torch.cat([of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)], dim=1)": (
+            "(getPositionEncoding(rows, d, n)[:, None] + getPositionEncoding(columns, d, n)).flatten(0, 1)"
+        )
+    },
+    hint="Row and column encodings are added, as in Q1c. Here each has its own half of the width.",
+)
+edited(
+    "Q1d", "full_width_each", {"d // 2": "d"},
+    hint="Each encoding has the full width d, so the result is 2·d wide. Each half has d/2 numbers.",
+)  # fmt: skip
+edited(
+    "Q1d",
+    "full_width_cut_in_half",
+    {
+        "getPositionEncoding(rows, d // 2, n)": "getPositionEncoding(rows, d, n)[:, : d // 2]",
+        "getPositionEncoding(columns, d // 2, n)": "getPositionEncoding(columns, d, n)[:, : d // 2]",
+    },
+    hint="Each half is the first half of an encoding of width d. Its pairs are too fast: ask for an encoding of "
+    "width d/2.",
+)
+edited(
+    "Q1d",
+    "columns_from_the_second_half",
+    {
+        "getPositionEncoding(rows, d // 2, n)": "getPositionEncoding(rows, d, n)[:, : d // 2]",
+        "getPositionEncoding(columns, d // 2, n)": "getPositionEncoding(columns, d, n)[:, d // 2 :]",
+    },
+    hint="Rows and columns share the pairs of one encoding of width d: rows get the fast half, columns the slow "
+    "one. Each "
+    "should be a whole encoding of width d/2.",
+)
+edited(
+    "Q1d", "n_forgotten", {"(rows, d // 2, n)": "(rows, d // 2)", "(columns, d // 2, n)": "(columns, d // 2)"},
+    hint="Your encodings always use n = 10000: the argument n is not handed on.",
+)  # fmt: skip
+edited(
+    "Q1d", "n_for_the_rows_only", {"(columns, d // 2, n)": "(columns, d // 2)"},
+    hint="n reaches the encoding of the rows and not that of the columns.",
+)  # fmt: skip
+edited(
+    "Q1d", "square_only", {"getPositionEncoding(columns, d // 2, n)": "getPositionEncoding(rows, d // 2, n)",
+                           "of_columns.repeat(rows, 1)": "of_columns.repeat(columns, 1)"},
+    hint="Your columns use the encoding of the rows. On square grids this cannot be seen.",
+)  # fmt: skip
+
+
+@mistake("Q1d", hint="The numbers of row and column alternate in your result. The row has the first half of the width.")
+def interleaved(rows, columns, d, n=10000):
+    of_rows = getPositionEncoding(rows, d // 2, n).repeat_interleave(columns, 0)
+    of_columns = getPositionEncoding(columns, d // 2, n).repeat(rows, 1)
+    return torch.stack([of_rows, of_columns], -1).flatten(1)
+
+
+@mistake("Q1d", hint="Your result still has the grid as two axes: (rows, columns, d). One row per patch was asked for.")
+def grid_not_flattened(rows, columns, d, n=10000):
+    of_rows = getPositionEncoding(rows, d // 2, n)[:, None].expand(-1, columns, -1)
+    of_columns = getPositionEncoding(columns, d // 2, n)[None].expand(rows, -1, -1)
+    return torch.cat([of_rows, of_columns], -1)
+
+
+# --- Q1e, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q1e")
+def as_complex_numbers(x, rows, columns, n=100):
+    pairs = x.shape[1] // 4
+    speed = n ** (-torch.arange(pairs, device=x.device) / pairs)
+    k = torch.arange(rows * columns, device=x.device)[:, None]
+    angle = torch.cat([k // columns * speed, k % columns * speed], 1)
+    hands = torch.view_as_complex(x.reshape(len(x), -1, 2))
+    return torch.view_as_real(hands * torch.polar(torch.ones_like(angle), angle)).flatten(1)
+
+
+@right("Q1e")
+def half_by_half(x, height, width, base=100):
+    def rotate(part, place):
+        pairs = part.shape[1] // 2
+        angle = place[:, None] / base ** (torch.arange(pairs, device=x.device) / pairs)
+        out = torch.empty_like(part)
+        out[:, 0::2] = part[:, 0::2] * angle.cos() - part[:, 1::2] * angle.sin()
+        out[:, 1::2] = part[:, 0::2] * angle.sin() + part[:, 1::2] * angle.cos()
+        return out
+
+    first, second = x.chunk(2, dim=1)
+    y, x_ = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    places = (y.flatten().to(x.device), x_.flatten().to(x.device))
+    return torch.cat([rotate(first, places[0]), rotate(second, places[1])], dim=1)
+
+
+@right("Q1e")
+def with_a_turned_copy(x, rows, columns, n=100):
+    turned = torch.stack([-x[:, 1::2], x[:, 0::2]], -1).flatten(1)
+    pairs = x.shape[1] // 4
+    speed = n ** (-torch.arange(pairs, device=x.device) / pairs)
+    r = torch.arange(rows, device=x.device).repeat_interleave(columns)
+    c = torch.arange(columns, device=x.device).repeat(rows)
+    angle = torch.cat([torch.outer(r, speed), torch.outer(c, speed)], 1).repeat_interleave(2, dim=1)
+    return x * angle.cos() + turned * angle.sin()
+
+
+@right("Q1e")
+def matrices_of_rotation(x, rows, columns, n=100):
+    pairs = x.shape[1] // 4
+    tokens = []
+    for k, token in enumerate(x):
+        place = torch.tensor([k // columns] * pairs + [k % columns] * pairs, device=x.device)
+        i = torch.arange(pairs, device=x.device).repeat(2)
+        angle = place / n ** (i / pairs)
+        matrix = torch.stack(
+            [torch.stack([angle.cos(), -angle.sin()], -1), torch.stack([angle.sin(), angle.cos()], -1)], 1
+        )
+        tokens.append((matrix @ token.reshape(-1, 2, 1)).reshape(-1))
+    return torch.stack(tokens)
+
+
+@right("Q1e")
+def grid_with_einops(x, rows, columns, n=100):
+    grid = rearrange(x, "(r c) (half i two) -> r c half i two", r=rows, half=2, two=2)
+    i = torch.arange(grid.shape[3], device=x.device)
+    speed = n ** (-i / len(i))
+    down, across = torch.arange(rows, device=x.device), torch.arange(columns, device=x.device)
+    angle = torch.stack(
+        [
+            (down[:, None] * speed)[:, None].expand(rows, columns, -1),
+            (across[:, None] * speed).expand(rows, columns, -1),
+        ],
+        2,
+    )
+    a, b = grid.unbind(-1)
+    out = torch.stack((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), -1)
+    return rearrange(out, "r c half i two -> (r c) (half i two)")
+
+
+edited(
+    "Q1e",
+    "rotated_backwards",
+    {
+        "a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()": (
+            "a * angle.cos() + b * angle.sin(), b * angle.cos() - a * angle.sin()"
+        )
+    },
+    hint="Your pairs turn the other way round: the signs of the two sines are exchanged.",
+)
+edited(
+    "Q1e", "no_rotation", {"a * angle.cos() - b": "a * angle.cos() + b"},
+    hint="The lengths of your pairs change, and a rotation keeps them. One of the two sines needs a minus sign.",
+)  # fmt: skip
+edited(
+    "Q1e", "row_and_column_exchanged",
+    {"[row[:, None] * speed, column[:, None] * speed]": "[column[:, None] * speed, row[:, None] * speed]"},
+    hint="Your first half turns by the column and your second half by the row.",
+)  # fmt: skip
+edited(
+    "Q1e", "rows_in_both_halves",
+    {"[row[:, None] * speed, column[:, None] * speed]": "[row[:, None] * speed, row[:, None] * speed]"},
+    hint="Both halves turn by the row. Patches of one row cannot be told apart.",
+)  # fmt: skip
+edited(
+    "Q1e",
+    "one_line_in_both_halves",
+    {
+        "row = torch.arange(rows, device=x.device).repeat_interleave(columns)": (
+            "row = torch.arange(rows * columns, device=x.device)"
+        ),
+        "column = torch.arange(columns, device=x.device).repeat(rows)": "column = row",
+    },
+    hint="Your angles come from the running number of the token. Row and column are asked for.",
+)
+edited(
+    "Q1e",
+    "column_by_column",
+    {
+        "torch.arange(rows, device=x.device).repeat_interleave(columns)": (
+            "torch.arange(rows, device=x.device).repeat(columns)"
+        ),
+        "torch.arange(columns, device=x.device).repeat(rows)": (
+            "torch.arange(columns, device=x.device).repeat_interleave(rows)"
+        ),
+    },
+    hint="Your tokens come column by column. They are in reading order.",
+)
+edited(
+    "Q1e", "halves_as_pairs", {"x[:, 0::2], x[:, 1::2]": "x.chunk(2, dim=1)"},
+    hint="Your pairs consist of a column of the first half and one of the second. Neighbouring columns form a pair.",
+)  # fmt: skip
+edited(
+    "Q1e", "not_interleaved", {"torch.stack(rotated, dim=-1).flatten(1)": "torch.cat(rotated, dim=1)"},
+    hint="Your rotated even columns come first and the odd ones after them. They were neighbours in x.",
+)  # fmt: skip
+edited(
+    "Q1e", "speeds_of_the_whole_width", {"/ pairs)": "/ (2 * pairs))"},
+    hint="The speeds fall too slowly: pair i has the exponent i / (d/4), because each half has d/4 pairs.",
+)  # fmt: skip
+edited(
+    "Q1e", "speeds_too_steep", {"-torch.arange(pairs, device=x.device)": "-2 * torch.arange(pairs, device=x.device)"},
+    hint="The speeds fall twice as fast as asked: i already counts pairs, so there is no factor 2 in the exponent.",
+)  # fmt: skip
+edited(
+    "Q1e",
+    "all_pairs_equally_fast",
+    {"speed = n ** (-torch.arange(pairs, device=x.device) / pairs)": "speed = torch.ones(pairs, device=x.device)"},
+    hint="All pairs turn by one radian per step. Each next pair should be slower.",
+)
+edited(
+    "Q1e", "hundred_written_out", {"speed = n **": "speed = 100 **"},
+    hint="Your speeds always use 100: the argument n plays no part.",
+)  # fmt: skip
+edited(
+    "Q1e",
+    "positions_from_one",
+    {
+        "torch.arange(rows, device=x.device)": "torch.arange(1, rows + 1, device=x.device)",
+        "torch.arange(columns, device=x.device)": "torch.arange(1, columns + 1, device=x.device)",
+    },
+    hint="Rows and columns are counted from 1. The token at row 0, column 0 must stay as it is.",
+)
+edited(
+    "Q1e", "added_in_place_of_rotated",
+    {"a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()": "a + angle.sin(), b + angle.cos()"},
+    hint="An encoding is added to your tokens. A rotation multiplies: nothing is added.",
+)  # fmt: skip
+edited(
+    "Q1e", "result_detached", {"a, b = x[:, 0::2], x[:, 1::2]": "a, b = x.detach()[:, 0::2], x.detach()[:, 1::2]"},
+    hint="The numbers are right, and no gradient reaches x: it is detached.",
+)  # fmt: skip

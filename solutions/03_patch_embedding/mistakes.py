@@ -8,7 +8,7 @@ from einops import rearrange
 from einops.layers.torch import Rearrange
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import also, edited, mistake, reference, right
 
 
 @reference("Q2")
@@ -1206,3 +1206,130 @@ class nothing_returned(nn.Module):
     def forward(self, x):
         x = self.projection(x)
         x.flatten(2).transpose(1, 2)
+
+
+# --- Q2c, the blank page ---------------------------------------------------------------------------------------------
+
+
+@reference("Q2c")
+def the_same_pixels_again(case):
+    return pixels_of_each_patch(case)
+
+
+also("Q2c", of="Q2")
+also("Q2c", of="Q2b", mistakes=False)
+
+
+# --- Q2d, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q2d")
+def eigenvectors_of_the_covariance(patches, d):
+    _, directions = torch.linalg.eigh(torch.cov(patches.T))
+    return directions.flip(1)[:, :d]
+
+
+@right("Q2d")
+def whole_svd_of_double_precision(rows, count):
+    rows = rows.double()
+    _, _, vh = torch.linalg.svd(rows - rows.mean(0, keepdim=True))
+    return vh.mT[:, :count]
+
+
+@right("Q2d")
+def left_vectors_of_the_transpose(patches, d):
+    columns = patches.T - patches.T.mean(1, keepdim=True)
+    u, _, _ = torch.linalg.svd(columns, full_matrices=False)
+    return -u[:, :d]
+
+
+@right("Q2d")
+def sorted_by_hand(patches, d):
+    centred = patches - patches.mean(0)
+    values, vectors = torch.linalg.eigh(centred.T @ centred)
+    return vectors[:, values.argsort(descending=True)[:d]]
+
+
+@right("Q2d")
+def in_numpy(patches, d):
+    import numpy as np
+
+    a = patches.cpu().numpy()
+    _, _, vh = np.linalg.svd(a - a.mean(axis=0), full_matrices=False)
+    return vh[:d].T
+
+
+edited(
+    "Q2d", "not_centred", {"patches - patches.mean(dim=0)": "patches"},
+    hint="The mean is not subtracted, so your first filter points to the mean patch. Variance is measured around it.",
+)  # fmt: skip
+edited(
+    "Q2d", "one_mean_for_all", {"patches.mean(dim=0)": "patches.mean()"},
+    hint="A single number is subtracted from all patches. The mean patch has k numbers, one for each pixel.",
+)  # fmt: skip
+edited(
+    "Q2d", "each_patch_centred", {"patches.mean(dim=0)": "patches.mean(dim=1, keepdim=True)"},
+    hint="Each patch has lost its own mean. Subtract the mean over all patches, pixel by pixel.",
+)  # fmt: skip
+edited(
+    "Q2d", "smallest_variance", {"components[:d].T": "components[-d:].T"},
+    hint="Your filters are the directions of smallest variance: the rows are sorted from large to small.",
+)  # fmt: skip
+edited(
+    "Q2d", "smallest_first", {"components[:d].T": "components[:d].flip(0).T"},
+    hint="The right directions, in the wrong order: the largest variance comes first.",
+)  # fmt: skip
+edited(
+    "Q2d", "not_transposed", {"components[:d].T": "components[:d]"},
+    hint="Your filters stand in rows, (d, k). Columns were asked for: (k, d).",
+)  # fmt: skip
+edited(
+    "Q2d", "columns_of_the_right_vectors", {"components[:d].T": "components[:, :d]"},
+    hint="You take the columns of Vh. Its rows are the directions.",
+)  # fmt: skip
+edited(
+    "Q2d",
+    "left_vectors",
+    {"_, _, components": "components, _, _", "components[:d].T": "components[: patches.shape[1], :d]"},
+    hint="You take U. Its columns have one number for each patch; a direction has one number for each pixel.",
+)
+edited(
+    "Q2d",
+    "scaled_by_the_singular_values",
+    {"_, _, components": "_, spread, components", "components[:d].T": "(components * spread[:, None])[:d].T"},
+    hint="Your filters have the singular values as lengths. Each should have length 1.",
+)
+edited(
+    "Q2d", "all_of_them", {"components[:d].T": "components.T"},
+    hint="You return all directions: d of them were asked for.",
+)  # fmt: skip
+edited(
+    "Q2d", "standardised",
+    {"centred = patches - patches.mean(dim=0)": "centred = (patches - patches.mean(dim=0)) / patches.std(dim=0)"},
+    hint="Each pixel is divided by its standard deviation, which changes the directions. Only the mean is subtracted.",
+)  # fmt: skip
+
+
+@mistake("Q2d", hint="Your covariance matrix has one row per patch. Between pixels it has the shape (k, k).")
+def covariance_of_the_patches(patches, d):
+    _, directions = torch.linalg.eigh(torch.cov(patches))
+    return directions.flip(1)[: patches.shape[1], :d]
+
+
+@mistake(
+    "Q2d", hint="eigh sorts from small to large: your filters are the directions of smallest variance, smallest first."
+)
+def eigenvectors_not_reversed(patches, d):
+    _, directions = torch.linalg.eigh(torch.cov(patches.T))
+    return directions[:, :d]
+
+
+@mistake("Q2d", hint="The first d patches are made orthogonal. Their directions are not those of largest variance.")
+def first_patches_made_orthogonal(patches, d):
+    centred = patches - patches.mean(0)
+    return torch.linalg.qr(centred[:d].T)[0]
+
+
+@mistake("Q2d", hint="Random orthogonal directions: the patches play no part in them.")
+def random_directions(patches, d):
+    return torch.linalg.qr(torch.randn(patches.shape[1], d, device=patches.device))[0]

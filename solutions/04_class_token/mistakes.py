@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from einops import pack, rearrange, repeat
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import edited, mistake, reference, right
 
 
 # What a notebook holds when Q3 is reached: a projection, as the lesson's setup cell gives one, and a code.
@@ -1210,3 +1210,150 @@ class token_last_with_its_position(nn.Module):
         x = self.projection(x)
         x = torch.cat([x, repeat(self.cls_token, "() n e -> b n e", b=len(x))], dim=1)
         return x + (self.learnable_positions if hasattr(self, "learnable_positions") else self.sinusoids_positions)
+
+
+# --- Q4b, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q4b")
+class AsAMatrixProduct(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.q, self.scale = nn.Parameter(torch.zeros(1, dim)), dim**-0.5
+
+    def forward(self, tokens):
+        weights = F.softmax(tokens @ self.q.T * self.scale, dim=1)  # b n 1
+        return (weights.mT @ tokens)[:, 0]
+
+
+@right("Q4b")
+class WithALinearLayer(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.score = nn.Linear(emb_size, 1, bias=False)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, x):
+        w = (self.score(x) / x.size(-1) ** 0.5).softmax(-2)
+        return (w * x).sum(-2)
+
+
+@right("Q4b")
+class ByTorchsAttention(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(1, 1, emb_size))
+
+    def forward(self, x):
+        return F.scaled_dot_product_attention(self.query.expand(len(x), -1, -1), x, x).squeeze(1)
+
+
+@right("Q4b")
+class ByEinsum(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(emb_size))
+
+    def forward(self, x):
+        scores = torch.einsum("bnd,d->bn", x, self.token) / x.shape[2] ** 0.5
+        return torch.einsum("bn,bnd->bd", torch.softmax(scores, 1), x)
+
+
+@right("Q4b")
+class ImageByImage(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.register_parameter("seed", nn.Parameter(torch.zeros(emb_size, 1)))
+
+    def forward(self, x):
+        pooled = []
+        for tokens in x:
+            e = torch.exp((tokens @ self.seed)[:, 0] / tokens.shape[1] ** 0.5)
+            pooled.append((e / e.sum()) @ tokens)
+        return torch.stack(pooled)
+
+
+edited(
+    "Q4b", "random_at_the_start", {"torch.zeros(emb_size)": "torch.randn(emb_size)"},
+    hint="Your query is drawn at random. Zeros were asked for, so that pooling starts from the mean.",
+)  # fmt: skip
+edited(
+    "Q4b", "ones_at_the_start", {"torch.zeros(emb_size)": "torch.ones(emb_size)"},
+    hint="Your query starts as ones, so that tokens with a large sum weigh more from the start.",
+)  # fmt: skip
+edited(
+    "Q4b", "not_scaled", {" / x.shape[-1] ** 0.5": ""},
+    hint="Your scores are not divided by the root of d.",
+)  # fmt: skip
+edited(
+    "Q4b", "divided_by_the_width", {" / x.shape[-1] ** 0.5": " / x.shape[-1]"},
+    hint="Your scores are divided by d. Its root was asked for.",
+)  # fmt: skip
+edited(
+    "Q4b", "root_of_the_number_of_tokens", {"x.shape[-1] ** 0.5": "x.shape[1] ** 0.5"},
+    hint="Your scores are divided by the root of the number of tokens. The width belongs there.",
+)  # fmt: skip
+edited(
+    "Q4b", "softmax_over_the_batch", {"softmax(dim=1)": "softmax(dim=0)"},
+    hint="Your weights add up to 1 over the images of the batch. They should add up to 1 over the tokens of one image.",
+)  # fmt: skip
+edited(
+    "Q4b", "mean_of_weighted_tokens", {".sum(dim=1)": ".mean(dim=1)"},
+    hint="Your result is n times too small: the weights add up to 1 already, so the weighted tokens are added.",
+)  # fmt: skip
+edited(
+    "Q4b", "without_softmax", {"scores.softmax(dim=1)": "scores"},
+    hint="Your weights are the scores themselves: without a softmax they do not add up to 1.",
+)  # fmt: skip
+edited(
+    "Q4b", "sigmoid", {"scores.softmax(dim=1)": "scores.sigmoid()"},
+    hint="Your weights are sigmoids, each between 0 and 1. They do not add up to 1.",
+)  # fmt: skip
+edited(
+    "Q4b",
+    "divided_by_their_sum",
+    {"scores.softmax(dim=1)": "(scores + 1e-9) / (scores + 1e-9).sum(dim=1, keepdim=True)"},
+    hint="Your scores are divided by their sum, without the exponential. Negative scores give negative weights.",
+)
+edited(
+    "Q4b", "a_plain_tensor", {"nn.Parameter(torch.zeros(emb_size))": "torch.zeros(emb_size)"},
+    hint="Your module has nothing to learn: the query is a plain tensor and no nn.Parameter.",
+)  # fmt: skip
+edited(
+    "Q4b", "query_detached", {"x @ self.query /": "x @ self.query.detach() /"},
+    hint="The values are right, and no gradient reaches the query: it is detached.",
+)  # fmt: skip
+edited(
+    "Q4b", "weights_detached", {"weights = scores.softmax(dim=1)": "weights = scores.softmax(dim=1).detach()"},
+    hint="The values are right, but no gradient passes through the weights: they are detached.",
+)  # fmt: skip
+edited(
+    "Q4b",
+    "the_best_token_alone",
+    {"(weights[:, :, None] * x).sum(dim=1)": "x[torch.arange(len(x)), weights.argmax(dim=1)]"},
+    hint="You return the one token with the largest weight. All tokens belong into the mean, each with its weight.",
+)
+edited(
+    "Q4b", "one_token_axis_left", {".sum(dim=1)": ".sum(dim=1, keepdim=True)"},
+    hint="Your result is (b, 1, d). The axis of the tokens should be gone.",
+)  # fmt: skip
+edited(
+    "Q4b", "tokens_not_added_up", {".sum(dim=1)": ""},
+    hint="Your tokens are weighted and not yet added up: the result is still (b, n, d).",
+)  # fmt: skip
+edited(
+    "Q4b", "mean_only", {"(weights[:, :, None] * x).sum(dim=1)": "x.mean(dim=1)"},
+    hint="You return the plain mean: the query plays no part.",
+)  # fmt: skip
+
+
+@mistake("Q4b", hint="Your module learns more than the query: linear layers for keys and values were not asked for.")
+class with_keys_and_values(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(emb_size))
+        self.keys, self.values = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x):
+        weights = (self.keys(x) @ self.query / x.shape[-1] ** 0.5).softmax(1)
+        return (weights[:, :, None] * self.values(x)).sum(1)

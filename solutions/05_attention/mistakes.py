@@ -2209,3 +2209,164 @@ for name, changes, hint in (
     ),
 ):
     edited("Q5b", name, changes, hint=hint)
+
+
+# --- Q5e, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q5e")
+def with_split_and_logsumexp(q, k, v, block):
+    outs, sums = [], []
+    for some_k, some_v in zip(k.split(block), v.split(block), strict=True):
+        scores = q @ some_k.T * q.shape[1] ** -0.5
+        outs.append(scores.softmax(-1) @ some_v)
+        sums.append(scores.logsumexp(-1))
+    weights = torch.stack(sums, -1).softmax(-1)  # n blocks
+    return sum(weights[:, [i]] * out for i, out in enumerate(outs))
+
+
+@right("Q5e")
+def log_sum_so_far(q, k, v, block):
+    log_sum, out = None, None
+    for i in range(0, k.shape[0], block):
+        scores = (q / math.sqrt(q.shape[-1])) @ k[i : i + block].mT
+        new = scores.logsumexp(1, keepdim=True)
+        part = (scores - new).exp() @ v[i : i + block]
+        if out is None:
+            log_sum, out = new, part
+        else:
+            both = torch.logaddexp(log_sum, new)
+            out = out * (log_sum - both).exp() + part * (new - both).exp()
+            log_sum = both
+    return out
+
+
+@right("Q5e")
+def maximum_first_then_a_second_pass(queries, keys, values, size):
+    scale = queries.shape[-1] ** -0.5
+    starts = range(0, len(keys), size)
+    top = torch.stack([(queries @ keys[s : s + size].T).max(-1).values for s in starts]).max(0).values[:, None]
+    total, out = 0, 0
+    for s in starts:
+        e = torch.exp(scale * (queries @ keys[s : s + size].T - top))
+        total, out = total + e.sum(-1, keepdim=True), out + e @ values[s : s + size]
+    return out / total
+
+
+@right("Q5e")
+def query_by_query(q, k, v, block):
+    rows = []
+    for query in q:
+        scores = [part @ query / len(query) ** 0.5 for part in k.split(block)]
+        top = torch.stack([s.max() for s in scores]).max()
+        weights = torch.cat([(s - top).exp() for s in scores])
+        rows.append(weights @ v / weights.sum())
+    return torch.stack(rows)
+
+
+@right("Q5e")
+def always_normalised(q, k, v, block):
+    top = torch.full_like(q[:, :1], -1e30)
+    total, mean = torch.zeros_like(top), q.new_zeros(len(q), v.size(1))
+    for part_k, part_v in zip(torch.split(k, block), torch.split(v, block), strict=True):
+        scores = torch.einsum("nd,md->nm", q, part_k) / math.sqrt(q.size(1))
+        new_top = torch.maximum(top, scores.max(dim=1, keepdim=True)[0])
+        e = torch.exp(scores - new_top)
+        old = total * torch.exp(top - new_top)
+        total = old + e.sum(1, keepdim=True)
+        mean = (mean * old + e @ part_v) / total
+        top = new_top
+    return mean
+
+
+edited(
+    "Q5e", "no_maximum", {"torch.maximum(top, scores.amax(dim=1, keepdim=True))": "torch.zeros_like(top)",
+                          "-torch.inf": "0.0"},
+    hint="With large scores your result is nan: nothing is subtracted before `exp`, which overflows above 88.",
+)  # fmt: skip
+edited(
+    "Q5e", "sum_not_rescaled", {"total = total * rescale +": "total = total +"},
+    hint="Your sum of exponentials is not rescaled when a larger score appears; the weighted sum is.",
+)  # fmt: skip
+edited(
+    "Q5e", "result_not_rescaled", {"result = result * rescale +": "result = result +"},
+    hint="Your weighted sum of values is not rescaled when a larger score appears; the sum of exponentials is.",
+)  # fmt: skip
+edited(
+    "Q5e",
+    "nothing_rescaled",
+    {"total = total * rescale +": "total = total +", "result = result * rescale +": "result = result +"},
+    hint="Each block is measured against its own maximum, and nothing is rescaled when that changes.",
+)
+edited(
+    "Q5e",
+    "rescaled_the_wrong_way",
+    {"rescale = (top - new_top).exp()": "rescale = (new_top - top).exp().nan_to_num(0, 0, 0)"},
+    hint="You rescale by exp(new − old), which is at least 1. What was added before must become smaller.",
+)
+edited(
+    "Q5e",
+    "maximum_of_the_block_alone",
+    {"torch.maximum(top, scores.amax(dim=1, keepdim=True))": "scores.amax(dim=1, keepdim=True)"},
+    hint="Your new maximum forgets the earlier blocks. The result is right while scores are moderate, and large scores "
+    "overflow when you rescale.",
+)
+edited(
+    "Q5e",
+    "mean_of_the_blocks",
+    {
+        "total = total * rescale + weights.sum(dim=1, keepdim=True)": "total = total + 1",
+        "result = result * rescale + weights @ v[start : start + block]": (
+            "result = result + weights / weights.sum(dim=1, keepdim=True) @ v[start : start + block]"
+        ),
+    },
+    hint="You average the attention of the blocks. A block with larger scores must count for more.",
+)
+edited(
+    "Q5e", "not_divided", {"return result / total": "return result"},
+    hint="Your result is not divided by the sum of the exponentials.",
+)  # fmt: skip
+edited(
+    "Q5e", "not_scaled", {" / d**0.5": ""},
+    hint="Your scores are not divided by the root of d.",
+)  # fmt: skip
+edited(
+    "Q5e", "divided_by_the_width", {" / d**0.5": " / d"},
+    hint="Your scores are divided by d. Its root belongs there.",
+)  # fmt: skip
+edited(
+    "Q5e", "last_block_forgotten", {"range(0, len(k), block)": "range(0, len(k) - block + 1, block)"},
+    hint="Your loop leaves out the last block when it is shorter than the others.",
+)  # fmt: skip
+edited(
+    "Q5e", "first_block_only", {"        top = new_top\n": "        top = new_top\n        break\n"},
+    hint="Only the first block is used: the loop ends after it.",
+)  # fmt: skip
+edited(
+    "Q5e", "top_not_kept", {"        top = new_top\n": ""},
+    hint="`top` never changes, so every rescaling starts from minus infinity and forgets the earlier blocks.",
+)  # fmt: skip
+edited(
+    "Q5e", "top_starts_at_zero", {"-torch.inf": "0.0"},
+    hint="`top` starts at 0, so that queries whose scores are all very negative lose everything: exp of each is 0.",
+)  # fmt: skip
+edited(
+    "Q5e", "gradient_stops_at_the_keys", {"q @ k[start : start + block].T": "q @ k[start : start + block].T.detach()"},
+    hint="The numbers are right, and no gradient reaches the keys: they are detached.",
+)  # fmt: skip
+edited(
+    "Q5e", "weights_detached", {"weights = (scores - new_top).exp()": "weights = (scores - new_top).exp().detach()"},
+    hint="The numbers are right, but the weights are detached: gradients reach the values only.",
+)  # fmt: skip
+
+
+@mistake("Q5e", hint="All n · m scores are made at once, as in Q5a. Here the keys come block by block.")
+def all_at_once(q, k, v, block):
+    return (q @ k.T / q.shape[1] ** 0.5).softmax(1) @ v
+
+
+@mistake(
+    "Q5e", hint="You use F.scaled_dot_product_attention, which is the answer itself: write the loop over the blocks."
+)
+def by_torch(q, k, v, block):
+    return F.scaled_dot_product_attention(q[None], k[None], v[None])[0]
