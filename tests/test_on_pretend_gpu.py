@@ -25,7 +25,7 @@ from tests.test_banks import COURSE, LESSONS
 
 pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="a real GPU is here: tests/test_gpu.py")
 
-TRAINED = {"Q27"}  # an answer is a whole training: the lesson's own run has one
+TRAINED = {"Q27", "Q8b"}  # an answer is a whole training: the lesson's own run has one
 EVERY = 10  # one mistake in so many
 
 # What stays behind is the mistake itself: here it can't even be called, and the error's own words say so.

@@ -22,34 +22,34 @@ class TrainStep(Question):
     criteria = (
         Criterion(
             "walks",
-            "one call moves the weights as one step of the optimizer should",
+            "one call changes the weights as one step of the optimizer does",
             share=2,
-            hint="Before and after one call the weights were compared. Do they move at all, in the right direction, "
-            "and once? Say the three calls aloud, in their order.",
+            hint="Before and after one call the weights were compared. Do they change at all, in the right direction, "
+            "and once? Write down the three calls in their order.",
         ),
         Criterion(
             "again",
             "so does the second call, and the third",
             share=2,
-            hint="The first step is right and later ones are not: something of the first is still there. Where does "
-            "`backward` leave what it finds?",
+            hint="The first step is right and later ones are not: something of the first one remains. Where does "
+            "`backward` store its result?",
         ),
         Criterion(
             "returns",
             "it returns this batch's loss as a plain number",
-            hint="Compare the losses above; and look at what kind of thing you return. A tensor that remembers its "
-            "graph keeps the whole batch in memory.",
+            hint="Compare the losses above, and the type of what you return. A tensor with its graph keeps the "
+            "whole batch in memory.",
         ),
         Criterion(
             "loss_fn",
-            "the loss is whatever loss_fn says, of logits and labels in that order",
-            hint="Called with another loss_fn (for numbers as labels, not classes) your step still does something "
+            "the loss is loss_fn of logits and labels, in that order",
+            hint="Called with another loss_fn (for numbers as labels, not classes) your step computes something "
             "else. Which names in your line come from the first line of the function?",
         ),
         Criterion(
             "mode",
-            "the model is in training mode, even if it came in eval mode",
-            hint="The model came in eval mode, as evaluation leaves it. In which mode did it see the images?",
+            "the model is in training mode, even if it was in evaluation mode before",
+            hint="The model was in evaluation mode before the call. In which mode is it during the forward pass?",
         ),
     )
 
@@ -208,28 +208,28 @@ class EvaluateModel(Question):
     criteria = (
         Criterion(
             "accuracy",
-            "right answers over all answers",
+            "the number of right answers divided by the number of images",
             share=2,
-            hint="Count on the picture: filled dots are right answers. What is yours divided by?",
+            hint="Filled dots in the picture are right answers. By what do you divide their number?",
         ),
         Criterion(
             "uneven",
-            "also when the last batch is smaller, and when batches can be read only once",
-            hint="With batches of one size it is right. An image in a small batch must weigh as much as any other; and "
-            "a generator has no length and no second reading.",
+            "also when the last batch is smaller, and when batches come from a generator",
+            hint="With batches of one size it is right. An image in a small batch counts as much as any other, and "
+            "a generator has no length and can be read only once.",
             counts_with=("accuracy",),
         ),
         Criterion(
             "eval",
-            "the model is in eval mode while it answers",
-            hint="This model answers worse while training, as one with dropout does. Who tells it that it is not?",
+            "the model is in evaluation mode",
+            hint="In training mode this model is less accurate, as one with dropout is. Which call changes its mode?",
             counts_with=("accuracy",),
         ),
         Criterion(
             "no_grad",
             "no graph is kept for gradients",
-            hint="Each forward pass still writes down everything that backward would need, and nobody will call it. "
-            "Which context manager switches that off?",
+            hint="Each forward pass still records a graph for a backward pass that is never called. Which context "
+            "manager switches that off?",
             counts_with=("accuracy",),
         ),
     )
@@ -285,7 +285,7 @@ class EvaluateModel(Question):
 
 
 def _oracle() -> Any:
-    """A model whose answer is its input; in training it turns the classes round, as a drunken one would."""
+    """A model whose answer is its input; in training mode it exchanges the classes."""
     import torch
     from torch import nn
 
