@@ -48,5 +48,5 @@ def compare_optimisers(
             optimiser = torch.optim.Adam([p for p in model.parameters() if id(p) not in left_out], lr=1e-3)
             history = fit(model, train, test, optimizer=optimiser, seed=seed, progress=False, **options)
             values.append(100 * history.test_accuracy[-1])
-            print(f"seed {seed}, optimiser with {name}: {values[-1]:.1f} %")
+            print(f"seed {seed}, {name}: {values[-1]:.1f} %", flush=True)
     return found

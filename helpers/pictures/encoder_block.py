@@ -1,4 +1,4 @@
-"""Lesson 06's drawings: tensors beside their target, activations, the two ways to wire a block, tokens on a ring."""
+"""Lesson 06's figures: tensors beside their target, activations, pre-norm and post-norm, tokens on a ring."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def panels_picture(panels: Sequence[tuple[str, np.ndarray]], most: int = 12) -> 
     return fig
 
 
-def bend_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
+def activation_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
     """An activation as a curve, the answer's on top of the target."""
     with style():
         fig, ax = figure(2.0, width=4.4)
@@ -53,7 +53,7 @@ def bend_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None) ->
 
 
 def show_wiring(kinds: Sequence[str] = ("pre",), alt: str | None = None) -> None:
-    """Draw blocks as a stream from left to right: "pre" norms inside the branches, "post" norms on the stream."""
+    """Draw the residual stream of a block from left to right: "pre" with norms in the branches, "post" on it."""
     with style():
         fig, axes = figure(1.75 * len(kinds), rows=len(kinds), squeeze=False)
         for ax, kind in zip(axes.flat, kinds, strict=True):
@@ -113,8 +113,8 @@ def show_ring(before: object, after: object, alt: str | None = None) -> None:
     show(fig, alt or "Tokens of width 3 seen along the diagonal: a cloud before, a thin ring after.")
 
 
-def show_bends(curves_of: dict[str, tuple[object, object]], x: object, alt: str | None = None) -> None:
-    """Draw activations: on the left their values over x, on the right their slopes."""
+def show_activations(curves_of: dict[str, tuple[object, object]], x: object, alt: str | None = None) -> None:
+    """Draw activations: on the left their values over x, on the right their derivatives."""
     x = to_numpy(x)
     with style():
         fig, (left, right) = figure(2.4, columns=2, width=WIDTH)
@@ -122,11 +122,11 @@ def show_bends(curves_of: dict[str, tuple[object, object]], x: object, alt: str 
             left.plot(x, to_numpy(value), color=colour, label=name)
             right.plot(x, to_numpy(slope), color=colour, label=name)
         left.set(title="value", xlabel="x")
-        right.set(title="slope", xlabel="x")
+        right.set(title="derivative", xlabel="x")
         for ax in (left, right):
             ax.axhline(0, color=RIM, linewidth=0.8, zorder=0)
         left.legend(loc="upper left")
-    show(fig, alt or f"Values and slopes of {', '.join(curves_of)}.")
+    show(fig, alt or f"Values and derivatives of {', '.join(curves_of)}.")
 
 
 def value_panels(

@@ -1,4 +1,4 @@
-"""Lesson 07's drawings: a ViT from image to logits, what its logits depend on, attention over the image, errors."""
+"""Lesson 07's figures: a ViT from image to logits, which patches and tokens count, attention maps, errors."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
-from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, RIM
+from helpers.theme import RIM
 
 
-def assembly_picture(image: np.ndarray, patch: int, reached: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
-    """Left: which patches move the logits (`reached`). Right: how much the logits depend on each token at the end."""
+def assembly_picture(image: np.ndarray, patch: int, used: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
+    """Left: which patches change the logits (`used`). Right: how much the logits depend on each token at the end."""
     side = image.shape[-1] // patch
     shown = image[:3] if len(image) >= 3 else image[:1]
     shown = (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9)
     with style():
         fig, (left, right) = figure(2.1, width=5.4, columns=2, width_ratios=(1, 1.6))
         draw_image(left, to_picture(shown))
-        without = 0
+        unused = 0
         for place in range(side**2):
             row, column = divmod(place, side)
             corner = (column * patch - 0.5, row * patch - 0.5)
             left.add_patch(Rectangle(corner, patch, patch, fill=False, edgecolor="white", linewidth=1))
-            if reached is not None and len(reached) > place and not reached[place]:
-                without += 1
+            if used is not None and len(used) > place and not used[place]:
+                unused += 1
                 left.add_patch(Rectangle(corner, patch, patch, facecolor="white", alpha=0.8, edgecolor="white"))
                 left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=INK)
-        left.set_title("patches" if reached is None else f"that count: {side**2 - without} of {side**2}", fontsize=9.5)
+        left.set_title("patches" if used is None else f"used: {side**2 - unused} of {side**2}", fontsize=9.5)
         tokens = np.arange(side**2 + 1)
         right.bar(tokens, tokens == 0, width=0.8, color=COLOURS[0], alpha=0.3, label="target")
         if pull is not None and np.shape(pull) == tokens.shape and np.isfinite(pull).all() and np.sum(pull) > 0:
@@ -139,40 +139,6 @@ def show_assembly(
         axes[3].tick_params(axis="y", length=0)
         axes[3].set_title("head: logits", fontsize=9.5)
     show(fig, alt or f"A ViT at work: image, tokens, tokens after the blocks, logits; best: {classes[best]}.")
-
-
-def show_plan(alt: str | None = None) -> None:
-    """Draw the plan of a ViT as boxes from image to logits."""
-    boxes = (
-        ("image", "b c h w", "white"),
-        ("PatchEmbedding", "b n+1 d", PALE_BLUE),
-        ("block × depth", "b n+1 d", PALE_ORANGE),
-        ("LayerNorm", "b n+1 d", PALE_BLUE),
-        ("token 0", "b d", "white"),
-        ("Linear", "b n_classes", PALE_GREEN),
-    )
-    with style():
-        fig, ax = figure(1.0)
-        left = 0.0
-        for i, (name, shape, colour) in enumerate(boxes):
-            wide = 1.0 + 0.105 * max(len(name) - 5, 0)
-            ax.add_patch(
-                FancyBboxPatch(
-                    (left, 0), wide, 0.7, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour,
-                    edgecolor=RIM, linewidth=1,
-                )
-            )  # fmt: skip
-            ax.text(left + wide / 2, 0.35, name, ha="center", va="center", fontsize=9, color=INK)
-            ax.text(left + wide / 2, -0.3, shape, ha="center", va="center", fontsize=8, color=SOFT)
-            left += wide
-            if i < len(boxes) - 1:
-                ax.annotate("", (left + 0.42, 0.35), (left + 0.06, 0.35),
-                            arrowprops={"arrowstyle": "-|>", "color": RIM, "linewidth": 1.2})  # fmt: skip
-                left += 0.5
-        ax.set(xlim=(-0.1, left + 0.1), ylim=(-0.55, 0.85))
-        ax.set_axis_off()
-    listed = ", ".join(f"{name} ({shape})" for name, shape, _ in boxes)
-    show(fig, alt or f"Plan of a ViT, from left to right: {listed}.")
 
 
 def attention_picture(image: object, maps: object, titles: Sequence[str]) -> Figure:

@@ -75,8 +75,8 @@ class ResidualAddQuestion(Question):
         mask = (rng.permutation(b * n) % 2).reshape(b, n, 1)
         scale = float(rng.uniform(1.5, 3))
         yield case("with a mask and a scale", (b, n, d), ("kwargs",), mask=as_single(mask), scale=scale)
-        yield case("fn gives back the very tensor it got", (n, d), ("input",), same=True)
-        yield case("the way back", (b, n, d), ("gradient",), aim=as_single(rng.normal(0, 1, (b, n, d))))
+        yield case("fn returns its own input", (n, d), ("input",), same=True)
+        yield case("the backward pass", (b, n, d), ("gradient",), aim=as_single(rng.normal(0, 1, (b, n, d))))
 
     def probe(self, answer, case):
         fn = known_branch(case["matrix"], give_back="same" in case)
@@ -122,7 +122,7 @@ _GRADIENTS = ("to_x", "to_weights", "to_bias")
 
 class LayerNormQuestion(Question):
     id = "Q6b"
-    title = "Layer norm by hand"
+    title = "Layer normalisation by hand"
     signature = "LayerNorm(emb_size, eps=1e-5)"
     needs_gradients = True
     criteria = (
@@ -147,13 +147,14 @@ class LayerNormQuestion(Question):
         Criterion(
             "affine",
             "weight and bias act on each dimension, the weight first",
-            hint="With weights of one and biases of zero all is well. Set them otherwise, and follow one number "
+            hint="With weights of one and biases of zero the output is right, with others it is not. Follow one number "
             "through your last line.",
         ),
         Criterion(
             "any_axes",
             "any number of axes before the last one",
-            hint="For (b, n, d) it works, for other inputs it doesn't. Count the axis that you norm over from the end.",
+            hint="For (b, n, d) it works, for other inputs it does not. Count the axis that you normalise over from "
+            "the end.",
         ),
         Criterion(
             "gradient",
@@ -177,13 +178,13 @@ class LayerNormQuestion(Question):
         yield Case("as many images as tokens as dimensions", criteria=("normal",), x=tokens(side, side, side))
         faint = 4e-3 * tokens(1, 3, 5)
         faint[0, 1] = 2.0  # all numbers of one token equal
-        yield Case("faint tokens, and one of equal numbers", criteria=("eps",), x=faint)
+        yield Case("tokens close to zero, and one of equal numbers", criteria=("eps",), x=faint)
         yield Case("a large eps", criteria=("eps",), x=tokens(2, 3, 4), eps=float(rng.uniform(0.3, 0.8)))
-        yield Case("drawn weight and bias", criteria=("affine",), x=tokens(2, 3, 5), **affine(5))
+        yield Case("random weight and bias", criteria=("affine",), x=tokens(2, 3, 5), **affine(5))
         yield Case("a single token", criteria=("any_axes",), x=tokens(6), **affine(6))
         yield Case("four axes", criteria=("any_axes",), x=tokens(2, 3, 2, 4), **affine(4))
         aim = as_single(rng.normal(0, 1, (2, 3, 4)))
-        yield Case("the way back", criteria=("gradient",), x=tokens(2, 3, 4), aim=aim, **affine(4))
+        yield Case("the backward pass", criteria=("gradient",), x=tokens(2, 3, 4), aim=aim, **affine(4))
 
     def probe(self, answer, case):
         d = case["x"].shape[-1]

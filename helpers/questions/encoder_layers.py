@@ -33,7 +33,7 @@ from helpers.checks.placed_weights import (
     put,
 )  # fmt: skip
 from helpers.checks.seeding import seed_torch
-from helpers.pictures.encoder_block import bend_picture, value_panels
+from helpers.pictures.encoder_block import activation_picture, value_panels
 
 _OPTIONAL = ("bq", "bk", "bv", "bo")
 
@@ -145,7 +145,7 @@ class FeedForwardQuestion(Question):
 
     def picture(self, case, expected, got):
         if "bend" in case:
-            return bend_picture(case["bend"], expected["bend"], None if got is None else got["bend"])
+            return activation_picture(case["bend"], expected["bend"], None if got is None else got["bend"])
         if "many" in case:
             return None
         return value_panels(expected["out"], got, "out", ("in", case["x"]))
@@ -227,9 +227,9 @@ class EncoderBlockQuestion(Question):
         with given_parts(answer, block_parts()) as found:
             if "emb_size" not in case:
                 return _without_arguments(answer, case)
-            record = _placed(answer, case)
+            record = placed(answer, case)
             if case.covers("order") and "FeedForwardBlock" not in found:
-                record["bent"] = _placed(answer, case, near=True)["out"]
+                record["bent"] = placed(answer, case, near=True)["out"]
             return record
 
     def judge(self, case, expected, got):
@@ -282,7 +282,7 @@ class EncoderBlockQuestion(Question):
         return value_panels(expected["out"], got, "out", ("x", case["x"]))
 
 
-def _placed(answer: Any, case: Case, *, near: bool = False) -> dict[str, Any]:
+def placed(answer: Any, case: Case, *, near: bool = False) -> dict[str, Any]:
     """Outputs (and gradients) with the case's weights in the answer's own layers, wherever it keeps them.
 
     They are found by what they do. Where that fails, since the block is wired in another way, they are placed by name

@@ -22,7 +22,7 @@ class TrainStep(Question):
     criteria = (
         Criterion(
             "walks",
-            "one call moves the weights as one step of the optimizer should",
+            "one call changes the weights as one step of the optimizer does",
             share=2,
             hint="The weights before and after one call are compared with those of the solution.",
         ),
@@ -35,8 +35,8 @@ class TrainStep(Question):
         Criterion(
             "returns",
             "it returns this batch's loss as a plain number",
-            hint="Compare the losses above; and look at what kind of thing you return. A tensor that remembers its "
-            "graph keeps the whole batch in memory.",
+            hint="Compare the losses above, and the type of what you return. A tensor with its graph keeps the "
+            "whole batch in memory.",
         ),
         Criterion(
             "loss_fn",
@@ -205,16 +205,16 @@ class EvaluateModel(Question):
     criteria = (
         Criterion(
             "accuracy",
-            "right answers over all answers",
+            "the number of right answers divided by the number of images",
             share=2,
             hint="In the picture a filled dot is a right answer. The accuracy is their number divided by "
             "the number of all images.",
         ),
         Criterion(
             "uneven",
-            "also when the last batch is smaller, and when batches can be read only once",
-            hint="With batches of one size it is right. An image in a small batch must weigh as much as any other; and "
-            "a generator has no length and no second reading.",
+            "also when the last batch is smaller, and when batches come from a generator",
+            hint="With batches of one size it is right. An image in a small batch counts as much as any other, and "
+            "a generator has no length and can be read only once.",
             counts_with=("accuracy",),
         ),
         Criterion(
