@@ -67,7 +67,7 @@ class _Page(HTMLExporter):
     _coloured: Callable[[str, str | None], str]
 
     def page(self, notebook: NotebookNode, facts: dict[str, Any]) -> str:
-        """HTML of a notebook that is valid and that nobody else uses while it is rendered."""
+        """HTML of a notebook that is valid and that no other thread uses while it is rendered."""
         resources = self._prepared()
         language = notebook.metadata.get("language_info", {})
         self._language = language.get("pygments_lexer", language.get("name"))

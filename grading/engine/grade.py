@@ -42,7 +42,7 @@ GPU_MEMORY = 0.9  # of each GPU, for all submissions at once
 
 
 class Interrupted(Exception):
-    """Somebody stopped the run; `done` of `total` submissions are graded and saved."""
+    """The run was stopped; `done` of `total` submissions are graded and saved."""
 
     def __init__(self, done: int, total: int) -> None:
         super().__init__(f"stopped: {done} of {total} submissions are graded and saved")

@@ -98,7 +98,7 @@ class GradebookWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """The session: nbgrader's commits inside do nothing, one at the end does. What is written is nobody's doing."""
+        """The session: nbgrader's commits inside do nothing, one at the end does. What is written has no author."""
         db = self._gradebook.db
         db.commit = lambda: None  # of this object alone
         try:
