@@ -64,7 +64,7 @@ def judged(qid: str, answer) -> tuple[Verdict, list[Arrays | Failure]]:
 
 def is_trained(qid: str) -> bool:
     """Whether an answer is a whole training: the lesson's own run has one, and a check here would take minutes."""
-    return bool(find(qid).measured)
+    return find(qid).trains
 
 
 def asked():

@@ -43,7 +43,7 @@ def show_meetings() -> None:
 
 
 def show_sights(sights: Mapping[str, object], patch: int, token: int | Sequence[int], alt: str | None = None) -> None:
-    """Draw for each name the pixels (h, w) that a token depends on, with the patches' grid; its own patch is framed."""
+    """Draw for each name the pixels (h, w) a token depends on, with the grid of patches and the token's own framed."""
     tokens = [token] * len(sights) if isinstance(token, int) else list(token)
     with style():
         side = min(WIDTH / len(sights), 2.5)
@@ -52,7 +52,7 @@ def show_sights(sights: Mapping[str, object], patch: int, token: int | Sequence[
             sight(ax, to_numpy(pixels).astype(float), patch, number)
             ax.set_title(name, fontsize=9)
     listed = ", ".join(sights)
-    show(fig, alt or f"Pixels that one token depends on, bright where much; its own patch is framed. {listed}.")
+    show(fig, alt or f"Pixels that one token depends on, bright where strongly; its own patch is framed. {listed}.")
 
 
 def sight(ax: Axes, pixels: np.ndarray, patch: int, token: int) -> None:

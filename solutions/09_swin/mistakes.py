@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce, repeat
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import edited, mistake, reference, right
 
 
 # What a notebook holds when later questions are reached: the answers to Q15 and Q17.
@@ -2062,3 +2062,412 @@ class norm_that_never_learns(nn.Module):
         x = F.pad(x, (0, 0, 0, x.shape[2] % 2, 0, x.shape[1] % 2))
         x = torch.cat([x[:, 0::2, 0::2], x[:, 1::2, 0::2], x[:, 0::2, 1::2], x[:, 1::2, 1::2]], -1)
         return self.reduction(self.norm(x))
+
+
+# --- Q17c, the Swin block --------------------------------------------------------------------------------------------
+
+OPEN_FORWARD = "x = x + self.attend(self.norm1(x))"
+LAST_FORWARD = "return x + self.mlp(self.norm2(x))"
+PAD = "F.pad(x, (0, 0, 0, -W % M, 0, -H % M))"
+SHIFT_RULE = "shift = self.shift if min(Hp, Wp) > M else 0"
+BACK = "return cyclic_shift(x, -shift)[:, :H, :W]"
+CUT = "window_partition(cyclic_shift(x, shift), M)"
+
+edited("Q17c", "norms_of_other_names", {"self.norm1": "self.ln_1", "self.norm2": "self.ln_2"})
+edited("Q17c", "padded_by_a_list", {PAD: "F.pad(x, [0, 0, 0, (M - W % M) % M, 0, (M - H % M) % M])"})
+edited("Q17c", "two_variables", {OPEN_FORWARD: "y = self.attend(self.norm1(x))\n        x = y + x"})
+edited(
+    "Q17c", "zeros_concatenated",
+    {
+        f"x = {PAD}": "x = torch.cat([x, x.new_zeros(len(x), -H % M, W, x.shape[-1])], 1)\n"
+        "        x = torch.cat([x, x.new_zeros(*x.shape[:2], -W % M, x.shape[-1])], 2)"
+    },
+)  # fmt: skip
+edited(
+    "Q17c", "shift_only_if_needed",
+    {
+        CUT: "window_partition(cyclic_shift(x, shift) if shift else x, M)",
+        BACK: "x = cyclic_shift(x, -shift) if shift else x\n        return x[:, :H, :W].contiguous()",
+    },
+)  # fmt: skip
+edited(
+    "Q17c", "reshape_for_flatten",
+    {
+        ".flatten(1, 2)": ".reshape(-1, M * M, x.shape[-1])",
+        "windows.unflatten(1, (M, M))": "windows.view(-1, M, M, x.shape[-1])",
+    },
+)  # fmt: skip
+for name, changes, hint in (
+    (
+        "post_norm",
+        {OPEN_FORWARD: "x = self.norm1(x + self.attend(x))", LAST_FORWARD: "return self.norm2(x + self.mlp(x))"},
+        "Your norms come after the addition (post-norm). In the two equations each branch normalises its own input.",
+    ),
+    (
+        "no_norm_before_attention",
+        {OPEN_FORWARD: "x = x + self.attend(x)"},
+        "The windows receive tokens that are not normalised: the first LayerNorm is missing or not used.",
+    ),
+    (
+        "no_norm_before_mlp",
+        {LAST_FORWARD: "return x + self.mlp(x)"},
+        "The feed-forward network receives tokens that are not normalised: the second LayerNorm is not used.",
+    ),
+    (
+        "no_first_residual",
+        {OPEN_FORWARD: "x = self.attend(self.norm1(x))"},
+        "The first residual connection is missing: the output of attention replaces the tokens.",
+    ),
+    (
+        "no_second_residual",
+        {LAST_FORWARD: "return self.mlp(self.norm2(x))"},
+        "The second residual connection is missing: the output of the feed-forward network replaces the tokens.",
+    ),
+    (
+        "mlp_of_the_block_input",
+        {
+            OPEN_FORWARD: "first = x\n        x = x + self.attend(self.norm1(x))",
+            LAST_FORWARD: "return x + self.mlp(self.norm2(first))",
+        },
+        "The feed-forward branch reads the input of the block. It should read the tokens after attention.",
+    ),
+    (
+        "residual_of_the_normed",
+        {OPEN_FORWARD: "x = self.norm1(x)\n        x = x + self.attend(x)"},
+        "Your first residual connection adds to the normalised tokens. The residual stream itself is never normalised.",
+    ),
+    (
+        "one_norm_twice",
+        {"self.norm2(x)": "self.norm1(x)"},
+        "Both branches use the same LayerNorm, so they share its weights.",
+    ),
+    (
+        "never_shifted_back",
+        {BACK: "return x[:, :H, :W]"},
+        "The grid is not shifted back, so the residual adds tokens of different places.",
+    ),
+    (
+        "shifted_back_the_wrong_way",
+        {BACK: "return cyclic_shift(x, shift)[:, :H, :W]"},
+        "The second shift goes in the same direction as the first. Undo it.",
+    ),
+    (
+        "mask_not_passed",
+        {"self.attn(windows, mask)": "self.attn(windows)"},
+        "The grid is shifted and attention gets no mask, so opposite edges attend to each other.",
+    ),
+    (
+        "never_shifted",
+        {SHIFT_RULE: "shift = 0"},
+        "Your block never shifts the grid, whatever `shift` says.",
+    ),
+    (
+        "always_shifted",
+        {SHIFT_RULE: "shift = self.shift"},
+        "A grid that is a single window is shifted too. Its mask then separates tokens that belong together.",
+    ),
+    (
+        "mask_of_the_unpadded_grid",
+        {"shifted_window_mask(Hp, Wp, M, shift)": "shifted_window_mask(H - H % M or M, W - W % M or M, M, shift)"},
+        "Your mask is made for the grid without the padding, so it has too few windows or the wrong borders.",
+    ),
+    (
+        "padded_at_the_top",
+        {PAD: "F.pad(x, (0, 0, -W % M, 0, -H % M, 0))"},
+        "The zeros stand on the left and above; they belong on the right and below.",
+    ),
+    (
+        "cut_before_the_way_back",
+        {BACK: "return cyclic_shift(x[:, :H, :W], -shift)"},
+        "You cut off the padding before shifting back. At that moment the zeros are not at the edge.",
+    ),
+    (
+        "always_one_window_of_zeros",
+        {PAD: "F.pad(x, (0, 0, 0, M - W % M, 0, M - H % M))"},
+        "A size that divides gets a whole window of zeros as well. How many zeros does such a size need?",
+    ),
+    (
+        "padded_before_the_norm",
+        {
+            OPEN_FORWARD: "(H, W), M = x.shape[1:3], self.window_size\n"
+            "        wide = F.pad(x, (0, 0, 0, -W % M, 0, -H % M))\n"
+            "        x = x + self.attend(self.norm1(wide))[:, :H, :W]"
+        },
+        "Your zeros are added before the first norm, which turns them into its bias. Add them after it.",
+    ),
+    (
+        "detached_branch",
+        {OPEN_FORWARD: "x = x + self.attend(self.norm1(x)).detach()"},
+        "The numbers are right, and no gradient flows through the attention branch: look for detach or no_grad.",
+    ),
+):
+    edited("Q17c", name, changes, hint=hint)
+
+
+# --- Q18b, the blank page --------------------------------------------------------------------------------------------
+
+
+@reference("Q18b")
+def every_order_of_offsets(case):
+    """Output and input gradient for each numbering of offsets and each order of fused queries, keys and values."""
+    from helpers.questions.swin_block import block_weights
+
+    d, h, m, shift = case["dim"], case["num_heads"], case["window_size"], case["shift"]
+    w = {name: torch.from_numpy(array).double() for name, array in block_weights(case["seed"], d).items()}
+    biases = torch.from_numpy(case["biases"]).double()
+    row, column = torch.arange(m * m) // m, torch.arange(m * m) % m
+    down, across = row[:, None] - row + m - 1, column[:, None] - column + m - 1
+    wide = 2 * m - 1
+    numberings = [down * wide + across, across * wide + down]
+    numberings += [index.T for index in numberings]
+    stacked = torch.cat([torch.cat([w[k], w[b][:, None]], 1) for k, b in (("q", "bq"), ("k", "bk"), ("v", "bv"))])
+    orders = [stacked.reshape(3, d, d + 1), rearrange(stacked, "(h three e) i -> three (h e) i", h=h, three=3)]
+    _, H, W, _ = case["x"].shape
+    edge = [torch.arange(size) >= size - shift for size in (H, W)]
+    regions = (2 * edge[0][:, None] + edge[1])[None, :, :, None]
+    parts = window_partition(regions, m).flatten(1)
+    blocked = parts[:, :, None] != parts[:, None]
+    outs, slopes = [], []
+    for index in numberings:
+        for order in orders:
+            x = torch.from_numpy(case["x"]).double().requires_grad_()
+            y = F.layer_norm(x, (d,), w["norm1"], w["bnorm1"]).roll((-shift, -shift), (1, 2))
+            y = window_partition(y, m).flatten(1, 2)
+            q, k, v = (rearrange(F.linear(y, o[:, :d], o[:, d]), "w n (h e) -> w h n e", h=h) for o in order)
+            scores = q @ k.mT / math.sqrt(d // h) + biases[index].permute(2, 0, 1)
+            hidden = blocked.repeat(len(scores) // len(blocked), 1, 1)[:, None]
+            y = scores.masked_fill(hidden, -100.0 if shift else 0.0) if shift else scores
+            y = rearrange(y.softmax(-1) @ v, "w h n e -> w n (h e)")
+            y = F.linear(y, w["o"], w["bo"]).unflatten(1, (m, m))
+            y = rearrange(y, "(b r c) p q d -> b (r p) (c q) d", r=H // m, c=W // m).roll((shift, shift), (1, 2))
+            z = x + y
+            hidden_layer = F.gelu(F.linear(F.layer_norm(z, (d,), w["norm2"], w["bnorm2"]), w["w1"], w["b1"]))
+            out = z + F.linear(hidden_layer, w["w2"], w["b2"])
+            outs.append(out.detach())
+            slopes.append(torch.autograd.grad((out * torch.from_numpy(case["aim"]).double()).sum(), x)[0])
+    return {"ways": torch.stack(outs).float().numpy(), "slopes": torch.stack(slopes).float().numpy()}
+
+
+QKV = 'rearrange(self.qkv(x), "b w n (three h e) -> three b w h n e", three=3, h=self.heads)'
+FORWARD_1, FORWARD_2 = (
+    "x = x + self.mixed(self.before(x))",
+    "return x + self.narrow(F.gelu(self.wide(self.between(x))))",
+)
+ROLL = "x = x.roll((-self.offset, -self.offset), (1, 2))"
+ROLL_BACK = "return x.roll((self.offset, self.offset), (1, 2))"
+BLOCKED = "scores = scores.masked_fill((parts[:, :, None] != parts[:, None])[:, None], -torch.inf)"
+BIAS = " + self.biases[self.pairs].movedim(-1, 0)"
+INDEX = "steps[..., 0] * (2 * window_size - 1) + steps[..., 1]"
+
+edited("Q18b", "columns_first", {INDEX: "steps[..., 1] * (2 * window_size - 1) + steps[..., 0]"})
+edited("Q18b", "from_query_to_key", {"at[:, None] - at": "at - at[:, None]"})
+edited("Q18b", "heads_outside", {QKV: QKV.replace("(three h e)", "(h three e)")})
+edited(
+    "Q18b", "mask_of_minus_a_thousand",
+    {BLOCKED: "scores = scores - 1000.0 * (parts[:, :, None] != parts[:, None])[:, None]"},
+)  # fmt: skip
+edited(
+    "Q18b", "three_layers",
+    {
+        "self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)":
+        "self.queries, self.keys = nn.Linear(dim, dim), nn.Linear(dim, dim)\n"
+        "        self.values, self.out = nn.Linear(dim, dim), nn.Linear(dim, dim)",
+        f"q, k, v = {QKV}":
+        'q, k, v = (rearrange(f(x), "b w n (h e) -> b w h n e", h=self.heads) '
+        "for f in (self.queries, self.keys, self.values))",
+    },
+)  # fmt: skip
+edited(
+    "Q18b", "table_with_heads_first",
+    {
+        "torch.zeros((2 * window_size - 1) ** 2, num_heads)": "torch.zeros(num_heads, (2 * window_size - 1) ** 2)",
+        BIAS: " + self.biases[:, self.pairs]",
+    },
+)  # fmt: skip
+for name, changes, hint in (
+    (
+        "memory_post_norm",
+        {
+            FORWARD_1: "x = self.before(x + self.mixed(x))",
+            FORWARD_2: "return self.between(x + self.narrow(F.gelu(self.wide(x))))",
+        },
+        "Your norms stand after the additions. In this block each branch begins with its norm.",
+    ),
+    (
+        "memory_no_scale",
+        {" * q.shape[-1] ** -0.5": ""},
+        "Your scores are not divided by the root of the width of a head.",
+    ),
+    (
+        "memory_scaled_by_the_whole_width",
+        {" * q.shape[-1] ** -0.5": " * x.shape[-1] ** -0.5"},
+        "Your scores are divided by the root of the whole width. A score sums over the width of one head.",
+    ),
+    (
+        "memory_no_bias",
+        {BIAS: ""},
+        "The table of relative position biases is not added to the scores.",
+    ),
+    (
+        "memory_offsets_collide",
+        {INDEX: "steps[..., 0] + steps[..., 1]"},
+        "Different offsets share a bias: one row down and one column right get the same number.",
+    ),
+    (
+        "memory_one_bias_for_all_heads",
+        {BIAS: " + self.biases[self.pairs][..., :1].movedim(-1, 0)"},
+        "All heads use the biases of the first. Each head has a column of its own.",
+    ),
+    (
+        "memory_no_mask",
+        {BLOCKED: "pass"},
+        "After the shift, tokens from opposite edges attend to each other: the mask is missing.",
+    ),
+    (
+        "memory_mask_of_the_first_rows",
+        {">= size - self.offset": "< self.offset"},
+        "Your mask separates the first rows and columns. After the shift, which rows came from the other edge?",
+    ),
+    (
+        "memory_not_shifted_back",
+        {ROLL_BACK: "return x"},
+        "The tokens do not come back to their places before they are added to the residual stream.",
+    ),
+    (
+        "memory_never_shifted",
+        {ROLL: "pass", ROLL_BACK: "return x", BLOCKED: "pass"},
+        "Your block ignores `shift`.",
+    ),
+    (
+        "memory_shifted_down",
+        {
+            ROLL: "x = x.roll((self.offset, self.offset), (1, 2))",
+            ROLL_BACK: "return x.roll((-self.offset, -self.offset), (1, 2))",
+        },
+        "Your grid is rolled down and to the right. Row `shift` should become the first row.",
+    ),
+    (
+        "memory_strips_for_windows",
+        {
+            'rearrange(x, "b (r p) (c q) d -> b (r c) (p q) d", **cut)': "x.reshape(len(x), -1, self.side**2, "
+            "x.shape[-1])",
+            'rearrange(x, "b (r c) (p q) d -> b (r p) (c q) d", r=H // self.side, **cut)': "x.reshape(len(x), H, W, "
+            "-1)",
+        },
+        "Your windows are strips of consecutive tokens. A window of M x M needs a permutation of axes.",
+    ),
+    (
+        "memory_softmax_over_queries",
+        {"scores.softmax(-1)": "scores.clamp(min=-1e4).softmax(-2)"},
+        "Your weights add up to 1 over the queries. The softmax runs over the keys.",
+    ),
+    (
+        "memory_relu",
+        {"F.gelu": "F.relu"},
+        "The attention half agrees; the activation of the feed-forward network is ReLU, and GELU was asked for.",
+    ),
+    (
+        "memory_no_residual",
+        {FORWARD_1: "x = self.mixed(self.before(x))"},
+        "The output of attention replaces the tokens: the first residual connection is missing.",
+    ),
+):
+    edited("Q18b", name, changes, hint=hint)
+
+
+# --- Q18c, stretch ---------------------------------------------------------------------------------------------------
+
+COSINE = "F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT"
+FACTOR = "logit_scale.clamp(max=math.log(100)).exp()"
+NEAR = "delta.sign() * torch.log2(1 + 8 * delta.abs() / (M - 1)) / 3"
+BIAS_V2 = "16 * torch.sigmoid(bias_network(near)).permute(2, 0, 1)"
+
+edited("Q18c", "by_lengths", {COSINE: "q @ k.mT / (q.norm(dim=-1)[..., None] * k.norm(dim=-1)[..., None, :])"})
+edited("Q18c", "minimum_after_exp", {FACTOR: "logit_scale.exp().clamp(max=100.0)"})
+edited("Q18c", "library_cosine", {COSINE: "F.cosine_similarity(q[..., :, None, :], k[..., None, :, :], dim=-1)"})
+edited("Q18c", "natural_logarithm", {NEAR: "delta.sign() * torch.log1p(8 * delta.abs() / (M - 1)) / math.log(8)"})
+edited(
+    "Q18c", "as_einsum",
+    {
+        COSINE: 'torch.einsum("whnd, whmd -> whnm", F.normalize(q, dim=-1), F.normalize(k, dim=-1))',
+        BIAS_V2: 'rearrange(16 * bias_network(near).sigmoid(), "n m h -> h n m")',
+    },
+)  # fmt: skip
+edited("Q18c", "flat_offsets", {"bias_network(near)": "bias_network(near.reshape(-1, 2)).reshape(M * M, M * M, -1)"})
+for name, changes, hint in (
+    ("dot_products", {COSINE: "q @ k.mT"}, "Your scores grow with the length of q and k: they are dot products."),
+    (
+        "scaled_dot_products",
+        {COSINE: "q @ k.mT / math.sqrt(q.shape[-1])"},
+        "These are the scaled dot products of the first version. Cosines need the lengths of the vectors.",
+    ),
+    (
+        "only_queries_normalised",
+        {COSINE: "F.normalize(q, dim=-1) @ k.mT"},
+        "Queries have length 1 and keys keep theirs. A cosine divides by both lengths.",
+    ),
+    (
+        "cosines_scaled_by_width",
+        {COSINE: "F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).mT / math.sqrt(q.shape[-1])"},
+        "Your cosines are divided by the root of the width as well. They lie between -1 and 1 without it.",
+    ),
+    (
+        "normalised_over_tokens",
+        {COSINE: "F.normalize(q, dim=-2) @ F.normalize(k, dim=-2).mT"},
+        "You normalise along the tokens. The length of a token is taken over its width, the last axis.",
+    ),
+    ("scale_without_exp", {FACTOR: "logit_scale.clamp(max=100)"}, "logit_scale is the logarithm of the factor."),
+    ("no_limit", {FACTOR: "logit_scale.exp()"}, "Your factor can become larger than 100."),
+    (
+        "limit_of_the_logarithm",
+        {FACTOR: "logit_scale.clamp(max=1.0).exp()"},
+        "Your limit acts far too early: a factor of 100 belongs to a logarithm of about 4.6.",
+    ),
+    (
+        "divided_by_the_factor",
+        {"scores = scores * logit": "scores = scores / logit"},
+        "You divide by the factor. In this formula a larger factor makes the weights more peaked.",
+    ),
+    ("bias_not_added", {"(scores + bias)": "scores"}, "The bias is computed or not, but the scores are used alone."),
+    (
+        "bias_without_sigmoid",
+        {BIAS_V2: "16 * bias_network(near).permute(2, 0, 1)"},
+        "The network's output is multiplied by 16 without the sigmoid.",
+    ),
+    (
+        "bias_without_sixteen",
+        {BIAS_V2: "torch.sigmoid(bias_network(near)).permute(2, 0, 1)"},
+        "Your bias lies between 0 and 1. The formula makes it 16 times as large.",
+    ),
+    (
+        "linear_offsets",
+        {NEAR: "8 * delta / (M - 1)"},
+        "Your offsets are scaled, but not compressed by the logarithm.",
+    ),
+    (
+        "offsets_without_scale",
+        {NEAR: "delta.sign() * torch.log2(1 + delta.abs()) / 3"},
+        "The logarithm is there; the offset inside it is not scaled by 8 / (M - 1).",
+    ),
+    (
+        "offsets_without_sign",
+        {NEAR: "torch.log2(1 + 8 * delta.abs() / (M - 1)) / 3"},
+        "Left and right, above and below give the same offset: the sign is lost.",
+    ),
+    (
+        "offsets_from_query_to_key",
+        {"place[:, None] - place": "place - place[:, None]"},
+        "Your offsets point from the query to the key. Exchange what is subtracted.",
+    ),
+    (
+        "columns_before_rows",
+        {"bias_network(near)": "bias_network(near.flip(-1))"},
+        "Your offsets list columns first. The network expects (rows, columns).",
+    ),
+    (
+        "factor_detached",
+        {FACTOR: "logit_scale.detach().clamp(max=math.log(100)).exp()"},
+        "The numbers are right, and logit_scale gets no gradient: it is detached or turned into a plain number.",
+    ),
+):
+    edited("Q18c", name, changes, hint=hint)

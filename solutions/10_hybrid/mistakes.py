@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import edited, mistake, reference, right
 from helpers.questions.hybrid_attention import attention_kernels
 
 
@@ -1563,3 +1563,203 @@ class three_by_three(nn.Module):
         weights = (theta.mT @ phi).softmax(-1)
         y = g @ weights.mT
         return x + self.W_z(y.unflatten(2, x.shape[2:]))
+
+
+# --- Q21b, the blank page --------------------------------------------------------------------------------------------
+
+
+@reference("Q21b")
+def every_order_of_kernels(case):
+    """Output and input gradient for every order of queries, keys and values."""
+    import itertools
+
+    outs, slopes = [], []
+    back, k = torch.from_numpy(case["back"]).double(), case["kernel_size"]
+    for order in itertools.permutations(range(3)):
+        x = torch.from_numpy(case["x"]).double().requires_grad_()
+        kernels = [torch.from_numpy(case["kernels"][i]).double() for i in order]
+        q, key, v = (F.conv2d(x, kernel, padding=k // 2).flatten(2).mT for kernel in kernels)
+        attended = F.scaled_dot_product_attention(q, key, v) @ back.T
+        out = x + attended.mT.reshape(x.shape)
+        outs.append(out.detach())
+        slopes.append(torch.autograd.grad((out * torch.from_numpy(case["aim"]).double()).sum(), x)[0])
+    return {"ways": torch.stack(outs).float().numpy(), "slopes": torch.stack(slopes).float().numpy()}
+
+
+THREE = "q, k, v = (conv(x).flatten(2).mT for conv in (self.q, self.k, self.v))"
+WEIGHTS = "weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)"
+ADD = "return x + self.back((weights @ v).mT.unflatten(2, x.shape[2:]))"
+MADE = "self.q, self.k, self.v = (nn.Conv2d(channels, inner, kernel_size, padding=kernel_size // 2) for _ in range(3))"
+ZERO = "nn.init.zeros_(self.back.weight)"
+
+edited("Q21b", "values_first", {MADE: MADE.replace("self.q, self.k, self.v", "self.v, self.q, self.k")})
+edited("Q21b", "one_fused_convolution", {
+    MADE: "self.qkv = nn.Conv2d(channels, 3 * inner, kernel_size, padding=kernel_size // 2)",
+    THREE: "q, k, v = self.qkv(x).flatten(2).mT.chunk(3, -1)"})  # fmt: skip
+edited("Q21b", "library_attention", {WEIGHTS: "out = F.scaled_dot_product_attention(q, k, v)", "(weights @ v)": "out"})
+edited("Q21b", "padding_same", {MADE: MADE.replace("padding=kernel_size // 2", 'padding="same"')})
+edited("Q21b", "with_einsum", {
+    THREE: "q, k, v = (conv(x).flatten(2) for conv in (self.q, self.k, self.v))",
+    WEIGHTS: 'weights = torch.softmax(torch.einsum("bdi,bdj->bij", q, k) * q.shape[1] ** -0.5, 2)',
+    "(weights @ v).mT": 'torch.einsum("bij,bdj->bdi", weights, v)'})  # fmt: skip
+edited("Q21b", "no_biases", {MADE: MADE.replace("padding=", "bias=False, padding=")})
+for name, changes, hint in (
+    (
+        "hybrid_no_residual",
+        {ADD: ADD.replace("x + ", "")},
+        "Your layer returns the attention alone: the residual connection is missing.",
+    ),
+    (
+        "hybrid_no_scale",
+        {WEIGHTS: "weights = (q @ k.mT).softmax(-1)"},
+        "Your scores are not divided by the root of their width.",
+    ),
+    (
+        "hybrid_scale_of_channels",
+        {WEIGHTS: "weights = (q @ k.mT / x.shape[1] ** 0.5).softmax(-1)"},
+        "Your scale uses `channels`. A score sums over `inner` numbers.",
+    ),
+    (
+        "hybrid_softmax_over_queries",
+        {WEIGHTS: "weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-2)"},
+        "Your weights add up to 1 over the queries. The softmax runs over the keys.",
+    ),
+    (
+        "hybrid_sum_over_queries",
+        {"(weights @ v)": "(weights.mT @ v)"},
+        "Your sum runs over the queries: the weights are transposed.",
+    ),
+    (
+        "hybrid_scale_after_softmax",
+        {WEIGHTS: "weights = (q @ k.mT).softmax(-1) / q.shape[-1] ** 0.5"},
+        "You scale after the softmax.",
+    ),
+    (
+        "hybrid_view_for_transpose",
+        {"(weights @ v).mT.unflatten(2, x.shape[2:])": "(weights @ v).reshape(len(x), -1, *x.shape[2:])"},
+        "The output is reshaped without exchanging the axes of positions and channels.",
+    ),
+    (
+        "hybrid_square_maps_only",
+        {"unflatten(2, x.shape[2:])": "unflatten(2, x.shape[:1:-1])"},
+        "Rows and columns of the map are exchanged on the way back.",
+    ),
+    (
+        "hybrid_starts_at_random",
+        {ZERO: "pass"},
+        "A new layer already changes x: the last convolution does not start at zero.",
+    ),
+    (
+        "hybrid_bias_not_zero",
+        {"nn.init.zeros_(self.back.bias)": "nn.init.ones_(self.back.bias)"},
+        "A new layer adds a constant to x: the bias of the last convolution does not start at zero.",
+    ),
+    (
+        "hybrid_keys_are_queries",
+        {WEIGHTS: "weights = (q @ q.mT / q.shape[-1] ** 0.5).softmax(-1)"},
+        "Queries are compared with themselves; the keys are not used.",
+    ),
+    (
+        "hybrid_relu_on_values",
+        {"(weights @ v)": "(weights @ v.relu())"},
+        "An activation was applied to the values, and none was asked for.",
+    ),
+    (
+        "hybrid_detached",
+        {ADD: "return x + self.back((weights @ v).mT.unflatten(2, x.shape[2:]).detach())"},
+        "The numbers are right, and no gradient flows through the attention: something is detached.",
+    ),
+    (
+        "hybrid_attention_of_the_first_image",
+        {"(weights @ v)": "(weights[:1] @ v)"},
+        "All images use the weights of the first one.",
+    ),
+):
+    edited("Q21b", name, changes, hint=hint)
+
+
+# --- Q21c, stretch ---------------------------------------------------------------------------------------------------
+
+LOOK = "self.look = nn.Conv2d(in_channels, emb_size, kernel_size, stride, padding)"
+GRID = "grid = self.look(x)"
+RETURN = "return self.norm(grid.flatten(2).mT), tuple(grid.shape[2:])"
+
+edited("Q21c", "with_rearrange", {RETURN: 'return self.norm(rearrange(grid, "b d h w -> b (h w) d")), grid.shape[-2:]'})
+edited("Q21c", "channels_last_first", {RETURN: "y = self.norm(grid.permute(0, 2, 3, 1))\n"
+                                       "        return y.flatten(1, 2), (y.shape[1], y.shape[2])"})  # fmt: skip
+edited(
+    "Q21c", "functional_norm",
+    {
+        RETURN: "tokens = grid.flatten(2).transpose(1, 2)\n"
+        "        norm = self.norm\n"
+        "        tokens = F.layer_norm(tokens, tokens.shape[-1:], norm.weight, norm.bias)\n"
+        "        return tokens, (grid.size(2), grid.size(3))"
+    },
+)  # fmt: skip
+edited("Q21c", "a_list_for_the_grid", {RETURN: "return self.norm(grid.flatten(2).mT), list(grid.shape[2:])"})
+edited("Q21c", "named_proj", {"self.look": "self.proj"})
+edited(
+    "Q21c", "contiguous_first",
+    {
+        RETURN: "b, d, h, w = grid.shape\n"
+        "        return self.norm(grid.reshape(b, d, h * w).mT.contiguous()), (h, w)"
+    },
+)  # fmt: skip
+for name, changes, hint in (
+    ("no_norm_at_all", {"self.norm(grid.flatten(2).mT)": "grid.flatten(2).mT"}, "Your tokens are not normalised."),
+    (
+        "padding_ignored",
+        {LOOK: "self.look = nn.Conv2d(in_channels, emb_size, kernel_size, stride)"},
+        "Your convolution has no padding, so the grid is smaller.",
+    ),
+    (
+        "patches_without_overlap",
+        {LOOK: "self.look = nn.Conv2d(in_channels, emb_size, stride, stride)"},
+        "Your kernel is as wide as the stride, so patches do not overlap.",
+    ),
+    (
+        "stride_one",
+        {LOOK: "self.look = nn.Conv2d(in_channels, emb_size, kernel_size, 1, padding)"},
+        "Your convolution moves by one pixel; the stride is ignored.",
+    ),
+    (
+        "padding_and_stride_exchanged",
+        {LOOK: "self.look = nn.Conv2d(in_channels, emb_size, kernel_size, padding or 1, stride)"},
+        "Stride and padding are exchanged.",
+    ),
+    (
+        "reshaped_without_move",
+        {"grid.flatten(2).mT": "grid.reshape(len(x), -1, grid.shape[1])"},
+        "The tokens are reshaped without exchanging channels and positions.",
+    ),
+    (
+        "tokens_column_by_column",
+        {"grid.flatten(2).mT": "grid.mT.flatten(2).mT"},
+        "Your tokens run column by column. They should run row by row.",
+    ),
+    ("grid_exchanged", {"tuple(grid.shape[2:])": "(grid.shape[3], grid.shape[2])"}, "Your grid is (columns, rows)."),
+    (
+        "grid_of_the_image",
+        {"tuple(grid.shape[2:])": "tuple(x.shape[2:])"},
+        "Your grid is the size of the image, not that of the tokens.",
+    ),
+    (
+        "norm_over_the_whole_image",
+        {
+            "self.norm(grid.flatten(2).mT)": "F.layer_norm(grid.flatten(2).mT, (grid[0, 0].numel(), grid.shape[1])) "
+            "* self.norm.weight + self.norm.bias"
+        },
+        "Your norm runs over all tokens of an image. Each token is normalised by itself.",
+    ),
+    (
+        "an_activation_between",
+        {GRID: "grid = self.look(x).relu()"},
+        "There is an activation between the convolution and the norm, and none was asked for.",
+    ),
+    (
+        "norm_detached",
+        {"self.norm(grid.flatten(2).mT)": "self.norm(grid.flatten(2).mT.detach())"},
+        "The numbers are right, and the convolution gets no gradient: its output is detached.",
+    ),
+):
+    edited("Q21c", name, changes, hint=hint)

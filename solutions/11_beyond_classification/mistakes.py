@@ -8,7 +8,7 @@ from einops.layers.torch import Rearrange
 from scipy.optimize import linear_sum_assignment
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import edited, mistake, reference, right
 from helpers.built import built
 from helpers.questions.box_matching import made_up
 from helpers.torchvision_ops import load_torchvision
@@ -1320,3 +1320,223 @@ class ZeroForever(nn.Module):
         shift1, scale1, gate1, shift2, scale2, gate2 = (0 * self.modulation(c))[:, None].chunk(6, -1)
         x = x + gate1 * self.attend(self.norm1(x) * (1 + scale1) + shift1)
         return x + gate2 * self.think(self.norm2(x) * (1 + scale2) + shift2)
+
+
+# --- Q23c, the loss of a detector -----------------------------------------------------------------------------------
+
+WANTED = "wanted[k, i] = classes[j]"
+ENTROPY = "F.cross_entropy(class_logits.flatten(0, 1), wanted.flatten(), weight)"
+L1_TERM = "(found - true).abs().sum(-1).mean()"
+GIOU_TERM = "1 - generalized_iou(found, true).diagonal().mean()"
+TOTAL = "return of_classes + 5 * of_corners + 2 * of_fit"
+
+edited("Q23c", "library_l1", {L1_TERM: 'F.l1_loss(found, true, reduction="sum") / len(found)'})
+edited("Q23c", "classes_on_axis_one", {ENTROPY: "F.cross_entropy(class_logits.transpose(1, 2), wanted, weight)"})
+edited(
+    "Q23c", "weighted_by_hand",
+    {
+        f"of_classes = {ENTROPY}": "each = -class_logits.log_softmax(-1).gather(-1, wanted[..., None])[..., 0]\n"
+        "    of_classes = (each * weight[wanted]).sum() / weight[wanted].sum()"
+    },
+)  # fmt: skip
+edited("Q23c", "fit_pair_by_pair", {
+    GIOU_TERM: "torch.stack([1 - generalized_iou(f[None], t[None]).sum() "
+            "for f, t in zip(found, true)]).mean()"})  # fmt: skip
+edited("Q23c", "four_times_the_mean", {L1_TERM: "4 * (found - true).abs().mean()"})
+edited("Q23c", "trace_over_pairs", {GIOU_TERM: "1 - torch.trace(generalized_iou(found, true)) / len(found)"})
+for name, changes, hint in (
+    (
+        "no_object_at_full_weight",
+        {"weight[-1] = no_object": "pass"},
+        "“No object” has the same weight as the classes, so the many unmatched queries dominate the loss.",
+    ),
+    (
+        "weight_on_the_first_class",
+        {"weight[-1] = no_object": "weight[0] = no_object"},
+        "The small weight is on class 0. “No object” is the last class.",
+    ),
+    (
+        "no_object_is_class_zero",
+        {"torch.full((b, q), c - 1,": "torch.full((b, q), 0,"},
+        "Unmatched queries get the target 0, which is a real class.",
+    ),
+    (
+        "classes_in_the_order_of_objects",
+        {WANTED: "wanted[k, i] = classes[: len(i)]"},
+        "The classes are not reordered by the matching: query i belongs to object j.",
+    ),
+    (
+        "first_queries_for_all_objects",
+        {WANTED: "wanted[k, : len(classes)] = classes"},
+        "The classes go to the first queries of the image. The matching says which queries they belong to.",
+    ),
+    (
+        "only_matched_queries",
+        {
+            f"of_classes = {ENTROPY}": "seen = wanted != c - 1\n"
+            "    of_classes = F.cross_entropy(class_logits[seen], wanted[seen], weight)"
+        },
+        "Only matched queries enter your cross-entropy, so no query ever learns to say “no object”.",
+    ),
+    (
+        "mean_over_coordinates",
+        {L1_TERM: "(found - true).abs().mean()"},
+        "Your L1 distance is the mean over the four coordinates; their sum was asked for.",
+    ),
+    (
+        "sum_over_pairs",
+        {L1_TERM: "(found - true).abs().sum()"},
+        "Your L1 distances are added up over the pairs. Take their mean, or the weight grows with the objects.",
+    ),
+    (
+        "squared_distance",
+        {L1_TERM: "(found - true).square().sum(-1).mean()"},
+        "Your distance is squared. L1 is the sum of absolute differences.",
+    ),
+    (
+        "fit_of_all_pairs",
+        {GIOU_TERM: "1 - generalized_iou(found, true).mean()"},
+        "The mean runs over all pairs of boxes and objects. Matched pairs are on the diagonal.",
+    ),
+    (
+        "fit_is_rewarded_the_wrong_way",
+        {GIOU_TERM: "1 + generalized_iou(found, true).diagonal().mean()"},
+        "A larger GIoU raises your loss; the model would learn to avoid the objects.",
+    ),
+    (
+        "one_is_missing",
+        {GIOU_TERM: "-generalized_iou(found, true).diagonal().mean()"},
+        "The gradients are right, and the number is not: 1 - GIoU was asked for.",
+    ),
+    (
+        "weights_exchanged",
+        {TOTAL: "return of_classes + 2 * of_corners + 5 * of_fit"},
+        "The weights of the two box terms are exchanged.",
+    ),
+    (
+        "weights_forgotten",
+        {TOTAL: "return of_classes + of_corners + of_fit"},
+        "The two box terms enter with weight 1. They have the weights 5 and 2.",
+    ),
+    (
+        "no_fit_term",
+        {TOTAL: "return of_classes + 5 * of_corners"},
+        "The GIoU term is missing in the sum.",
+    ),
+    (
+        "objects_in_their_own_order",
+        {"true.append(target_boxes[j])": "true.append(target_boxes[: len(j)])"},
+        "The true boxes are not reordered by the matching, so boxes are compared with those of other objects.",
+    ),
+    (
+        "boxes_detached",
+        {"found.append(boxes[k][i])": "found.append(boxes[k][i].detach())"},
+        "The number is right, and the boxes get no gradient: those that enter the loss are detached.",
+    ),
+    (
+        "logits_detached",
+        {"class_logits.flatten(0, 1)": "class_logits.detach().flatten(0, 1)"},
+        "The number is right, and the classes get no gradient: the scores that enter the loss are detached.",
+    ),
+):
+    edited("Q23c", name, changes, hint=hint)
+
+
+# --- Q24b, stretch ---------------------------------------------------------------------------------------------------
+
+TRIANGLE = "mask = torch.ones(n + k, n + k, dtype=torch.bool, device=patches.device).tril()"
+PATCHES_SEE = "mask[:n, :n] = True"
+BEST = "best = int(scores[-1].argmax())"
+
+edited("Q24b", "by_comparison", {
+    TRIANGLE: "at = torch.arange(n + k, device=patches.device)\n"
+        "        mask = (at[None] <= at[:, None]) | (at[None] < n)",
+    PATCHES_SEE: "pass"})  # fmt: skip
+edited("Q24b", "in_four_parts", {
+    TRIANGLE: "mask = torch.zeros(n + k, n + k, dtype=torch.bool, device=patches.device)\n        mask[:, :n] = True",
+    PATCHES_SEE: "mask[n:, n:] = torch.ones_like(mask[n:, n:]).tril()"})  # fmt: skip
+edited("Q24b", "topk", {BEST: "best = scores[k - 1].topk(1).indices.item()"})
+edited("Q24b", "after_softmax", {BEST: "best = scores.softmax(-1).argmax(-1).tolist()[-1]"})
+edited("Q24b", "a_plain_list", {"return torch.tensor(words[1:], dtype=torch.long)": "return words[1:]"})
+edited("Q24b", "a_for_loop", {"while len(words) <= max_words:": "for _ in range(max_words):"})
+for name, changes, hint in (
+    (
+        "patches_in_the_triangle",
+        {PATCHES_SEE: "pass"},
+        "Your triangle covers the patches too: a patch attends to earlier patches only. Patches have no order in time.",
+    ),
+    (
+        "patches_see_words",
+        {PATCHES_SEE: "mask[:n] = True"},
+        "Your patches attend to the words. Their outputs would change with every new word.",
+    ),
+    (
+        "no_mask",
+        {PATCHES_SEE: "mask[:] = True"},
+        "Everything may attend to everything: a word must not attend to later words.",
+    ),
+    (
+        "words_see_no_patch",
+        {PATCHES_SEE: "mask[:n, :n] = True\n        mask[n:, :n] = False"},
+        "Your words attend to no patch, so the caption does not depend on the image.",
+    ),
+    (
+        "upper_triangle",
+        {".tril()": ".triu()"},
+        "Your triangle allows later words and blocks earlier ones. Rows are queries.",
+    ),
+    (
+        "a_word_without_itself",
+        {".tril()": ".tril(-1)"},
+        "A word does not attend to itself in your mask.",
+    ),
+    (
+        "mask_inverted",
+        {PATCHES_SEE: "mask[:n, :n] = True\n        mask = ~mask"},
+        "Your mask is True where attending is blocked. Here True means allowed.",
+    ),
+    (
+        "scores_of_the_first_word",
+        {BEST: "best = int(scores[0].argmax())"},
+        "You always read the scores after the first word. The next word follows the last one.",
+    ),
+    (
+        "best_of_all_rows",
+        {BEST: "best = int(scores.max(0).values.argmax())"},
+        "You take the best word over all rows of scores. Only the last row scores the next word.",
+    ),
+    (
+        "lowest_score",
+        {BEST: "best = int(scores[-1].argmin())"},
+        "Your word is the one with the lowest score.",
+    ),
+    (
+        "start_returned",
+        {"words[1:]": "words"},
+        "Your caption begins with `start`, which is no word of it.",
+    ),
+    (
+        "end_returned",
+        {
+            "if best == end:\n            break\n        words.append(best)": "words.append(best)\n"
+            "        if best == end:\n            break"
+        },
+        "Your caption ends with `end`, which is no word of it.",
+    ),
+    (
+        "never_stops_early",
+        {"if best == end:\n            break\n        ": ""},
+        "Your loop ignores `end` and always writes `max_words` words.",
+    ),
+    (
+        "one_word_less",
+        {"while len(words) <= max_words:": "while len(words) < max_words:"},
+        "Your caption has at most `max_words - 1` words, because `start` is counted.",
+    ),
+    (
+        "one_word_more",
+        {"while len(words) <= max_words:": "while len(words) <= max_words + 1:"},
+        "Your caption may have `max_words + 1` words.",
+    ),
+):
+    edited("Q24b", name, changes, hint=hint)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 from helpers.data import load
 from helpers.data.weather import weather
 from helpers.torchvision_ops import load_torchvision
@@ -762,3 +762,290 @@ def training_never_ended(images):
                 F.cross_entropy(own.model(x.to(images.device)), y.to(images.device)).backward()
                 updates.step()
     return own.model(images).argmax(dim=1)
+
+
+# --- Q26b, weights for another size ----------------------------------------------------------------------------------
+
+KEPT = 'keep = not name.startswith("head.")'
+TABLE = 'adapted["pos_embed"] = resize_position_embedding(weights["pos_embed"], new_grid)'
+LAYER = "adapted[first] = adapt_first_layer(weights[first], in_channels)"
+
+edited("Q26b", "by_the_first_part", {KEPT: 'keep = name.split(".")[0] != "head"'})
+edited("Q26b", "both_names_listed", {KEPT: 'keep = name not in ("head.weight", "head.bias")'})
+edited("Q26b", "removed_afterwards", {
+    KEPT: "keep = True",
+    "return adapted": 'del adapted["head.weight"], adapted["head.bias"]\n    return adapted'})  # fmt: skip
+edited("Q26b", "named_arguments", {TABLE: 'adapted["pos_embed"] = resize_position_embedding('
+                                   'pos_embed=adapted["pos_embed"], new_grid=new_grid)'})  # fmt: skip
+edited("Q26b", "updated_by_a_dictionary", {LAYER: "adapted |= {first: adapt_first_layer(adapted[first], in_channels)}"})
+edited("Q26b", "grid_as_a_list", {'(weights["pos_embed"], new_grid)': '(weights["pos_embed"], list(new_grid))'})
+for name, changes, hint in (
+    (
+        "head_kept",
+        {KEPT: "keep = True"},
+        "The head of the source task is still there; it has the wrong number of classes.",
+    ),
+    (
+        "only_its_weight_removed",
+        {KEPT: 'keep = name != "head.weight"'},
+        "The bias of the head is still there.",
+    ),
+    (
+        "all_names_with_head",
+        {KEPT: 'keep = "head" not in name'},
+        "A layer inside a block is lost: its name contains “head” and does not begin with it.",
+    ),
+    (
+        "all_norms_removed",
+        {KEPT: 'keep = not name.startswith(("head.", "norm"))'},
+        "The last norm is lost. Only the head is discarded.",
+    ),
+    ("positions_not_resampled", {TABLE: "pass"}, "pos_embed still has the rows of the old grid."),
+    (
+        "rows_for_columns_in_the_grid",
+        {'(weights["pos_embed"], new_grid)': '(weights["pos_embed"], new_grid[::-1])'},
+        "The rows and columns of the new grid are exchanged.",
+    ),
+    (
+        "no_class_token",
+        {'(weights["pos_embed"], new_grid)': '(weights["pos_embed"][:, 1:], new_grid, 0)'},
+        "The row of the class token is lost.",
+    ),
+    ("first_layer_not_adapted", {LAYER: "pass"}, "The first layer still has three channels."),
+    (
+        "always_one_channel",
+        {"(weights[first], in_channels)": "(weights[first], 1)"},
+        "The first layer always gets one channel, whatever in_channels says.",
+    ),
+    (
+        "first_layer_dropped",
+        {LAYER: "del adapted[first]"},
+        "The first layer is discarded, so the new model would start with a random one.",
+    ),
+    (
+        "written_into_the_source",
+        {
+            "adapted = {}": "adapted = weights",
+            KEPT: 'keep = name.startswith("head.")',
+            "for name, tensor in weights.items():": "for name, tensor in list(weights.items()):",
+            "adapted[name] = tensor": "del adapted[name]",
+        },
+        "Your function changes the dictionary that it was given; the source model's weights are lost.",
+    ),
+    (
+        "class_token_zeroed",
+        {"return adapted": 'adapted["cls_token"] = adapted["cls_token"] * 0\n    return adapted'},
+        "The class token is not the pretrained one any more.",
+    ),
+):
+    edited("Q26b", name, changes, hint=hint)
+
+
+# --- Q26c, learning rates by layer -----------------------------------------------------------------------------------
+
+RATE = "lr * decay ** (layers - 1 - k)"
+FROZEN = "frozen = not parameter.requires_grad"
+
+edited("Q26c", "multiplied_step_by_step", {
+    "groups = []\n": "groups, rates = [], [lr]\n    for _ in range(layers - 1):\n"
+    "        rates.insert(0, rates[0] * decay)\n",
+    RATE: "rates[k]"})  # fmt: skip
+edited("Q26c", "divided_from_the_first", {RATE: "lr * decay ** (layers - 1) / decay ** k"})
+edited("Q26c", "a_group_for_each_parameter", {
+    'groups[layer_of(name)]["params"].append(parameter)':
+    'groups.append({"params": [parameter], "lr": lr * decay ** (layers - 1 - layer_of(name))})'})  # fmt: skip
+edited("Q26c", "empty_groups_left_out", {"return groups": 'return [group for group in groups if group["params"]]'})
+edited("Q26c", "from_the_last_to_the_first", {"return groups": "return groups[::-1]"})
+edited("Q26c", "frozen_is_false", {FROZEN: "frozen = parameter.requires_grad is False"})
+for name, changes, hint in (
+    ("one_rate_for_all", {RATE: "lr"}, "All layers have the same learning rate."),
+    (
+        "small_rate_for_the_head",
+        {RATE: "lr * decay ** k"},
+        "Your rates fall towards the head. Early layers move slowly.",
+    ),
+    ("one_step_too_many", {RATE: "lr * decay ** (layers - k)"}, "The last layer has the rate lr * decay. It gets lr."),
+    ("one_step_too_few", {RATE: "lr * decay ** max(layers - 2 - k, 0)"}, "The last two layers share the rate lr."),
+    (
+        "linear_decay",
+        {RATE: "lr * (1 - (1 - decay) * (layers - 1 - k) / layers)"},
+        "Your rates fall by equal steps. Each layer has a fixed share of the next one's rate.",
+    ),
+    ("added_exponent", {RATE: "lr + decay ** (layers - 1 - k)"}, "You add lr and the decay. Multiply them."),
+    ("half_always", {RATE: "lr * 0.5 ** (layers - 1 - k)"}, "Your decay is always 0.5, whatever was passed."),
+    (
+        "inverse_decay",
+        {RATE: "lr / decay ** (layers - 1 - k)"},
+        "Early layers get larger rates than the head: you divide.",
+    ),
+    ("frozen_included", {FROZEN: "frozen = False"}, "Frozen parameters are in your groups."),
+    ("only_frozen", {FROZEN: "frozen = parameter.requires_grad"}, "Only frozen parameters are in your groups."),
+    (
+        "in_every_group",
+        {
+            'groups[layer_of(name)]["params"].append(parameter)': "for group in groups[layer_of(name):]:\n"
+            '            group["params"].append(parameter)'
+        },
+        "Some parameters are in several groups.",
+    ),
+    (
+        "last_layer_forgotten",
+        {"return groups": "return groups[:-1]"},
+        "The last layer has no group, so the head is never trained.",
+    ),
+):
+    edited("Q26c", name, changes, hint=hint)
+
+
+# --- Q27b, averaged weights ------------------------------------------------------------------------------------------
+
+COPY = "self.model, self.decay = deepcopy(model).requires_grad_(False), decay"
+STEP = "mean.mul_(self.decay).add_(now, alpha=1 - self.decay)"
+BUFFERS = "mean.copy_(now)"
+
+edited("Q27b", "by_lerp", {STEP: "mean.lerp_(now, 1 - self.decay)"})
+edited("Q27b", "by_assignment", {STEP: "mean.copy_(self.decay * mean + (1 - self.decay) * now)"})
+edited("Q27b", "through_data", {STEP: "mean.data = mean.data + (1 - self.decay) * (now.data - mean.data)"})
+edited(
+    "Q27b", "detached",
+    {
+        COPY: "self.decay, self.model = decay, deepcopy(model)\n        for p in self.model.parameters():\n"
+        "            p.requires_grad = False",
+        STEP: "mean.mul_(self.decay).add_((1 - self.decay) * now.detach())",
+    },
+)  # fmt: skip
+edited("Q27b", "buffers_by_name", {
+    "for mean, now in zip(self.model.buffers(), model.buffers(), strict=True):\n                mean.copy_(now)":
+    "own = dict(self.model.named_buffers())\n            for name, now in model.named_buffers():\n"
+    "                own[name].copy_(now)"})  # fmt: skip
+edited(
+    "Q27b", "in_evaluation_mode", {COPY: "self.model, self.decay = deepcopy(model).eval().requires_grad_(False), decay"}
+)
+for name, changes, hint in (
+    (
+        "the_same_object",
+        {COPY: "self.model, self.decay = model, decay"},
+        "Your average is the model itself under a second name.",
+    ),
+    (
+        "shares_exchanged",
+        {STEP: "mean.mul_(1 - self.decay).add_(now, alpha=self.decay)"},
+        "decay and 1 - decay are exchanged.",
+    ),
+    (
+        "sum_without_decay",
+        {STEP: "mean.add_(now, alpha=1 - self.decay)"},
+        "The old average is not multiplied by decay.",
+    ),
+    ("only_shrinks", {STEP: "mean.mul_(self.decay)"}, "The weights of the model never enter your average."),
+    ("last_weights", {STEP: "mean.copy_(now)"}, "Your average is always the last weights."),
+    (
+        "plain_mean_of_two",
+        {STEP: "mean.mul_(0.5).add_(now, alpha=0.5)"},
+        "Your average ignores decay and takes halves.",
+    ),
+    (
+        "always_099",
+        {STEP: "mean.mul_(0.99).add_(now, alpha=0.01)"},
+        "Your average always uses 0.99, whatever was passed.",
+    ),
+    (
+        "buffers_forgotten",
+        {BUFFERS: "pass"},
+        "The buffers are those of the first model: batch norm's statistics never change.",
+    ),
+    (
+        "buffers_averaged",
+        {BUFFERS: "mean.copy_(self.decay * mean + (1 - self.decay) * now)"},
+        "Buffers are averaged as well. Some are whole numbers, such as a counter; copy them.",
+    ),
+    (
+        "model_overwritten",
+        {STEP: "mean.mul_(self.decay).add_(now, alpha=1 - self.decay)\n                now.copy_(mean)"},
+        "update writes the average back into the model in training.",
+    ),
+    (
+        "asks_for_gradients",
+        {COPY: "self.model, self.decay = deepcopy(model), decay"},
+        "The parameters of the average ask for gradients.",
+    ),
+    (
+        "first_parameter_only",
+        {STEP: STEP + "\n                break"},
+        "Only the first parameter is updated.",
+    ),
+):
+    edited("Q27b", name, changes, hint=hint)
+
+
+# --- Q27c, a vote ----------------------------------------------------------------------------------------------------
+
+SHARE = "total = total + weight / sum(weights) * model(images).softmax(-1)"
+ASK = "model.eval()"
+GIVEN = "[float(w) for w in weights]"
+BACK_TO = "model.train(mode)"
+
+edited("Q27c", "divided_at_the_end", {SHARE: "total = total + weight * model(images).softmax(-1)",
+                                      "return total": "return total / sum(weights)"})  # fmt: skip
+edited("Q27c", "function_softmax", {SHARE: "total = total + weight / sum(weights) * F.softmax(model(images), dim=1)"})
+edited(
+    "Q27c",
+    "through_logarithms",
+    {SHARE: "total = total + (weight / sum(weights)) * model(images).log_softmax(1).exp()"},
+)
+edited("Q27c", "weights_as_a_tensor", {GIVEN: "(torch.tensor(list(weights)) / sum(weights)).tolist()"})
+edited("Q27c", "inference_mode", {"torch.no_grad()": "torch.inference_mode()"})
+edited("Q27c", "only_if_training", {BACK_TO: "if mode:\n            model.train()"})
+for name, changes, hint in (
+    (
+        "mean_of_scores",
+        {SHARE: "total = total + weight / sum(weights) * model(images)"},
+        "You average scores, not probabilities.",
+    ),
+    (
+        "softmax_of_the_mean",
+        {SHARE: "total = total + weight / sum(weights) * model(images)", "return total": "return total.softmax(-1)"},
+        "You average scores and apply softmax afterwards. Apply it to each model's scores.",
+    ),
+    (
+        "sum_of_probabilities",
+        {SHARE: "total = total + weight * model(images).softmax(-1)"},
+        "Your rows do not add up to 1: they are a sum.",
+    ),
+    (
+        "divided_by_the_count",
+        {SHARE: "total = total + weight / len(models) * model(images).softmax(-1)"},
+        "You divide by the number of models. With weights, divide by their sum.",
+    ),
+    ("weights_ignored", {GIVEN: "[1.0] * len(models)"}, "The weights have no effect."),
+    ("weights_squared", {GIVEN: "[float(w) ** 2 for w in weights]"}, "Your weights are squared."),
+    (
+        "softmax_over_images",
+        {SHARE: SHARE.replace("softmax(-1)", "softmax(0)")},
+        "Your softmax runs over the images, not over the classes.",
+    ),
+    (
+        "votes_for_classes",
+        {
+            SHARE: "scores = model(images)\n"
+            "            votes = F.one_hot(scores.argmax(-1), scores.shape[-1]).float()\n"
+            "            total = total + weight / sum(weights) * votes"
+        },
+        "Each model gives its whole vote to one class. Average the probabilities.",
+    ),
+    (
+        "product_of_probabilities",
+        {"total = 0": "total = 1", SHARE: "total = total * model(images).softmax(-1) ** (weight / sum(weights))"},
+        "You multiply probabilities, which is a geometric mean.",
+    ),
+    ("training_mode", {ASK: "pass"}, "The models are asked in the mode in which they came, some with dropout."),
+    ("left_in_evaluation_mode", {BACK_TO: "pass"}, "All models are in evaluation mode afterwards."),
+    ("left_in_training_mode", {BACK_TO: "model.train()"}, "All models are in training mode afterwards."),
+    (
+        "with_gradients",
+        {"torch.no_grad()": "torch.enable_grad()"},
+        "The models are asked with gradients, which costs memory.",
+    ),
+    ("last_model_only", {SHARE: "total = model(images).softmax(-1)"}, "Only the last model votes."),
+):
+    edited("Q27c", name, changes, hint=hint)
