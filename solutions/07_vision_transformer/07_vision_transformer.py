@@ -895,9 +895,9 @@ if ready("Q8") and ready("Q9") and ready("Q10") and ready("Q10b"):
     bars(results, xlabel="accuracy with 4 of 16 patches covered, %", form="{:.0f}")
 
 # %% [markdown]
-# > **Figure 7.17 · Accuracy with 4 of 16 patches covered.** 400 test images, one model. The lower the bar for "most" and
-# > the higher the bar for "least", the better a map predicts what the model depends on. In this run rollout predicts
-# > best. Gradient times input is only a linear approximation of the effect of covering a patch.
+# > **Figure 7.17 · Accuracy with 4 of 16 patches covered.** 400 test images, one model. The lower the bar for "most"
+# > and the higher the bar for "least", the better a map predicts what the model depends on. In this run rollout
+# > predicts best. Gradient times input is only a linear approximation of the effect of covering a patch.
 #
 # **Answer.** A map of attention shows from which tokens the class token receives values, not what the model does with
 # them. Treat it as a hypothesis, and test it by an intervention as above.
