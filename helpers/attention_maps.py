@@ -106,7 +106,7 @@ def _fused(
         attn_mask = torch.ones(scores.shape[-2:], dtype=torch.bool, device=scores.device).tril()
     if attn_mask is not None:
         scores = scores.masked_fill(~attn_mask, float("-inf")) if attn_mask.dtype == torch.bool else scores + attn_mask
-    return scores.softmax(dim=-1)
+    return scores.softmax(-1)
 
 
 def _join_heads(found: list[Tensor]) -> None:

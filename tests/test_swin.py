@@ -8,6 +8,7 @@ import pytest
 
 from grading.course import load_course
 from grading.lesson_source.source import read_source
+from helpers.experiments.swin import Swin
 from tests.conftest import ROOT
 
 SOURCE = load_course(ROOT).source("09_swin")
@@ -15,12 +16,12 @@ SOURCE = load_course(ROOT).source("09_swin")
 
 @pytest.fixture(scope="module")
 def lesson() -> dict[str, Any]:
-    """The names that the lesson's solution defines: answers, `SwinBlock`, `Swin`."""
+    """The names that the lesson's solution defines, and `swin`, which makes Swin-T of them."""
     names: dict[str, Any] = {"__name__": "lesson"}
     for cell in read_source(SOURCE).cells:
-        plan = cell.kind == "code" and cell.source.startswith(("class SwinBlock", "class Swin("))
-        if cell.role in ("setup", "answer") or plan:
+        if cell.role in ("setup", "answer"):
             exec(compile(cell.source, "<lesson 09>", "exec"), names)
+    names["swin"] = lambda: Swin(names["SwinBlock"], names["PatchMerging"])
     return names
 
 
@@ -40,7 +41,7 @@ def theirs():
 
 @pytest.fixture(scope="module")
 def ours(lesson, theirs):
-    model = lesson["Swin"]().eval()
+    model = lesson["swin"]().eval()
     weights = {n: w for n, w in theirs.state_dict().items() if "relative_position_index" not in n}
     model.load_state_dict(weights)  # strict: every name, every shape
     return model
@@ -87,8 +88,19 @@ def test_the_comparison_would_see_a_fault(lesson, theirs, monkeypatch, broken: s
         "cyclic_shift": lambda x, shift: right(x, -shift),
     }[broken]
     monkeypatch.setitem(lesson, broken, wrong)
-    model = lesson["Swin"]().eval()
+    model = lesson["swin"]().eval()
     model.load_state_dict({n: w for n, w in theirs.state_dict().items() if "relative_position_index" not in n})
     images = torch.rand(1, 3, 128, 128)
     with torch.no_grad():
         assert (model(images) - theirs(images)).abs().max() > 1e-3
+
+
+def test_the_long_run_in_the_text_is_the_one_measured() -> None:
+    from helpers.measured import measured
+
+    runs = measured("swin_epochs")
+    assert "25 epochs" in runs.about["recipe"]
+    assert f"reaches {runs.values('Swin', 'accuracy')[0]:.1f} % (one run" in SOURCE.read_text("utf-8").replace(
+        "\n# ", " "
+    )
+    assert len(runs.values("Swin", "accuracy")) == 1, "say how many runs there are"

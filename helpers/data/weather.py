@@ -51,8 +51,8 @@ def _blurred(images: Array) -> Array:
     """The mean of nine neighbours."""
     wide = np.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     h, w = images.shape[-2:]
-    total = np.zeros_like(images)
+    summed = np.zeros_like(images)
     for i in range(3):
         for j in range(3):
-            total += wide[..., i : i + h, j : j + w]
-    return total / np.float32(9)
+            summed += wide[..., i : i + h, j : j + w]
+    return summed / np.float32(9)

@@ -30,9 +30,14 @@ def embedding_weights(model: nn.Module, values_per_patch: int) -> list[nn.Parame
 
 
 def compare_optimisers(
-    make: Callable[[], nn.Module], train: Dataset, test: Dataset, values_per_patch: int, *, seeds: int = 2,
+    make: Callable[[], nn.Module],
+    train: Dataset,
+    test: Dataset,
+    values_per_patch: int,
+    *,
+    seeds: int = 2,
     **options: Any,
-) -> dict[str, list[float]]:  # fmt: skip
+) -> dict[str, list[float]]:
     """Test accuracies in percent, one per seed, with and without the patch embedding in the optimiser (Adam, 1e-3)."""
     found: dict[str, list[float]] = {"all weights": [], "without the patch embedding": []}
     for seed in range(seeds):

@@ -1,4 +1,4 @@
-"""The pictures on lesson 11's cards: what a mixing half adds, how boxes fit, who answers for whom, a block asleep."""
+"""The pictures on lesson 11's cards: what a mixing half adds, overlaps of boxes, matchings, a new block."""
 
 from __future__ import annotations
 

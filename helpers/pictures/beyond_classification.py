@@ -1,8 +1,9 @@
-"""Lesson 11's drawings: what mixes what, boxes and who answers for them, a block with gates, strips of samples."""
+"""Lesson 11's drawings: token mixing, boxes and their matching, DETR, a block with gates, strips of samples."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,10 +16,10 @@ from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture, to_pictures
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, PALE_PINK, RIM
 
-_RIM = "#8c959f"
-_SEEN = "#f0e442"
-_LABEL = {"boxstyle": "square,pad=0.1", "facecolor": "#1f2328", "alpha": 0.75, "linewidth": 0}
+_SEEN = COLOURS[7]
+_LABEL = {"boxstyle": "square,pad=0.1", "facecolor": INK, "alpha": 0.75, "linewidth": 0}
 
 
 def show_mixing(tokens: int = 5, channels: int = 7, alt: str | None = None) -> None:
@@ -51,7 +52,7 @@ def scene_figure(
         seen: per image a list of (box, words).
     """
     pictures = to_pictures(images)
-    columns = min(columns, len(pictures))
+    columns = min(columns, len(pictures), 4)
     rows = -(-len(pictures) // columns)
     side = min(WIDTH / columns, 1.75)
     with style():
@@ -80,7 +81,7 @@ def scene_figure(
 
 
 def overlap_figure(a: object, b: object, numbers: dict[str, float]) -> Figure:
-    """Two boxes, what they share, the box around both, and some numbers about them."""
+    """Two boxes, their intersection, the smallest box around both, and some numbers about them."""
     a, b = to_numpy(a), to_numpy(b)
     lows = np.stack([box[:2] - box[2:] / 2 for box in (a, b)])
     highs = np.stack([box[:2] + box[2:] / 2 for box in (a, b)])
@@ -88,7 +89,7 @@ def overlap_figure(a: object, b: object, numbers: dict[str, float]) -> Figure:
         fig, ax = figure(1.3, width=2.35)
         around = lows.min(0), highs.max(0)
         ax.add_patch(
-            Rectangle(tuple(around[0]), *(around[1] - around[0]), facecolor=FAINT, edgecolor=_RIM, linestyle=":")
+            Rectangle(tuple(around[0]), *(around[1] - around[0]), facecolor=FAINT, edgecolor=RIM, linestyle=":")
         )
         for box, colour in ((a, COLOURS[0]), (b, COLOURS[1])):
             ax.add_patch(Rectangle(tuple(box[:2] - box[2:] / 2), *box[2:], facecolor=colour, alpha=0.35))
@@ -103,7 +104,7 @@ def overlap_figure(a: object, b: object, numbers: dict[str, float]) -> Figure:
 
 
 def show_matching(panels: Sequence[tuple[str, object, object, Sequence]], alt: str | None = None) -> None:
-    """Predictions (blue) and objects (red, dashed), joined where one answers for the other.
+    """Predictions (blue) and objects (orange, dashed), joined where they are matched.
 
     Args:
         panels: (title, boxes (q, 4), objects (t, 4), pairs of indices) each.
@@ -122,7 +123,14 @@ def show_matching(panels: Sequence[tuple[str, object, object, Sequence]], alt: s
             for these, colour, marker in ((boxes, COLOURS[0], "o"), (objects, COLOURS[1], "s")):
                 ax.plot(these[:, 0], these[:, 1], marker, color=colour, markersize=6)
                 for k, (x, y) in enumerate(these[:, :2]):
-                    ax.annotate(str(k), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=8, color=colour)
+                    ax.annotate(
+                        str(k),
+                        (x, y),
+                        xytext=(5, 4 if marker == "o" else -10),
+                        textcoords="offset points",
+                        fontsize=8,
+                        color=colour,
+                    )
             ax.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=[], yticks=[])
             ax.set_title(title, fontsize=9.5)
     titles = "; ".join(title.replace("\n", " ") for title, *_ in panels)
@@ -130,13 +138,14 @@ def show_matching(panels: Sequence[tuple[str, object, object, Sequence]], alt: s
 
 
 def show_territories(boxes: object, alt: str | None = None) -> None:
-    """Where each query's boxes have their centres over many images: (queries, images, 4), nan where it saw nothing."""
+    """The centres of each query's boxes over many images: (queries, images, 4), nan where it says “no object”."""
     boxes = to_numpy(boxes)
     with style():
         count = len(boxes)
-        fig, axes = figure(0.98, width=WIDTH, columns=count, squeeze=False)
-        for k, ax in enumerate(axes.flat):
-            own = boxes[k]
+        fig, axes = figure(2.2, width=WIDTH, rows=2, columns=-(-count // 2), squeeze=False)
+        for ax in axes.flat[count:]:
+            ax.set_axis_off()
+        for k, (own, ax) in enumerate(zip(boxes, axes.flat, strict=False)):
             ax.scatter(own[:, 0], own[:, 1], s=4, alpha=0.5, color=COLOURS[0], linewidths=0)
             ax.set(xlim=(0, 1), ylim=(1, 0), aspect="equal", xticks=[], yticks=[])
             ax.spines[:].set_visible(True)
@@ -145,16 +154,40 @@ def show_territories(boxes: object, alt: str | None = None) -> None:
     show(fig, alt or f"For each of {count} queries the centres of its boxes: each has a region of its own.")
 
 
+def show_detr(alt: str | None = None) -> None:
+    """Draw DETR: CNN, encoder, decoder with object queries, outputs, and the matching with the true objects."""
+    blue, pink, sand, green = PALE_BLUE, PALE_PINK, PALE_ORANGE, PALE_GREEN
+    steps = (
+        (0.0, 1.2, "image", blue), (1.7, 1.2, "CNN", sand), (3.4, 2.1, "tokens\n+ positions", blue),
+        (6.0, 1.5, "encoder", sand), (8.0, 1.5, "decoder", sand), (10.0, 2.4, "class and box\nof each query", green),
+        (12.9, 1.7, "matching", pink),
+    )  # fmt: skip
+    arrow = {"arrowstyle": "-|>", "color": SOFT, "linewidth": 1.3}
+    with style():
+        fig, ax = figure(1.8)
+        for left, width, text, colour in steps:
+            _box(ax, left, 1.0, width, text, colour)
+        for (left, width, *_), (after, *_) in pairwise(steps):
+            ax.annotate("", (after, 1.3), (left + width, 1.3), arrowprops=arrow)
+        for left, width, text in ((7.65, 2.2, "object queries"), (12.75, 2.0, "true objects")):
+            _box(ax, left, 0.0, width, text, pink)
+            ax.annotate("", (left + width / 2, 1.0), (left + width / 2, 0.6), arrowprops=arrow)
+        ax.set(xlim=(-0.1, 14.9), ylim=(-0.1, 1.8))
+        ax.set_axis_off()
+    show(fig, alt or "Image, CNN, tokens with positions, encoder, decoder with object queries, a class and a box for "
+                     "each query, and a matching of these with the true objects.")  # fmt: skip
+
+
 def show_adaln(alt: str | None = None) -> None:
-    """Draw the way of tokens through an adaLN-zero block, and what c does to them."""
-    blue, pink, sand, green = "#e6f2fb", "#fbe9f3", "#fdeee0", "#e3f4ee"
+    """Draw the path of tokens through an adaLN-zero block, and where the condition c enters."""
+    blue, pink, sand, green = PALE_BLUE, PALE_PINK, PALE_ORANGE, PALE_GREEN
     with style():
         fig, ax = figure(2.2)
         ax.plot([0, 14.0], [0, 0], color=COLOURS[0], linewidth=4, solid_capstyle="butt")
         ax.annotate("", (14.6, 0), (13.9, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 3})
         for start, half in ((0.5, "attention"), (7.4, "feed-\nforward")):
             end = start + 6.0
-            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=_RIM, linewidth=1.3, zorder=1)
+            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=RIM, linewidth=1.3, zorder=1)
             ax.plot([end], [0], "o", color="white", markeredgecolor=COLOURS[0], markersize=13, zorder=3)
             ax.text(end, -0.02, "+", ha="center", va="center", fontsize=12, zorder=4)
             kind = sand if half == "attention" else green
@@ -166,7 +199,7 @@ def show_adaln(alt: str | None = None) -> None:
                     ax.annotate("", (start + left + width / 2, 1.62), (start + left + width / 2, 2.35),
                                 arrowprops={"arrowstyle": "-|>", "color": COLOURS[3], "linewidth": 1.4})  # fmt: skip
         ax.plot([2.5, 12.5], [2.35, 2.35], color=COLOURS[3], linewidth=1.4)
-        _box(ax, 5.2, 2.4, 4.2, "c → SiLU → Linear, zero at birth", pink)
+        _box(ax, 5.2, 2.4, 4.2, "c → SiLU → Linear, zero at the start", pink)
         ax.text(0.1, -0.42, "x", fontsize=10, color=SOFT)
         ax.set(xlim=(-0.2, 14.8), ylim=(-0.6, 3.1))
         ax.set_axis_off()
@@ -176,7 +209,7 @@ def show_adaln(alt: str | None = None) -> None:
 
 def _box(ax: Axes, left: float, bottom: float, width: float, text: str, colour: str) -> None:
     shape = FancyBboxPatch((left, bottom), width, 0.6, boxstyle="round,pad=0,rounding_size=0.12", facecolor=colour,
-                           edgecolor=_RIM, linewidth=1, zorder=2)  # fmt: skip
+                           edgecolor=RIM, linewidth=1, zorder=2)  # fmt: skip
     ax.add_patch(shape)
     ax.text(left + width / 2, bottom + 0.29, text, ha="center", va="center", fontsize=8, color=INK, zorder=3)
 
@@ -205,7 +238,7 @@ def strip_figure(rows: Sequence[tuple[str, object]], *, side: float = 0.58, colu
 
 
 def show_captioning(image: object, words: Sequence[str], alt: str | None = None) -> None:
-    """Patches and words in one sequence, and which of them may ask which: all ask patches, words only earlier words."""
+    """Patches and words in one sequence, and the mask: all attend to the patches, words also to earlier words."""
     side = 3
     patches, n = side * side, side * side + len(words)
     picture = to_picture(image)
@@ -227,9 +260,9 @@ def show_captioning(image: object, words: Sequence[str], alt: str | None = None)
         right.set_xticks([4, *range(patches, n)], ["patches", *words], rotation=60, ha="right", fontsize=8)
         right.tick_params(length=0, labelsize=8)
         right.spines[:].set_visible(False)
-        right.set_title("who asks (row) may look at (column)", fontsize=9.5)
-    show(fig, alt or f"A mask for {patches} patches and {len(words)} words: everybody may look at the patches, a word "
-                     "also at itself and the words before it.")  # fmt: skip
+        right.set_title("query (row) may attend to key (column)", fontsize=9.5)
+    show(fig, alt or f"A mask for {patches} patches and {len(words)} words: all may attend to the patches, a word "
+                     "also to itself and to the words before it.")  # fmt: skip
 
 
 def show_tubelets(frames: object, depth: int, alt: str | None = None) -> None:

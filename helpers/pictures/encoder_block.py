@@ -12,9 +12,10 @@ from matplotlib.patches import FancyBboxPatch
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.style import INK
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, RIM
 
-_INK, _SOFT, _RIM = "#1f2328", "#57606a", "#8c959f"
-_PAPER = {"norm": "#e6f2fb", "attention": "#fdeee0", "feed-forward": "#e3f4ee"}
+_PAPER = {"norm": PALE_BLUE, "attention": PALE_ORANGE, "feed-forward": PALE_GREEN}
 
 
 def panels_picture(panels: Sequence[tuple[str, np.ndarray]], most: int = 12) -> Figure:
@@ -42,7 +43,7 @@ def activation_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | No
     """An activation as a curve, the answer's on top of the target."""
     with style():
         fig, ax = figure(2.0, width=4.4)
-        ax.axhline(0, color=_RIM, linewidth=0.8)
+        ax.axhline(0, color=RIM, linewidth=0.8)
         ax.plot(x, wanted, color=COLOURS[0], linewidth=4, alpha=0.35, label="target")
         if yours is not None and np.shape(yours) == np.shape(x):
             ax.plot(x, yours, color=COLOURS[1], label="yours")
@@ -75,7 +76,7 @@ def _wiring(ax: Axes, kind: str) -> None:
     ax.text(13.95, 0, "out", ha="left", va="center", fontsize=10)
     for start, what in ((1.3, "attention"), (7.4, "feed-forward")):
         end = start + (5.1 if kind == "pre" else 4.1)
-        ax.plot([start, start, end, end], [0, 1.35, 1.35, 0.18], color=_RIM, linewidth=1.4, zorder=1)
+        ax.plot([start, start, end, end], [0, 1.35, 1.35, 0.18], color=RIM, linewidth=1.4, zorder=1)
         ax.plot([start], [0], "o", color=COLOURS[0], markersize=5, zorder=3)
         if kind == "pre":
             _box(ax, start + 0.45, 1.35, 1.2, "norm")
@@ -91,10 +92,10 @@ def _wiring(ax: Axes, kind: str) -> None:
 def _box(ax: Axes, left: float, middle: float, width: float, text: str) -> None:
     box = FancyBboxPatch(
         (left, middle - 0.36), width, 0.72, boxstyle="round,pad=0.02,rounding_size=0.12",
-        facecolor=_PAPER[text], edgecolor=_RIM, linewidth=1, zorder=2,
+        facecolor=_PAPER[text], edgecolor=RIM, linewidth=1, zorder=2,
     )  # fmt: skip
     ax.add_patch(box)
-    ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9, zorder=5, color=_INK)
+    ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9, zorder=5, color=INK)
 
 
 def show_ring(before: object, after: object, alt: str | None = None) -> None:
@@ -107,8 +108,8 @@ def show_ring(before: object, after: object, alt: str | None = None) -> None:
             turn = np.arctan2(*(to_numpy(before).astype(float) @ across.T).T)
             ax.scatter(*flat.T, c=turn, cmap="twilight", s=12, linewidths=0)
             ax.set(title=title, aspect="equal", xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
-            ax.axhline(0, color=_RIM, linewidth=0.6, zorder=0)
-            ax.axvline(0, color=_RIM, linewidth=0.6, zorder=0)
+            ax.axhline(0, color=RIM, linewidth=0.6, zorder=0)
+            ax.axvline(0, color=RIM, linewidth=0.6, zorder=0)
     show(fig, alt or "Tokens of width 3 seen along the diagonal: a cloud before, a thin ring after.")
 
 
@@ -123,7 +124,7 @@ def show_activations(curves_of: dict[str, tuple[object, object]], x: object, alt
         left.set(title="value", xlabel="x")
         right.set(title="derivative", xlabel="x")
         for ax in (left, right):
-            ax.axhline(0, color=_RIM, linewidth=0.8, zorder=0)
+            ax.axhline(0, color=RIM, linewidth=0.8, zorder=0)
         left.legend(loc="upper left")
     show(fig, alt or f"Values and derivatives of {', '.join(curves_of)}.")
 
@@ -131,8 +132,13 @@ def show_activations(curves_of: dict[str, tuple[object, object]], x: object, alt
 def value_panels(
     wanted: np.ndarray, got: Mapping[str, np.ndarray] | None, name: str, first: tuple[str, np.ndarray]
 ) -> Figure:
-    """A first panel, the target, and beside them array `name` of the answer when there is one."""
+    """A first panel, the target, and beside them array `name` of the answer when there is one.
+
+    Where the answer has the target's shape and other numbers, a last panel shows the difference.
+    """
     panels = [first, ("target", wanted)]
     if got is not None and name in got and got[name].ndim >= 1 and got[name].size:
         panels.append(("yours", got[name]))
+        if got[name].shape == wanted.shape and not np.allclose(got[name], wanted, atol=1e-3):
+            panels.append(("yours − target", np.asarray(got[name], np.float64) - wanted))
     return panels_picture(panels)

@@ -1,4 +1,4 @@
-"""The pictures on lesson 10's cards: what a token hangs on, and feature maps beside their target."""
+"""The pictures on lesson 10's cards: what a token depends on, and feature maps beside their target."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.plots.style import SOFT
 
 
 def sight_picture(wanted: np.ndarray, given: np.ndarray | None, number: int) -> Figure:
-    """What token `number` hangs on, patch by patch, of (n, rows, columns) shares; its own place has a frame."""
+    """What token `number` depends on, patch by patch, of (n, rows, columns) shares; its own place has a frame."""
     panels = [("one right way", wanted)] + ([] if given is None else [("yours", given)])
     row, column = divmod(number, wanted.shape[2])
     with style():

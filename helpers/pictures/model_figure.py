@@ -9,10 +9,11 @@ from matplotlib.patches import FancyBboxPatch
 
 from helpers.plots import COLOURS, figure, show, style
 from helpers.plots.arrays import to_picture
+from helpers.plots.style import INK
 from helpers.plots.tiles import draw_image
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, PALE_PINK, RIM
 
-_INK, _RIM = "#1f2328", "#8c959f"
-_EMBED, _BLOCK, _HEAD, _CLASS = "#e6f2fb", "#fdeee0", "#e3f4ee", "#f6e4ef"
+_EMBED, _BLOCK, _HEAD, _CLASS = PALE_BLUE, PALE_ORANGE, PALE_GREEN, PALE_PINK
 _SHOWN = 5  # patches that are drawn before the dots; the last one follows them
 
 
@@ -43,18 +44,18 @@ def show_model(image: object, patch: int, classes: Sequence[str], alt: str | Non
         _arrow(ax, 2.1, 3.98, 4.4)
         _token(ax, 2.1, 0, _CLASS)
         for y in (1.0, 3.55):
-            ax.text(places[-2] + 1.2, y, "…", ha="center", va="center", fontsize=12, color=_INK)
+            ax.text(places[-2] + 1.2, y, "…", ha="center", va="center", fontsize=12, color=INK)
         _box(
             ax, 2.9, 2.0, places[-1] - 2.1, 0.7, _EMBED, f"linear layer: patch of {patch} x {patch} pixels → d numbers"
         )
-        ax.text(places[-1] + 0.75, 3.55, "tokens\n+ positions", ha="left", va="center", fontsize=8.5, color=_INK)
-        ax.text(2.1, 2.72, "class token", ha="center", va="bottom", fontsize=8.5, color=_INK)
+        ax.text(places[-1] + 0.75, 3.55, "tokens\n+ positions", ha="left", va="center", fontsize=8.5, color=INK)
+        ax.text(2.1, 2.72, "class token", ha="center", va="bottom", fontsize=8.5, color=INK)
         _box(ax, 1.4, 4.45, places[-1] - 0.7, 1.35, _BLOCK, "encoder block × depth\nattention and feed-forward network")
         ax.annotate("", (2.1, 6.35), (2.1, 5.85), arrowprops={"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 2})
         _box(ax, 0.7, 6.4, 2.8, 0.65, _HEAD, "norm, linear head")
-        ax.annotate("", (4.1, 6.72), (3.55, 6.72), arrowprops={"arrowstyle": "-|>", "color": _RIM})
+        ax.annotate("", (4.1, 6.72), (3.55, 6.72), arrowprops={"arrowstyle": "-|>", "color": RIM})
         listed = ", ".join(classes[:3]) + f", … ({len(classes)} classes)"
-        ax.text(4.25, 6.72, f"logits: {listed}", ha="left", va="center", fontsize=9, color=_INK)
+        ax.text(4.25, 6.72, f"logits: {listed}", ha="left", va="center", fontsize=9, color=INK)
         ax.text(2.35, 6.1, "the class token only", ha="left", va="center", fontsize=8.5, color=COLOURS[0])
     told = f"{count} patches of {patch} x {patch} pixels become tokens; a class token comes first; encoder blocks "
     show(fig, alt or f"A Vision Transformer: {told}follow; norm and head read the class token.")
@@ -65,12 +66,12 @@ def _token(ax: Axes, x: float, position: int, colour: str) -> None:
 
 
 def _arrow(ax: Axes, x: float, low: float, high: float) -> None:
-    ax.annotate("", (x, high), (x, low), arrowprops={"arrowstyle": "-|>", "color": _RIM, "linewidth": 1})
+    ax.annotate("", (x, high), (x, low), arrowprops={"arrowstyle": "-|>", "color": RIM, "linewidth": 1})
 
 
 def _box(ax: Axes, left: float, low: float, width: float, height: float, colour: str, text: str) -> None:
     box = FancyBboxPatch(
-        (left, low), width, height, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour, edgecolor=_RIM
+        (left, low), width, height, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour, edgecolor=RIM
     )
     ax.add_patch(box)
-    ax.text(left + width / 2, low + height / 2, text, ha="center", va="center", fontsize=9, color=_INK)
+    ax.text(left + width / 2, low + height / 2, text, ha="center", va="center", fontsize=9, color=INK)

@@ -108,6 +108,6 @@ def show_moves(layers: Sequence[str], moves: Mapping[str, Sequence[float]]) -> N
             ax.annotate(f"{value:.2f}", (k, value), xytext=(0, 2), textcoords="offset points", ha="center",
                         fontsize=7.5, color=SOFT)  # fmt: skip
         ax.margins(y=0.18)
-    axes[0, 0].set_ylabel("moved by")
+    axes[0, 0].set_ylabel("change, share of length")
     listed = "; ".join(f"{n}: {', '.join(f'{v:.2f}' for v in row)}" for n, row in moves.items())
     show(fig, alt=f"How far weights moved, relative to their size, for {', '.join(layers)}. {listed}.")

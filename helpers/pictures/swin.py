@@ -1,4 +1,4 @@
-"""Lesson 09's drawings: regions that a shift brings together, how far a token is heard, stages with their shapes."""
+"""Lesson 09's drawings: regions that a shift brings together, the reach of a token, stages, speed and accuracy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from helpers.pictures.swin_checks import bare, pale
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
 from helpers.plots.style import FAINT, INK, SOFT
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, PALE_PINK, RIM
 
 _BLOCKED = "#0b5a8a"
 
@@ -26,10 +27,10 @@ def _lines(ax: Axes, h: int, w: int, m: int, shift: int = 0, colour: str = "whit
 
 
 def show_regions(mask: object, h: int, w: int, window_size: int, shift: int, alt: str | None = None) -> None:
-    """Draw what a mask (num_windows, M², M²) keeps apart: each colour is a group of tokens that see each other.
+    """Draw what a mask (num_windows, M², M²) blocks: each colour is a group of tokens that attend to each other.
 
-    Left as they stand in the image, in the middle as the cyclic shift brings them into windows, right the masks of
-    four windows: the first, the last of the first row, the first of the last row, the last of all.
+    Left the groups in the image, in the middle after the cyclic shift, right the masks of four windows: the first, the
+    last of the first row, the first of the last row, the last of all.
     """
     blocked, m = to_numpy(mask) < -1, window_size
     rows, columns = h // m, w // m
@@ -58,12 +59,33 @@ def show_regions(mask: object, h: int, w: int, window_size: int, shift: int, alt
     )
 
 
+def show_wrapped(h: int, w: int, window_size: int, shift: int, alt: str | None = None) -> None:
+    """Draw which tokens are neighbours in the image, before a cyclic shift and after it: one colour per region.
+
+    Left the grid (h, w) with the windows as they would be cut in the image; right the grid after the shift, with the
+    windows that the shifted grid is cut into.
+    """
+    y, x = np.indices((h, w))
+    regions = (y + window_size - shift) // window_size * w + (x + window_size - shift) // window_size
+    regions = np.unique(regions, return_inverse=True)[1].reshape(h, w)
+    after = np.roll(regions, (-shift, -shift), (0, 1))
+    with style():
+        fig, axes = figure(2.75, width=5.6, columns=2)
+        for ax, title, grid, cut in ((axes[0], "in the image", regions, shift), (axes[1], "after the shift", after, 0)):
+            ax.imshow(pale(grid, 0.6))
+            _lines(ax, h, w, window_size, cut, INK, 1.6)
+            bare(ax)
+            ax.set_title(title, fontsize=9.5)
+    many = len(np.unique(regions))
+    show(fig, alt or f"{many} coloured regions of a {h} by {w} grid, in the image and after a shift by {shift}.")
+
+
 def _groups(blocked: np.ndarray, rows: int, columns: int, m: int) -> np.ndarray:
-    """For each place of the shifted grid the number of its group: tokens of a window that don't block each other."""
+    """For each place of the shifted grid the number of its group: tokens of a window that do not block each other."""
     labels, count = np.zeros((rows * m, columns * m), int), 0
     for k, own in enumerate(blocked):
         top, left = m * (k // columns), m * (k % columns)
-        first = np.argmin(own, axis=1)  # the first token that each one sees
+        first = np.argmin(own, axis=1)  # the first token that each one attends to
         for token in np.unique(first):
             inside = np.argwhere(first == token)[:, 0]
             labels[top + inside // m, left + inside % m] = count
@@ -72,20 +94,20 @@ def _groups(blocked: np.ndarray, rows: int, columns: int, m: int) -> np.ndarray:
 
 
 def _four(ax: Axes, masks: np.ndarray, numbers: Sequence[int]) -> None:
-    n, gap = masks.shape[-1], 3
+    n, gap = masks.shape[-1], 4
     sheet = np.ones((2 * n + gap, 2 * n + gap, 3))
     for place, mask in enumerate(masks):
         y, x = (n + gap) * (place // 2), (n + gap) * (place % 2)
         sheet[y : y + n, x : x + n] = np.where(mask[..., None], (0.04, 0.35, 0.54), (0.93, 0.94, 0.96))
-        ax.text(x + 0.5, y + n / 2, f"{numbers[place]}", fontsize=9, color=INK, va="center",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85})  # fmt: skip
+        ax.text(x + n / 2, y - 0.8, f"window {numbers[place]}", fontsize=8, color=INK, ha="center", va="bottom")
     ax.imshow(sheet)
     bare(ax)
+    ax.set_ylim(2 * n + gap - 0.5, -4.5)
     ax.set_title("masks of four windows", fontsize=9.5)
 
 
 def reach_figure(panels: Sequence[tuple[str, object, int]], window_size: int, token: tuple[int, int]) -> Figure:
-    """Grids (H, W) side by side, dark where a token has been heard; each with its title and its windows' shift."""
+    """Grids (H, W) side by side, dark where a token is reached; each with its title and the shift of its windows."""
     with style():
         side = 2.1 if len(panels) > 2 else 1.9
         fig, axes = figure(side + 0.35, width=side * len(panels) + 0.1, columns=len(panels), squeeze=False)
@@ -101,59 +123,83 @@ def reach_figure(panels: Sequence[tuple[str, object, int]], window_size: int, to
 
 
 def show_stages(stages: Sequence[tuple[str, tuple[int, ...]]], title: str = "", alt: str | None = None) -> None:
-    """Draw a hierarchy: one square per stage, as large as its grid, with its shape (H, W, C) below it.
+    """Draw a hierarchy: for each stage a square as large as its grid, and below it a bar as long as its channels.
 
     Args:
-        stages: name and shape of what comes out of each stage.
+        stages: name and shape (H, W, C) of what comes out of each stage.
     """
     tallest, widest = max(s[0] for _, s in stages), max(s[-1] for _, s in stages)
     with style():
-        fig, ax = figure(2.1)
-        x = 0.0
+        fig, ax = figure(2.5)
         for k, (name, (h, w, c)) in enumerate(stages):
-            high, wide = 0.75 + 1.15 * h / tallest, 0.75 + 1.15 * w / tallest
-            deep = 0.1 + 0.5 * c / widest
-            for step in (1.0, 0.0):
-                ax.add_patch(Rectangle((x + step * deep, step * deep), wide, high, facecolor=pale(np.array(k), 0.55),
-                                       edgecolor="white" if step else SOFT, linewidth=1, zorder=2 - step))  # fmt: skip
-            across, up = np.array([0, deep, deep, 0]) + x + wide, np.array([0, deep, deep + high, high])
-            ax.fill(across, up, color=pale(np.array(k), 0.8), zorder=1.5)
-            ax.text(x + wide / 2, high / 2, name, ha="center", va="center", fontsize=8.5, color=INK, zorder=3)
-            ax.text(x + wide / 2, -0.2, f"{h} × {w} × {c}", ha="center", va="top", fontsize=8.5, color=SOFT)
-            x += wide + deep + 0.45
-            if k + 1 < len(stages):
-                ax.annotate("", (x - 0.08, 0.25), (x - 0.4, 0.25), arrowprops={"arrowstyle": "-|>", "color": SOFT})
-        ax.set(xlim=(-0.1, x), ylim=(-0.5, 2.2), aspect="equal", title=title)
+            left, side, length = 2.5 * k, 1.6 * h / tallest, 2.1 * c / widest
+            ax.add_patch(
+                Rectangle((left, 0), 1.6 * w / tallest, side, facecolor=pale(np.array(k), 0.6), edgecolor=SOFT)
+            )
+            ax.add_patch(Rectangle((left, -0.5), length, 0.14, facecolor=pale(np.array(k), 0.9), edgecolor="none"))
+            ax.text(left, side + 0.08, name, va="bottom", fontsize=9, color=INK)
+            ax.text(left, -0.17, f"{h} × {w} tokens", va="center", fontsize=8.5, color=SOFT)
+            ax.text(left, -0.66, f"{c} channels", va="center", fontsize=8.5, color=SOFT)
+        ax.set(xlim=(-0.1, 2.5 * len(stages)), ylim=(-0.85, 1.95), aspect="equal", title=title)
         ax.set_axis_off()
     show(fig, alt or "Stages: " + ", ".join(f"{name} {' by '.join(map(str, shape))}" for name, shape in stages) + ".")
 
 
+# Liu et al. 2021, Table 1 (a), 224 x 224 pixels: images per second on a V100, top-1 accuracy on ImageNet-1K
+_SPEED = {
+    "Swin": (("T", 755.2, 81.3), ("S", 436.9, 83.0), ("B", 278.1, 83.5)),
+    "DeiT": (("S", 940.4, 79.8), ("B", 292.3, 81.8)),
+    "RegNetY": (("4G", 1156.7, 80.0), ("8G", 591.6, 81.7), ("16G", 334.7, 82.9)),
+}
+
+
+def show_speed(alt: str | None = None) -> None:
+    """Draw speed against accuracy of Swin, DeiT and RegNetY, as the Swin paper's Table 1 gives them."""
+    with style():
+        fig, ax = figure(2.9, width=5.6)
+        for colour, (family, models) in zip(COLOURS, _SPEED.items(), strict=False):
+            ax.plot([m[1] for m in models], [m[2] for m in models], marker="o", color=colour, markersize=5)
+            for size, speed, accuracy in models:
+                spot = (-6, -12) if family == "RegNetY" else (6, 3)
+                side = "right" if family == "RegNetY" else "left"
+                ax.annotate(f"{family}-{size}", (speed, accuracy), xytext=spot, textcoords="offset points",
+                            ha=side, fontsize=8.5, color=colour)  # fmt: skip
+        ax.set(xlabel="images per second", ylabel="top-1 accuracy, %", xlim=(200, 1330), ylim=(79.4, 84))
+        ax.grid(axis="y")
+    listed = "; ".join(
+        f"{family}-{size} {speed:g} images per second, {accuracy} %"
+        for family, models in _SPEED.items()
+        for size, speed, accuracy in models
+    )
+    show(fig, alt or f"Accuracy against speed. {listed}.")
+
+
 def show_block(alt: str | None = None) -> None:
-    """Draw the way of tokens through a Swin block."""
-    blue, pink, sand = "#e6f2fb", "#fbe9f3", "#fdeee0"
+    """Draw the path of tokens through a Swin block."""
+    blue, pink, sand = PALE_BLUE, PALE_PINK, PALE_ORANGE
     steps = [
         ("norm", blue), ("shift", pink), ("cut into\nwindows", sand), ("attention\n+ B + mask", sand),
-        ("put\ntogether", sand), ("shift\nback", pink),
+        ("join\nwindows", sand), ("shift\nback", pink),
     ]  # fmt: skip
     with style():
         fig, ax = figure(1.7)
         ax.plot([0, 14.2], [0, 0], color=COLOURS[0], linewidth=4, solid_capstyle="butt")
         ax.annotate("", (14.7, 0), (14.1, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 3})
         for start, end in ((0.5, 10.4), (11.0, 13.6)):
-            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color="#8c959f", linewidth=1.3, zorder=1)
+            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=RIM, linewidth=1.3, zorder=1)
             ax.plot([end], [0], "o", color="white", markeredgecolor=COLOURS[0], markersize=13, zorder=3)
             ax.text(end, -0.02, "+", ha="center", va="center", fontsize=12, zorder=4)
         for left, (text, colour) in zip((0.75, 2.35, 3.95, 5.55, 7.35, 8.95), steps, strict=True):
             _box(ax, left, 1.6 if "attention" in text else 1.35, text, colour)
-        _box(ax, 11.2, 0.9, "norm", "#e6f2fb")
-        _box(ax, 12.25, 1.2, "feed-\nforward", "#e3f4ee")
+        _box(ax, 11.2, 0.9, "norm", PALE_BLUE)
+        _box(ax, 12.25, 1.2, "feed-\nforward", PALE_GREEN)
         ax.set(xlim=(-0.2, 14.9), ylim=(-0.45, 1.9))
         ax.set_axis_off()
     show(
         fig,
         alt
-        or "A Swin block: a stream with two branches. The first: norm, shift, cut into windows, attention with "
-        "bias and mask, put together, shift back. The second: norm, feed-forward.",
+        or "A Swin block: a residual stream with two branches. The first: norm, shift, cut into windows, attention "
+        "with bias and mask, join windows, shift back. The second: norm, feed-forward.",
     )
 
 
@@ -161,14 +207,14 @@ def _box(ax: Axes, left: float, width: float, text: str, colour: str) -> None:
     ax.add_patch(
         FancyBboxPatch(
             (left, 0.9), width, 0.8, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour,
-            edgecolor="#8c959f", linewidth=1, zorder=2,
+            edgecolor=RIM, linewidth=1, zorder=2,
         )
     )  # fmt: skip
     ax.text(left + width / 2, 1.3, text, ha="center", va="center", fontsize=8, zorder=5, color=INK)
 
 
 def show_steps(index: object, window_size: int, values: object, alt: str | None = None) -> None:
-    """Draw biases: the table as a map of steps, and what a corner, a middle and a last token add to each of its window.
+    """Draw biases: the matrix B, and its rows for a corner, a middle and a last token, laid out as windows.
 
     Args:
         index: (M², M²), the table's row for each pair.
@@ -180,14 +226,14 @@ def show_steps(index: object, window_size: int, values: object, alt: str | None 
     with style():
         fig, axes = figure(2.35, columns=4, width_ratios=(1.15, 1, 1, 1))
         axes[0].imshow(biases, cmap="RdBu_r", vmin=-limit, vmax=limit)
-        axes[0].set(xticks=[], yticks=[], xlabel="token asked", ylabel="token that asks")
+        axes[0].set(xticks=[], yticks=[], xlabel="key", ylabel="query")
         axes[0].set_title(f"B, {m * m} × {m * m}", fontsize=9)
         for ax, token in zip(axes[1:], tokens, strict=True):
             ax.imshow(biases[token].reshape(m, m), cmap="RdBu_r", vmin=-limit, vmax=limit)
             y, x = divmod(token, m)
             ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=COLOURS[4], linewidth=2.2))
             bare(ax)
-            ax.set_title(f"token {token} asks", fontsize=9)
+            ax.set_title(f"query {token}", fontsize=9)
         for ax in axes:
             ax.spines[:].set_color(FAINT)
     show(fig, alt or f"A bias matrix, and its rows for tokens {', '.join(map(str, tokens))} laid out as windows.")

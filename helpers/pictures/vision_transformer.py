@@ -12,9 +12,9 @@ from matplotlib.patches import Rectangle
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
-
-_INK, _SOFT, _RIM, _FAINT = "#1f2328", "#57606a", "#8c959f", "#d8dee4"
+from helpers.theme import RIM
 
 
 def assembly_picture(image: np.ndarray, patch: int, used: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
@@ -33,7 +33,7 @@ def assembly_picture(image: np.ndarray, patch: int, used: Sequence[bool] | None,
             if used is not None and len(used) > place and not used[place]:
                 unused += 1
                 left.add_patch(Rectangle(corner, patch, patch, facecolor="white", alpha=0.8, edgecolor="white"))
-                left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=_INK)
+                left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=INK)
         left.set_title("patches" if used is None else f"used: {side**2 - unused} of {side**2}", fontsize=9.5)
         tokens = np.arange(side**2 + 1)
         right.bar(tokens, tokens == 0, width=0.8, color=COLOURS[0], alpha=0.3, label="target")
@@ -57,7 +57,7 @@ def step_picture(start: np.ndarray, wanted: np.ndarray, walked: np.ndarray | Non
         ax.plot(*path(wanted).T, color=COLOURS[0], linewidth=5, alpha=0.35, marker="o", label="target")
         if walked is not None and walked.shape == wanted.shape and np.isfinite(walked).all():
             ax.plot(*path(walked).T, color=COLOURS[1], marker="o", markersize=4, label="yours")
-        ax.plot(*path(wanted)[0], marker="s", color=_INK, markersize=6, linestyle="none", label="start")
+        ax.plot(*path(wanted)[0], marker="s", color=INK, markersize=6, linestyle="none", label="start")
         ax.set(xlabel="one weight", ylabel="another", title="three steps")
         ax.margins(0.12)
         ax.legend(loc="best")
@@ -73,7 +73,7 @@ def accuracy_picture(right: np.ndarray, sizes: Sequence[int], wanted: float, you
             part = right[a:b]
             ax.scatter(np.arange(len(part)), np.full(len(part), -row), s=46, linewidths=1.2, edgecolors=COLOURS[0],
                        c=[COLOURS[0] if one else "white" for one in part])  # fmt: skip
-            ax.text(max(sizes) - 0.2, -row, f"{int(part.sum())} of {len(part)}", va="center", fontsize=8.5, color=_SOFT)
+            ax.text(max(sizes) - 0.2, -row, f"{int(part.sum())} of {len(part)}", va="center", fontsize=8.5, color=SOFT)
         told = "" if yours is None else f", yours {yours:.4g}"
         ax.set(xlim=(-0.7, max(sizes) + 2), ylim=(-len(sizes) + 0.4, 0.6), title=f"target {wanted:.4g}{told}")
         ax.set_axis_off()
@@ -128,14 +128,14 @@ def show_assembly(
             ax.set(xlabel="dimension")
             ax.set_title(title, fontsize=9.5)
             ax.add_patch(
-                Rectangle((-0.5, -0.5), array.shape[1], 1, fill=False, edgecolor=_INK, linewidth=1.6, clip_on=False)
+                Rectangle((-0.5, -0.5), array.shape[1], 1, fill=False, edgecolor=INK, linewidth=1.6, clip_on=False)
             )
         axes[1].set_ylabel("token (0: class token)")
         best = int(logits.argmax())
         axes[3].barh(np.arange(len(logits)), logits, color=[COLOURS[1 if i == best else 0] for i in range(len(logits))])
         axes[3].set_yticks(np.arange(len(logits)), classes, fontsize=7.5)
         axes[3].invert_yaxis()
-        axes[3].axvline(0, color=_RIM, linewidth=0.8)
+        axes[3].axvline(0, color=RIM, linewidth=0.8)
         axes[3].tick_params(axis="y", length=0)
         axes[3].set_title("head: logits", fontsize=9.5)
     show(fig, alt or f"A ViT at work: image, tokens, tokens after the blocks, logits; best: {classes[best]}.")
@@ -187,7 +187,7 @@ def show_confusion(counts: object, classes: Sequence[str], alt: str | None = Non
         image = draw_matrix(ax, share, diverging=False, ticks=len(classes), vmin=0, vmax=1)
         for (i, j), count in np.ndenumerate(counts):
             if count:
-                ink = _INK if share[i, j] > 0.6 else "white"
+                ink = INK if share[i, j] > 0.6 else "white"
                 ax.text(j, i, f"{count:.0f}", ha="center", va="center", fontsize=7.5, color=ink)
         ax.set_xticks(range(len(classes)), classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
         ax.set_yticks(range(len(classes)), classes, fontsize=8)
@@ -203,7 +203,7 @@ def show_study(results: dict[str, tuple[Sequence, Sequence]], base: float, ylabe
         for ax, (name, (values, scores)) in zip(axes.flat, results.items(), strict=True):
             rows = np.asarray(scores, float)
             places = np.arange(len(values))
-            ax.axhline(base, color=_FAINT, linewidth=1, zorder=0)
+            ax.axhline(base, color=FAINT, linewidth=1, zorder=0)
             ax.plot(places, rows.mean(1), color=COLOURS[0])
             for seed in rows.T:
                 ax.plot(places, seed, "o", color=COLOURS[0], markersize=4, alpha=0.55)

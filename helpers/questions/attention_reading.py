@@ -27,7 +27,7 @@ class ClassAttention(Question):
             "shape",
             "one map per head, as high and wide as the grid of patches",
             share=0,
-            hint="There are n + 1 tokens and n patches. Which token has no place on the grid?",
+            hint="There are n + 1 tokens and n patches: the class token has no place on the grid.",
         ),
         Criterion(
             "row",
@@ -82,8 +82,8 @@ class AttentionRollout(Question):
             "many",
             "several layers: each mixes the output of the one before",
             share=2,
-            hint="One layer is right, several are not. Entry (i, j) is how much of input j is in output i. Which "
-            "matrix acts on the input first, and on which side of the product is it?",
+            hint="One layer is right, several are not. Entry (i, j) is how much of input j is in output "
+            "i; the matrix of the first layer acts first, so it stands on the right of the product.",
         ),
     )
 

@@ -37,31 +37,29 @@ class ResidualAddQuestion(Question):
             "shape",
             "the output has the shape of x",
             share=0,
-            hint="x and fn(x) have the same shape, and so has their sum. Which step changes the shape?",
+            hint="x and fn(x) have the same shape, and so has their sum.",
         ),
         Criterion(
             "sum",
-            "the output is the sum of x and fn(x)",
+            "the output is x plus what fn returns",
             share=2,
-            hint="Take one number of the picture: what is x there, what is fn(x), and what is their sum?",
+            hint="The output is compared with x + fn(x), number by number.",
         ),
         Criterion(
             "kwargs",
             "keyword arguments reach fn, by their names",
-            hint="Without keyword arguments the output is right. With a mask and a scale fn should compute something "
-            "else. Are they passed to it?",
+            hint="The block was called with a mask and a scale, which fn takes as keyword arguments.",
         ),
         Criterion(
             "input",
-            "the caller's x is not changed",
-            hint="After the call the caller's x holds other numbers than before. Which line changes a tensor instead "
-            "of making a new one?",
+            "the caller's x is left as it was",
+            hint="After the call the caller's x holds other numbers than before: a line writes into it.",
         ),
         Criterion(
             "gradient",
-            "the gradient passes through both summands, and reaches fn's weights",
-            hint="The values are right, the gradients are not. Can autograd follow every step from x to the sum, and "
-            "is fn a part of the module?",
+            "gradients flow through both terms of the sum, and to fn's weights",
+            hint="The values are right, and a gradient is not: those for x and for the weights of fn are "
+            "compared with the solution's.",
         ),
     )
 
@@ -132,20 +130,19 @@ class LayerNormQuestion(Question):
             "shape",
             "the output has the shape of the input",
             share=0,
-            hint="The output has as many numbers as the input. Which of your lines changes the number of axes?",
+            hint="A norm changes no axis.",
         ),
         Criterion(
             "normal",
-            "every token is brought to mean 0 and variance 1, by its own numbers alone",
+            "every token has mean 0 and variance 1, computed from its own numbers alone",
             share=2,
-            hint="Take one token, a row of the picture, and compute by hand its mean, its variance (divided by d), "
-            "then each number. At which step does your code differ?",
+            hint="Take one token, one row of the picture, and compute it on paper: its mean, its "
+            "variance (divided by d), then each number.",
         ),
         Criterion(
             "eps",
-            "eps keeps a token of equal numbers finite, and acts where it should",
-            hint="Ordinary tokens are right, tokens of almost equal numbers are not. What is eps added to, and is it "
-            "the eps that was passed?",
+            "eps keeps a token of equal numbers finite, and is added to the variance",
+            hint="Tokens of almost equal numbers are compared, with the default eps and with another one.",
         ),
         Criterion(
             "affine",
@@ -161,8 +158,9 @@ class LayerNormQuestion(Question):
         ),
         Criterion(
             "gradient",
-            "the gradient reaches x (through mean and variance, too), weight and bias",
-            hint="The values are right, the gradients are not. Is anything detached, or no nn.Parameter?",
+            "gradients flow to x, through mean and variance too, and to weight and bias",
+            hint="The values are right, and a gradient is not: those for x, weight and bias are compared "
+            "with the solution's.",
         ),
     )
 

@@ -52,16 +52,16 @@ class FeedForwardQuestion(Question):
         ),
         Criterion(
             "gelu",
-            "the activation is GELU",
-            hint="The picture shows your block with one number in, one number out and weights of one, so that only "
-            "the activation is left. Compare it with the target on the left of zero.",
+            "the activation is a GELU",
+            hint="The picture shows the block with one number in, one number out, and weights of one: "
+            "only the activation is left. Compare it with the target on the left of zero.",
         ),
         Criterion(
             "maps",
-            "a linear layer to expansion times the width, the activation, a linear layer back",
+            "a linear map to expansion times the width, the activation, a linear map back",
             share=2,
-            hint="Two linear layers with biases and one activation between them, and nothing else. Write the width "
-            "beside each line of yours.",
+            hint="Known weights and biases were put into the two linear layers, and the output is "
+            "compared with the solution's.",
         ),
         Criterion(
             "sizes",
@@ -70,9 +70,9 @@ class FeedForwardQuestion(Question):
         ),
         Criterion(
             "dropout",
-            "in training drop_p acts on the widened numbers after the activation, in evaluation on nothing",
-            hint="Compare the two lines of numbers above. Which share of the numbers is zeroed, where, and does "
-            ".eval() turn it off?",
+            "drop_p drops widened numbers after the activation in training, and none in evaluation",
+            hint="The two lines of numbers above compare which share of the numbers is zeroed, in "
+            "training and in evaluation.",
         ),
     )
 

@@ -31,6 +31,7 @@ _SIDE = 32 // PATCH
 
 class ModelFromMemory(SealedQuestion):
     id = "Q8b"
+    trains = True
     title = "A Vision Transformer from an empty cell"
     signature = "train_vit(images, labels) -> model: (n, 3, 32, 32) in 0..1, (n,) -> a trained nn.Module"
     needs_gradients = True

@@ -24,15 +24,13 @@ class TrainStep(Question):
             "walks",
             "one call changes the weights as one step of the optimizer does",
             share=2,
-            hint="Before and after one call the weights were compared. Do they change at all, in the right direction, "
-            "and once? Write down the three calls in their order.",
+            hint="The weights before and after one call are compared with those of the solution.",
         ),
         Criterion(
             "again",
             "so does the second call, and the third",
             share=2,
-            hint="The first step is right and later ones are not: something of the first one remains. Where does "
-            "`backward` store its result?",
+            hint="The first step is right and later ones are not. `backward` adds to the gradients that are there.",
         ),
         Criterion(
             "returns",
@@ -42,14 +40,13 @@ class TrainStep(Question):
         ),
         Criterion(
             "loss_fn",
-            "the loss is loss_fn of logits and labels, in that order",
-            hint="Called with another loss_fn (for numbers as labels, not classes) your step computes something "
-            "else. Which names in your line come from the first line of the function?",
+            "the loss is loss_fn(logits, labels), whatever loss_fn is",
+            hint="The function was called with another loss_fn, for numbers as labels.",
         ),
         Criterion(
             "mode",
             "the model is in training mode, even if it was in evaluation mode before",
-            hint="The model was in evaluation mode before the call. In which mode is it during the forward pass?",
+            hint="The model was in evaluation mode before the call, and its mode during the forward pass was recorded.",
         ),
     )
 
@@ -210,7 +207,8 @@ class EvaluateModel(Question):
             "accuracy",
             "the number of right answers divided by the number of images",
             share=2,
-            hint="Filled dots in the picture are right answers. By what do you divide their number?",
+            hint="In the picture a filled dot is a right answer. The accuracy is their number divided by "
+            "the number of all images.",
         ),
         Criterion(
             "uneven",
@@ -221,15 +219,14 @@ class EvaluateModel(Question):
         ),
         Criterion(
             "eval",
-            "the model is in evaluation mode",
-            hint="In training mode this model is less accurate, as one with dropout is. Which call changes its mode?",
+            "the model is in evaluation mode while it answers",
+            hint="The mode of the model was recorded at each forward pass.",
             counts_with=("accuracy",),
         ),
         Criterion(
             "no_grad",
             "no graph is kept for gradients",
-            hint="Each forward pass still records a graph for a backward pass that is never called. Which context "
-            "manager switches that off?",
+            hint="Whether autograd records was noted at each forward pass. It should be switched off there.",
             counts_with=("accuracy",),
         ),
     )
@@ -258,7 +255,7 @@ class EvaluateModel(Question):
         return {
             "accuracy": np.array([_number(found)]),
             "modes": np.array(model.modes, np.float64),
-            "seen": np.array([model.total / max(model.rows, 1)]),
+            "seen": np.asarray(model.total / max(model.rows, 1)),
         }
 
     def judge(self, case, expected, got):
@@ -285,7 +282,7 @@ class EvaluateModel(Question):
 
 
 def _oracle() -> Any:
-    """A model whose answer is its input; in training mode it exchanges the classes."""
+    """A model whose output is its input; in training mode it exchanges rows, so that its answers are worse."""
     import torch
     from torch import nn
 
@@ -296,11 +293,11 @@ def _oracle() -> Any:
             super().__init__()
             self.weight = nn.Parameter(torch.ones(()))
             self.modes: list[float] = []
-            self.total, self.rows = 0.0, 0
+            self.total, self.rows = np.zeros(()), 0  # of every class's scores, whatever the batches
 
         def forward(self, x):
             self.modes.append(self.training + 2.0 * torch.is_grad_enabled())
-            self.total, self.rows = self.total + float(x.sum()), self.rows + len(x)
+            self.total, self.rows = self.total + x.detach().double().sum(0).cpu().numpy(), self.rows + len(x)
             return self.weight * (x.roll(1, 0) if self.training else x)
 
     return Known().to(device())

@@ -1,4 +1,4 @@
-"""Lesson 12: the two things that must be made to fit before somebody else's weights load.
+"""Lesson 12: the two tensors that must be adapted before pretrained weights load.
 
 Values are compared with the solution's, which agrees with timm's own code to rounding. The position grid is smooth
 plus a little noise, so that each way of resampling gives other numbers.

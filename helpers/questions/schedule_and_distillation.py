@@ -187,7 +187,7 @@ class HardDistillation(Question):
         Criterion(
             "sizes",
             "other numbers of images and classes",
-            hint="It is right for one batch and not for others. Which axis holds the classes?",
+            hint="The same is asked of other numbers of images and classes.",
         ),
     )
 

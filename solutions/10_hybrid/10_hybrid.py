@@ -16,14 +16,15 @@
 # | | |
 # |---|---|
 # | **You need** | convolutions (`stride`, `padding`), attention (lesson 05), the encoder block (06) |
-# | **Time** | 90 minutes; a good place to pause is the end of section 4 |
-# | **You write** | Q19 a stem, Q20 attention made of convolutions, Q21 the non-local block; W10a, W10b in words |
+# | **Time** | 105 minutes; a good place to pause is the end of section 4 |
+# | **Grading** | the checks grade Q19 to Q21b; your teacher reads W10a and W10b; Q21c is optional |
 #
 # **Afterwards you can**
 # - replace a ViT's patch embedding by a convolutional stem, and show which pixels its tokens depend on;
 # - write attention over a feature map, and test with one sum whether its indices are right;
 # - recognise attention that has no effect;
 # - insert a new block into a trained network without changing its outputs;
+# - write such a layer on an empty page;
 # - compare models fairly: equal numbers of weights, equal time, several seeds.
 #
 # {{questions}}
@@ -90,13 +91,13 @@ show_meetings()
 # ## 2 · Q19: a convolutional stem before the blocks
 #
 # A ViT begins with one convolution whose kernel is as wide as its stride: 8 x 8 pixels, stride 8. No token depends on
-# pixels outside its patch, and the map is linear. Xiao et al. (2021) replaced it by a **convolutional stem**, the first
-# layers of a CNN, and removed one encoder block to keep the cost equal.
+# pixels outside its patch, and the map is linear. Xiao et al. (2021) replaced it by a **convolutional stem**, the
+# first layers of a CNN, and removed one encoder block to keep the cost equal.
 #
-# The recipe of the paper: each *stage* is a 3 x 3 convolution of stride 2, a normalisation and an activation. It halves
-# the map. When one token per patch is left, a 1 x 1 convolution without an activation mixes the channels. Kernel sizes,
-# widths, the kind of normalisation and activation and their order inside a stage are free, and the check
-# accepts any. It tests on which pixels your tokens depend, and the properties that its card lists.
+# The recipe of the paper: each *stage* is a 3 x 3 convolution of stride 2, a normalisation and an activation. It
+# halves the map. When one token per patch is left, a 1 x 1 convolution without an activation mixes the channels.
+# Kernel sizes, widths, the kind of normalisation and activation and their order inside a stage are free, and the
+# check accepts any. It tests on which pixels your tokens depend, and the properties that its card lists.
 #
 # Four blanks:
 # 1. how many stages make `patch_size` (2, 4, 8, 16, …);
@@ -151,7 +152,8 @@ check("Q19", ConvStem)
 # both untrained:
 
 
-# %%
+# %% fold="read"
+# The patch embedding as a module, and which pixels a token depends on
 class Patchify(nn.Module):
     """Lesson 03's embedding: (b, c, h, w) -> (b, n, d)."""
 
@@ -187,8 +189,8 @@ if ready("Q19"):
 assert int((seen["your stem"] > 0).sum()) == 15 * 15
 
 # %% [markdown]
-# Three stages of 3 x 3 have a receptive field of 15 x 15 pixels: 1 + 2·(1 + 2 + 4). Neighbouring tokens overlap, so an
-# edge on the border of two patches is seen whole by both.
+# Three stages of 3 x 3 have a receptive field of 15 x 15 pixels: 1 + 2·(1 + 2 + 4). Neighbouring tokens overlap, so
+# an edge on the border of two patches is seen whole by both.
 #
 # **Try it.** Other patch sizes; the framed patch is in the middle of the image:
 
@@ -211,7 +213,8 @@ if ready("Q19"):
 # tokens:
 
 
-# %%
+# %% fold="skip"
+# Counts weights and multiplications of the patch embedding, the stem and a block
 def count(module):
     return sum(p.numel() for p in module.parameters())
 
@@ -303,15 +306,16 @@ if ready("Q20"):
 # %% [markdown]
 # ### Useful without training
 #
-# We set the kernels of your layer by hand: queries and keys read the whole 3 x 3 neighbourhood, values the pixel in its
-# centre. Each pixel then becomes a weighted mean of pixels with *similar neighbourhoods*, wherever they are. This is
-# *non-local means* (Buades et al. 2005), long a standard method to remove noise from photographs.
+# We set the kernels of your layer by hand: queries and keys read the whole 3 x 3 neighbourhood, values the pixel in
+# its centre. Each pixel then becomes a weighted mean of pixels with *similar neighbourhoods*, wherever they are. This
+# is *non-local means* (Buades et al. 2005), long a standard method to remove noise from photographs.
 #
 # Two more channels, a one and |x|², turn the dot product into a distance: $-\tfrac12|p_i - p_j|^2 = p_i \cdot p_j -
 # \tfrac12|p_j|^2 - \dots$, and a softmax over j does not depend on terms in i alone.
 
 
-# %%
+# %% fold="skip"
+# Measures the noise that is left after averaging with the layer
 def denoising(size, noise):
     """A ConvAttentionLayer (5, d, size) whose softmax goes by the distance of neighbourhoods of size x size."""
     pixels = size * size
@@ -339,7 +343,8 @@ def noise_in(a, b):
     return 20 * math.log10(1 / (a - b).pow(2).mean().sqrt().item())  # decibels: more is cleaner
 
 
-# %%
+# %% fold="skip"
+# Draws noisy and averaged images for kernels of three sizes
 NOISE = 0.15
 clean = load("shapes").images[5]
 torch.manual_seed(0)
@@ -355,8 +360,8 @@ if ready("Q20"):
 assert noise_in(tidied[3], clean) > noise_in(tidied[1], clean) + 2 > noise_in(noisy, clean) + 4
 
 # %% [markdown]
-# A single pixel does not distinguish noise from colour; nine together do. This is what a convolution adds to attention:
-# better queries and keys.
+# A single pixel does not distinguish noise from colour; nine together do. This is what a convolution adds to
+# attention: better queries and keys.
 #
 # ### A common mistake: the sum over the wrong index
 #
@@ -384,7 +389,8 @@ def weights_of(query, key):
 # `bmm(value, weights)` is $\sum_i v_i w_{ij}$: a sum over the *queries*, down the columns. The softmax makes rows
 # add up to one, not columns. We look at the weights of the denoiser on the same noisy image:
 
-# %%
+# %% fold="skip"
+# Computes row sums and column sums of the attention weights of a noisy image
 patches = F.unfold(noisy[None], 3, padding=1)  # 1 d n: the 3 x 3 neighbourhoods
 near = -(torch.cdist(patches.mT, patches.mT) ** 2) / (2 * 9 * NOISE**2)
 w = near.softmax(-1)[0]  # n n
@@ -404,7 +410,8 @@ assert columns.max() > 1.5 > 0.9 > columns.min()
 # column sum get outputs that are too large, others outputs that are too small. With the colours as values:
 
 
-# %%
+# %% fold="skip"
+# Averages the noisy image in the right way and in the lecture's way
 colours = noisy.flatten(1)  # 3 n
 made = {"correct": colours @ w.T, "lecture": colours @ w}
 shown = [
@@ -421,7 +428,8 @@ compare(
 # The correction is one transpose, and one test finds the mistake: give all positions the same value. Every weighted
 # mean then equals that value.
 
-# %%
+# %% fold="read"
+# Tests both layers with equal values
 torch.manual_seed(0)
 query, key = torch.randn(2, 1, 16, 64)  # twice 1 d n
 ones = torch.ones(1, 1, 64)
@@ -444,7 +452,8 @@ assert unfair.min() < 0.2 < 3 < unfair.max()
 # their entropy, divided by its maximum: 0 if all weight is on one position, 1 if attention is uniform.
 
 
-# %%
+# %% fold="skip"
+# Measures the entropy of the weights with and without the scale
 def evenness(w):
     return (torch.special.entr(w).sum(-1).mean() / math.log(w.shape[-1])).item()
 
@@ -459,8 +468,8 @@ curves(widths, even, xlabel="channels d", ylabel="relative entropy of the weight
 assert even["without scale"][-1] < 0.1 < 0.7 < even["with 1/√d"][-1]
 
 # %% [markdown]
-# Without the scale, wide layers start with nearly all weight on one position: the softmax is saturated and its gradient
-# vanishes (lesson 05).
+# Without the scale, wide layers start with nearly all weight on one position: the softmax is saturated and its
+# gradient vanishes (lesson 05).
 #
 # The wrong sum has one more consequence. If the mean over all positions is taken afterwards, as many networks do
 # before their last layer, each value has been distributed with weights that add up to one. The result is the mean of
@@ -480,7 +489,8 @@ assert off < 1e-6
 # layer. We compare your layer, the wrong sum with the scale, and the wrong sum without it:
 
 
-# %%
+# %% fold="read"
+# The data, the lecture's layer, a small network around a layer, and three seeds of training
 digits, unseen = (
     replace(s, images=(s.images - 0.3) / 0.4) for s in (load("digits"), load("digits", "test"))
 )  # fmt: skip
@@ -619,7 +629,8 @@ assert (idle, count(net)) == (41_344, 171_402)
 # %% [markdown]
 # We train both versions on digits (or on MNIST, by the switch) from the same initial weights, three seeds each:
 
-# %%
+# %% fold="skip"
+# Loads digits, or MNIST by the switch
 DATASET = "digits"  # change me: "mnist" (60,000 images: minutes per seed, or a GPU)
 
 train, test = digits, unseen
@@ -655,7 +666,8 @@ assert torch.equal(*scores.values()) or where.type != "cpu"
 # position, or the order would be lost, and the layer gets lesson 06's residual connection:
 
 
-# %%
+# %% fold="read"
+# A network with several tokens
 class TokenNet(nn.Module):
     """Tokens, positions, attention (or only its value layer) with a residual connection, ReLU, a linear layer."""
 
@@ -689,7 +701,8 @@ means = {name: found.mean().item() for name, found in scores.items()}
 errors = {name: found.std().item() for name, found in scores.items()}
 bars(means, errors, xlabel="test accuracy, %", form="{:.1f}")
 
-# %%
+# %% fold="skip"
+# Draws the attention weights of one digit
 torch.manual_seed(0)
 net = TokenNet(patches_of, True)
 fit(net, train, progress=False, seed=0, **how)
@@ -710,8 +723,8 @@ assert seen.max() > 0.1
 # %% [markdown]
 # ## 5 · Q21: a non-local block between
 #
-# Third place: inside a CNN, between two of its stages. The **non-local block** (Wang et al., 2018) connects distant
-# positions without dozens of convolutions:
+# Third place: inside a CNN, between two of its stages (the first idea of CS163, lecture 12: SAGAN, non-local
+# networks). The **non-local block** (Wang et al., 2018) connects distant positions without dozens of convolutions:
 #
 # $$y_i = \sum_j \text{softmax}_j\left(\theta_i \cdot \phi_j\right) g_j \qquad z_i = x_i + W_z\, y_i$$
 #
@@ -770,7 +783,8 @@ check("Q21", NonLocalBlock)
 #
 # We train a small CNN on shapes for two epochs and insert your block after its second stage:
 
-# %%
+# %% fold="skip"
+# Loads the data and trains a small CNN
 raw, raw_test = load("shapes"), load("shapes", "test")
 shapes, shapes_test = (replace(s, images=(s.images - 0.5) / 0.25) for s in (raw, raw_test))
 
@@ -823,7 +837,8 @@ class Tokens(nn.Module):
         return self.layers(x).flatten(2).mT
 
 
-# %%
+# %% fold="skip"
+# Draws what the block receives before and after training
 if ready("Q21"):
     alone = sight(Tokens(layers[:6]).cpu(), 27)
     joined.to(where)
@@ -851,7 +866,8 @@ if ready("Q21"):
 # rest is masked. The lecture's verdict is that it improves a ResNet only marginally at equal cost.
 
 
-# %%
+# %% fold="skip"
+# Draws the mask of local attention for several radii
 def neighbours(side, radius):
     """(n, n) bools: may query i attend to key j? n = side²"""
     places = torch.cartesian_prod(torch.arange(side), torch.arange(side)).float()  # n 2
@@ -894,7 +910,8 @@ assert (56**2 * 49, 56**4) == (153_664, 9_834_496)
 # hybrid differ in the embedding, and the hybrid has one block less.
 
 
-# %%
+# %% fold="read"
+# The ViT and the hybrid of the comparison
 class Former(nn.Module):
     """Embedding, positions, encoder blocks, mean over tokens, a linear layer."""
 
@@ -917,7 +934,8 @@ def hybrid():
     return Former(ConvStem(3, 64, 8), 64, depth=1)
 
 
-# %%
+# %% fold="skip"
+# Measures the time of a training step of each model
 def step_time(make, images, labels, repeats=6):
     """Milliseconds of processor time for one training step; the least disturbed one."""
     model, taken = make(), []
@@ -947,7 +965,8 @@ if ready("Q19"):
 # each.
 
 
-# %%
+# %% fold="read"
+# Settings of the comparison, and one model trained with three seeds
 LARGE = where.type == "cuda"  # change me: without a GPU, True takes half an hour and more
 SIZES = (250, 1000, 4000, 16000) if LARGE else (64, 512)
 STEPS, BATCH = (1500, 64) if LARGE else (64, 32)
@@ -1013,7 +1032,8 @@ assert max(sizes) < 1.03 * min(sizes)
 # The same models from torch's own parts with more steps, up to 16,000 training and 2,000 test images. The command
 # that made it:
 
-# %%
+# %% fold="skip"
+# Reads the stored runs
 log = measured("data_size")
 for key in ("command", "machine", "settings", "date"):
     print(f"{key:<9} {log.about[key]}")
@@ -1033,7 +1053,8 @@ runs = [len(values) for found in long.values() for values in found.values()]
 print(f"seeds     {min(runs)} for every point; the bars are their standard deviation")
 show_sizes(long, f"{log.about['steps']:,} steps of 64 images")
 
-# %%
+# %% fold="skip"
+# Prints the differences between the models in the stored runs
 mean = {name: {size: sum(v) / len(v) for size, v in found.items()} for name, found in long.items()}
 spent = {name: sum(sum(v) for v in found.values()) / sum(map(len, found.values()))
          for name, found in results("shapes", "seconds", 1).items()}  # fmt: skip
@@ -1063,8 +1084,8 @@ assert mean["CNN"][1000] - mean["ViT"][1000] > 20 > 6 > mean["CNN"][16000] - mea
 #   of points, with 16,000 a few. The CNN is then near 100 %, so no model can overtake it on these shapes.
 # - At equal time (a quarter more steps for the ViT) nothing changes: the ViT is limited by data, not by steps.
 # - The hybrid needs far fewer images than the ViT. It differs in the embedding, and has one block less.
-# - Crossings occur with very large data sets. In Dosovitskiy et al. (Figure 4) ViT-B/32 is far behind a ResNet-50 after
-#   9 million images, and ahead after 90 million.
+# - Crossings occur with very large data sets. In Dosovitskiy et al. (Figure 4) ViT-B/32 is far behind a ResNet-50
+#   after 9 million images, and ahead after 90 million.
 # - All three used one learning rate, and none was tuned. The results hold for this recipe.
 #
 # ### What if the assumption is false?
@@ -1100,7 +1121,8 @@ assert off < 1e-4
 # %% [markdown]
 # For the other two the assumption has become false. With 4,000 images:
 
-# %%
+# %% fold="skip"
+# Draws the accuracy on whole and on scrambled images
 odd = results("scrambled")
 rows = {}
 for name in racers:
@@ -1120,8 +1142,8 @@ assert abs(lost["ViT"]) < 3
 #
 # **Answer.** An inductive bias is worth most when data are few, and only as far as it is true.
 #
-# **Try it.** Your own hybrid: the number of blocks, the width, the stem's patches (64 tokens for 4). Is the comparison
-# still fair?
+# **Try it.** Your own hybrid: the number of blocks, the width, the stem's patches (64 tokens for 4). Is the
+# comparison still fair?
 
 # %%
 width, depth, patch, seed = 64, 1, 8, 0  # change me
@@ -1156,9 +1178,89 @@ if ready("Q19"):
 # > - **A hybrid with more weights or more time** than the models it is compared with.
 
 # %% [markdown]
-# ## 8 · In words
+# ## 8 · Q21b: a blank page
 #
-# **W10a** (2 points). A friend replaces the patch embedding by a convolutional stem, keeps all blocks, trains with
+# Write a hybrid layer from memory, in one class, without looking at the cells above:
+# `HybridLayer(channels, inner, kernel_size=3)` with `forward(x)` from `(b, channels, h, w)` to the same shape. It
+# combines the second and the third place of this lesson:
+#
+# - queries, keys and values are convolutions from `channels` to `inner` channels that keep the size (`kernel_size` is
+#   odd);
+# - attention over all positions, with scaled scores;
+# - a 1 x 1 convolution back to `channels`, which starts at zero (weight and bias), and a residual connection.
+#
+# Name and arrange the layers as you like; one fused convolution for queries, keys and values is accepted as well. The
+# check fills the kernels with random numbers, sets all biases to zero, and compares outputs and gradients.
+
+
+# %% tags=["answer"] question="Q21b" kind="blank-page"
+# Q21b: a hybrid layer from memory
+# Write the class HybridLayer in this cell.
+class HybridLayer(nn.Module):
+    def __init__(self, channels, inner, kernel_size=3):
+        super().__init__()
+        self.q, self.k, self.v = (nn.Conv2d(channels, inner, kernel_size, padding=kernel_size // 2) for _ in range(3))
+        self.back = nn.Conv2d(inner, channels, 1)
+        nn.init.zeros_(self.back.weight)
+        nn.init.zeros_(self.back.bias)
+
+    def forward(self, x):
+        q, k, v = (conv(x).flatten(2).mT for conv in (self.q, self.k, self.v))
+        weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+        return x + self.back((weights @ v).mT.unflatten(2, x.shape[2:]))
+
+
+# %% tags=["check"] question="Q21b" points=5
+check("Q21b", HybridLayer)
+
+# %% [markdown]
+# <details><summary>Hint: from a map to a sequence and back</summary>
+#
+# A map `(b, c, h, w)` becomes a sequence by merging rows and columns into positions. At the end, channels stand
+# before positions again.
+# </details>
+#
+# ## Stretch · Q21c: CvT's token embedding
+#
+# CvT (Wu et al., ICCV 2021) also uses convolutions *between* its stages: a **convolutional token embedding** replaces
+# the patch embedding. Its kernel is larger than its stride, so patches overlap. Write
+# `ConvTokenEmbedding(in_channels, emb_size, kernel_size=7, stride=4, padding=2)`: a convolution with a bias, the
+# positions as tokens row by row, and a LayerNorm over the channels of each token. Return the tokens `(b, n,
+# emb_size)` and their grid `(rows, columns)`, which the next stage needs. This question is optional.
+
+
+# %% tags=["answer"] question="Q21c" kind="stretch"
+# Q21c: CvT's token embedding
+class ConvTokenEmbedding(nn.Module):
+    """(b, in_channels, h, w) -> tokens (b, n, emb_size), (rows, columns)"""
+
+    def __init__(self, in_channels, emb_size, kernel_size=7, stride=4, padding=2):
+        super().__init__()
+        # BEGIN BLANK
+        self.look = nn.Conv2d(in_channels, emb_size, kernel_size, stride, padding)
+        self.norm = nn.LayerNorm(emb_size)
+        # END BLANK
+
+    def forward(self, x):
+        # BEGIN BLANK
+        grid = self.look(x)
+        return self.norm(grid.flatten(2).mT), tuple(grid.shape[2:])
+        # END BLANK
+
+
+# %% tags=["check"] question="Q21c" points=3
+check("Q21c", ConvTokenEmbedding)
+
+# %% [markdown]
+# <details><summary>Hint: the order of LayerNorm and the axes</summary>
+#
+# `nn.LayerNorm(emb_size)` works along the last axis. Where are the channels of a feature map?
+# </details>
+
+# %% [markdown]
+# ## 9 · In words
+#
+# **W10a** (2 points). A colleague replaces the patch embedding by a convolutional stem, keeps all blocks, trains with
 # one seed and the old learning rate, and writes: "+2.1 points. Overlapping patches are better." Name three things
 # besides the overlap that changed with the stem. Which comparisons would show that it is the overlap?
 
@@ -1166,8 +1268,8 @@ if ready("Q19"):
 # The stem has more weights and costs more time; it is several layers deep and has activations where the patch
 # embedding is one linear map; it has norms, which change how well the old learning rate fits; and one seed says
 # nothing about spread. To isolate the overlap, compare the stem with the same stem without overlap (kernels of 2 with
-# stride 2, as many weights by wider channels, same norms and activations), several seeds each, learning rate tuned for
-# both, and a block left out so that weights and time agree with the plain ViT.
+# stride 2, as many weights by wider channels, same norms and activations), several seeds each, learning rate tuned
+# for both, and a block left out so that weights and time agree with the plain ViT.
 
 # %% [markdown] tags=["rubric"]
 # **W10a, 2 points.**
@@ -1198,7 +1300,7 @@ if ready("Q19"):
 # - ½ point: rows or patches as tokens (positions mentioned or not).
 
 # %% [markdown]
-# ## 9 · Summary
+# ## 10 · Summary
 #
 # | | |
 # |---|---|

@@ -7,36 +7,37 @@
 # %% [markdown]
 # # 11 · Beyond classification {{badge}}
 #
-# **In one sentence:** three other lives of the block you know: one that mixes tokens without attention, one that finds
-# things and draws boxes round them, and one that paints digits out of noise; you write the heart of each.
+# **In one sentence:** you will write the core of three other uses of the transformer block: mixing tokens without
+# attention (MLP-Mixer), detecting objects (DETR), and generating images (a diffusion transformer).
+#
+# **The question of this lesson.** Which parts of a ViT are specific to classification, and what has to be added for
+# other tasks?
 #
 # | | |
 # |---|---|
 # | **You need** | attention and the encoder block (lessons 05, 06), a training loop (07) |
-# | **Time** | 75 minutes |
-# | **You write** | Q22 a Mixer block, Q23a how well boxes fit, Q23b who answers for whom, Q24 DiT's block; W11a, W11b |
+# | **Time** | 115 minutes; the ends of sections 1 and 2 are good places to pause |
+# | **Grading** | the checks grade Q22 to Q24; your teacher reads W11a and W11b; Q24b is optional |
 #
 # **Afterwards you can**
 # - say what attention does that a fixed mixing matrix does not, and measure it;
-# - compare a *set* of predictions with a set of truths, and train on the result;
-# - tell a transformer something (a time, a class) at every layer, without waking it with a start;
-# - recognise the same block in captioning, video and handwriting.
+# - compare a *set* of predictions with a set of objects, and write the loss of a detector;
+# - pass a condition (a time, a class) to every block of a transformer by adaptive layer norm;
+# - recognise the same block in captioning, video and handwriting recognition.
 #
 # {{questions}}
 #
-# {{names: lecture L3}}
-# token mixing, channel mixing | `mix_tokens`, `mix_channels` | `mlp_tokens`, `mlp_channels` | token and channel MLP
+# {{names: lectures (CS163 lecture 12, introductory deck)}}
+# MLP 1, MLP 2 | `mix_channels`, `mix_tokens` | `mlp_channels`, `mlp_tokens` | channel, token mixing
 # bipartite matching | `match` | – | $\hat\sigma$
-# adaptive layer norm | `modulation` | – | adaLN-Zero
+# – | `generalized_iou` | – | GIoU
+# diffusion model with a transformer (DiT) | `AdaLNZeroBlock` | – | adaLN-Zero
 # {{end}}
 
 # %% tags=["bootstrap"]
 
 # %% tags=["setup"]
-import math
-import time
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -50,12 +51,16 @@ from helpers.built import built
 from helpers.data import load
 from helpers.data.scenes import draw_scenes
 from helpers.device import device
+from helpers.experiments import detr as detection
+from helpers.experiments import mixer as mixing
+from helpers.experiments.dit import DigitJudge, DiT, halfway, sample, train_dit
 from helpers.explore import explore
 from helpers.pictures.beyond_classification import (
     overlap_figure,
     scene_figure,
     show_adaln,
     show_captioning,
+    show_detr,
     show_handwriting,
     show_matching,
     show_mixing,
@@ -65,9 +70,8 @@ from helpers.pictures.beyond_classification import (
 )
 from helpers.plots import bars, compare, curves, show
 from helpers.torchvision_ops import load_torchvision
-from helpers.training import evaluate, fit
 
-torch.set_num_threads(1)  # what is trained here is small: more threads only wait for each other
+torch.set_num_threads(1)  # the models of this lesson are small; several threads would not make them faster
 where = device()
 
 # %% tags=["setup"]
@@ -76,59 +80,44 @@ MultiHeadAttention, FeedForwardBlock, TransformerEncoderBlock = built(
 )
 
 # %% [markdown]
-# Letters as always: `b` batch, `n` tokens, `d` width; new: `q` queries and `t` targets.
+# Letters: `b` is the batch, `n` the number of tokens, `d` their width, `q` the number of queries of a detector and
+# `t` the number of objects in an image.
 #
-# Everything below is trained on the spot, in seconds, and is small for that. With a GPU and some minutes, turn the
-# switch:
+# All models below are trained in seconds and are small for that. If you have a GPU and some minutes, set `LARGE`.
 
 # %%
-LARGE = False  # change me: more images, wider models, longer training
+LARGE = False  # change this: more images, wider models, longer training
 
-small = {
-    "mixer epochs": 7,
-    "scenes": 2500,
-    "queries": 3,
-    "width": 64,
-    "detr steps": 250,
-    "dit steps": 304,
-    "dit": (48, 3),
-}
-large = {
-    "mixer epochs": 40,
-    "scenes": 20_000,
-    "queries": 4,
-    "width": 128,
-    "detr steps": 6000,
-    "dit steps": 6000,
-    "dit": (128, 6),
-}
-size = large if LARGE else small
-
-
-# %%
-def count(module):
-    return sum(p.numel() for p in module.parameters())
-
-
-def warm_up_and_cosine(step, total):
-    warm = 0.1 * total
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 + 0.5 * math.cos(math.pi * (step - warm) / (total - warm))
-
+size = {"epochs": 7, "scenes": 2500, "queries": 3, "width": 64, "detr steps": 250, "dit steps": 304, "dit": (48, 3)}
+if LARGE:
+    size = {"epochs": 40, "scenes": 20_000, "queries": 4, "width": 128, "detr steps": 6000, "dit steps": 6000}
+    size["dit"] = (128, 6)
 
 # %% [markdown]
-# ## 1 · Is it the attention?
+# ## 1 · Is attention necessary?
 #
-# An encoder block does two things in turn. Attention moves news *between tokens*; the feed-forward works *inside* each
-# token. In 2021 Tolstikhin and others asked what happens if the first job, too, is done by a plain MLP: one with
-# learned, fixed weights, that never looks at what the tokens say. They called it **MLP-Mixer**.
+# **Question.** An encoder block alternates between two operations. Attention moves information *between tokens*; the
+# feed-forward network transforms each token by itself. *CS163, lecture 12* asks: "Can we use something simpler than
+# self-attention to mix across tokens?"
+#
+# **MLP-Mixer** (Tolstikhin et al., 2021) uses an MLP for both. **Token mixing** applies an MLP along the tokens,
+# separately for each channel. Its weights are learned and then fixed; they do not depend on the content of the
+# tokens. **Channel mixing** is the usual feed-forward network.
 
-# %%
+# %% fold="skip"
+# Draws the two directions of mixing
 show_mixing()
 
 # %% [markdown]
-# Both halves are built like those of lesson 06: a norm, an MLP, a plus. Only the direction differs. Here is the MLP:
+# > **Figure 11.1 · Token mixing and channel mixing.** A row is a token, a column a channel. Left: one MLP is applied
+# > to each column. Right: one MLP is applied to each row.
+#
+# Both halves are built like those of lesson 06: a norm over the channels, an MLP, a residual connection:
+#
+# $$u = x + \mathrm{MLP}_{\text{tokens}}\big(\mathrm{LN}(x)^\top\big)^\top \qquad
+# y = u + \mathrm{MLP}_{\text{channels}}\big(\mathrm{LN}(u)\big)$$
+#
+# This is the MLP:
 
 
 # %% tags=["setup"]
@@ -137,12 +126,17 @@ def mlp(width, hidden):
 
 
 # %% [markdown]
-# ### Q22
+# ### Q22 · The Mixer block
 #
-# Write the block. First the token half: norm (over channels, as always), mix each column of the table, add. Then the
-# channel half, on the result.
+# Write `MixerBlock(num_tokens, emb_size, token_dim, channel_dim)`. `token_dim` and `channel_dim` are the hidden
+# widths of the two MLPs.
 #
-# Four blanks, half a line each: the two MLPs, with hidden widths `token_dim` and `channel_dim`; the two sums.
+# {{level: guided}}
+# Four blanks of half a line: the two MLPs, and what is added in each half.
+# {{end}}
+# {{level: standard, open}}
+# Each half has a LayerNorm of its own. Two axes of a tensor change places with `.mT`.
+# {{end}}
 
 
 # %% tags=["answer"] question="Q22"
@@ -165,147 +159,92 @@ class MixerBlock(nn.Module):
 check("Q22", MixerBlock)
 
 # %% [markdown]
-# <details><summary>Hint: sizes don't fit, or tokens never hear of each other</summary>
+# <details><summary>Hint: sizes don't match, or tokens do not depend on each other</summary>
 #
-# A Linear works along the *last* axis, and leaves all others alone. Which axis is last in (b, n, d)? Which one should
-# the first MLP work along?
+# A linear layer works along the *last* axis. Which axis is last in (b, n, d)? Along which one should the first MLP
+# work?
 # </details>
-# <details><summary>Hint: the picture shows my rows and columns exchanged</summary>
+# <details><summary>Hint: the picture shows rows and columns exchanged</summary>
 #
-# Two axes of a tensor change places with `.mT` (or `transpose`, or einops). The stream is (b, n, d), so what you
-# add must be (b, n, d) again.
+# The residual stream is (b, n, d), so what you add must be (b, n, d) again.
 # </details>
 
 # %% [markdown]
-# ### Against attention
+# ### Compared with attention
 #
-# Two classifiers that differ in the mixing alone: patches of 2 x 2 of the real 8 x 8 digits, so 16 tokens; two blocks;
-# the mean over tokens; a Linear. The ViT needs codes for the positions. The Mixer has none.
+# Two classifiers that differ only in the mixing: 16 patches of 2 x 2 of the 8 x 8 digits, two blocks, the mean over
+# tokens, a linear layer. The ViT needs a position embedding. The Mixer has none.
 
 # %%
 raw = load("digits"), load("digits", "test")
 train, test = (replace(d, images=(d.images - 0.3) / 0.35) for d in raw)
 
 
-class Classifier(nn.Module):
-    def __init__(self, blocks, emb_size, positions, patch=2, num_tokens=16):
-        super().__init__()
-        self.patches = nn.Conv2d(1, emb_size, patch, stride=patch)
-        self.positions = nn.Parameter(0.3 * torch.randn(num_tokens, emb_size)) if positions else 0.0
-        self.blocks, self.norm, self.head = (
-            nn.Sequential(*blocks),
-            nn.LayerNorm(emb_size),
-            nn.Linear(emb_size, 10),
-        )
-
-    def tokens(self, images):
-        return self.patches(images).flatten(2).permute(0, 2, 1) + self.positions  # b n d
-
-    def forward(self, images):
-        return self.head(self.norm(self.blocks(self.tokens(images))).mean(1))
-
-
 def new_mixer(d=24):
-    return Classifier([MixerBlock(16, d, 48, 64) for _ in range(2)], d, positions=False)
+    return mixing.Classifier([MixerBlock(16, d, 48, 64) for _ in range(2)], d, positions=False)
 
 
 def new_vit(d=24, positions=True):
-    return Classifier([TransformerEncoderBlock(d, 4, 2) for _ in range(2)], d, positions)
-
-
-# %%
-def trained(make, seed, train=train, test=test):
-    torch.manual_seed(seed)
-    model = make()
-    fit(model, train, test, epochs=size["mixer epochs"], batch_size=64, lr=6e-3, weight_decay=0.01,
-        schedule=warm_up_and_cosine, seed=seed, progress=False)  # fmt: skip
-    return model
-
-
-def percent(model, data=test):
-    return 100 * evaluate(model, data).accuracy
-
-
-means, spreads, models = {}, {}, {}
-
-
-def contest(name, make, seeds=3):
-    start, runs = time.process_time(), []
-    for seed in range(seeds):
-        models[name] = trained(make, seed)
-        runs.append(percent(models[name]))
-    seconds = (time.process_time() - start) / seeds
-    label = f"{name}, {count(models[name]):,} parameters"
-    means[label], spreads[label] = np.mean(runs), np.std(runs, ddof=1) if seeds > 1 else 0
-    print(f"{label}: {', '.join(f'{r:.1f}' for r in runs)} %, {seconds:.1f} s of the processor each")
+    return mixing.Classifier([TransformerEncoderBlock(d, 4, 2) for _ in range(2)], d, positions)
 
 
 # %%
 if ready("Q22"):
-    contest("Mixer", new_mixer)
-    contest("ViT", new_vit)
-    contest("ViT without positions", lambda: new_vit(positions=False), seeds=1)
-    bars(
-        means,
-        spreads,
-        xlabel="test accuracy, % (three seeds; without positions, one)",
-        form="{:.1f}",
-    )
+    makers = {"Mixer": new_mixer, "ViT": new_vit, "ViT without positions": lambda: new_vit(positions=False)}
+    models, accuracies = mixing.train_classifiers(makers, train, test, epochs=size["epochs"])
+
+# %% fold="skip"
+# Draws the accuracies
+if ready("Q22"):
+    means = {name: float(np.mean(values)) for name, values in accuracies.items()}
+    spreads = {name: float(np.std(values, ddof=1)) for name, values in accuracies.items()}
+    bars(means, spreads, xlabel="test accuracy, % (mean and standard deviation of three seeds)", form="{:.1f}")
 
 # %% tags=["solution"]
-mixer_score, vit_score, blind_score = means.values()
-assert min(mixer_score, vit_score) > 90
-assert mixer_score > vit_score - 1
-assert vit_score > blind_score + 2
+assert min(means["Mixer"], means["ViT"]) > 90
+assert means["Mixer"] > means["ViT"] - 1.5
+assert means["ViT"] > means["ViT without positions"] + 2
 
 # %% [markdown]
-# Without a single attention weight the Mixer reads digits as well as the ViT, here even a little better: on few and
-# small images, trained for a moment, a fixed pattern of mixing is quickly learned. (With the paper's millions of images
-# it comes out about a point behind ViTs trained on the same ones: Table 2.) Attention is one way of mixing tokens, not
-# the only one.
+# > **Figure 11.2 · Digits read with and without attention.** The Mixer reads the digits at least as well as the ViT
+# > with positions. Without positions the ViT is worse.
 #
-# ### Who listens to whom
+# With the paper's millions of images, the Mixer is about one point behind ViTs trained on the same data (Table 2).
 #
-# Where is the difference then? Move one token a little, and see which tokens notice at the end of the first block:
+# ### Which token depends on which
+#
+# We change one token a little and measure how much the output of the first block changes at every other token.
 
-
-# %%
-@torch.no_grad()
-def listening(model, image, draws=16):
-    """How much each token (row) hears of each other token (column) in the first block: (n, n)."""
-    torch.manual_seed(0)
-    x = model.tokens(image[None])  # 1 n d
-    n, heard = x.shape[1], 0
-    everyone = torch.arange(n)
-    for _ in range(draws):
-        moved = x.repeat(n, 1, 1)
-        moved[everyone, everyone] += 0.03 * torch.randn_like(x[0])  # in copy k, token k
-        heard = heard + (model.blocks[0](moved) - model.blocks[0](x)).norm(dim=-1).mT.cpu()
-    heard.fill_diagonal_(0)
-    return heard / heard.sum(-1, keepdim=True)
-
-
+# %% fold="skip"
+# Measures the dependence for a 0, a 1 and a 7, and draws it for both models
 if ready("Q22"):
     three = [int((test.labels == digit).nonzero()[0]) for digit in (0, 1, 7)]
+    elsewhere = {}
     for name in ("Mixer", "ViT"):
-        model = models[name].eval()
-        maps = [listening(model, test.images[k].to(where)) for k in three]
+        model = models[name].eval().cpu()
+        maps = [mixing.dependence(model, test.images[k]) for k in three]
         compare([(f"{name}, a {test.labels[k]}", m) for k, m in zip(three, maps, strict=True)])
-        change = np.mean([(a - b).abs().sum() / 32 for a in maps for b in maps if a is not b])
-        print(f"{name}: from image to image {100 * change:.0f} % of the listening goes elsewhere")
+        elsewhere[name] = np.mean([(a - b).abs().sum() / 32 for a in maps for b in maps if a is not b])
+        print(f"{name}: between two images {100 * elsewhere[name]:.0f} % of the dependence moves to other tokens")
+
+# %% tags=["solution"]
+assert elsewhere["Mixer"] < elsewhere["ViT"]
 
 # %% [markdown]
-# The Mixer's pattern hardly depends on the image: who listens to whom is decided in training, once. In the ViT
-# the tokens decide, image by image. That is what attention buys, and what it pays for with n² weights that have to be
-# computed anew each time.
+# > **Figure 11.3 · Dependence between tokens in the first block.** Rows: the token whose output changes. Columns: the
+# > token that was changed. Upper row: the three maps of the Mixer are nearly the same for all images. Lower row:
+# > those of the ViT differ from image to image.
 #
-# ### What a Mixer can't do
+# In the Mixer the pattern is decided in training. In the ViT it depends on the tokens of each image. This is what
+# attention adds, at the cost of n² weights that have to be computed for each image.
 #
-# Its token MLP has a weight for each *place*. So the number of tokens is fixed: larger images don't fit.
+# ### What a Mixer cannot do
+#
+# The token MLP has weights for each *position*. The number of tokens is therefore fixed:
 
 # %%
 if ready("Q22"):
-    larger = F.interpolate(test.images[:5], 12)  # 12 x 12: 36 tokens
+    larger = F.interpolate(test.images[:5], 12)  # 12 x 12 pixels: 36 tokens
     for name in ("ViT without positions", "Mixer"):
         try:
             logits = models[name].cpu()(larger)
@@ -314,61 +253,76 @@ if ready("Q22"):
             print(f"{name:<22} on 36 tokens: {error}")
 
 # %% [markdown]
-# And places matter without any code. Shuffle the patches of each image, all images alike:
-
+# The same weights make the Mixer depend on positions without an embedding. We put the patches of all images into one
+# other order:
 
 # %%
-def shuffled(data, seed=0):
-    order = torch.randperm(16, generator=torch.Generator().manual_seed(seed))
-    pieces = rearrange(data.images, "b c (r p) (s q) -> b (r s) c p q", p=2, q=2)[:, order]
-    return replace(data, images=rearrange(pieces, "b (r s) c p q -> b c (r p) (s q)", r=4))
-
-
 if ready("Q22"):
-    puzzle = shuffled(test)
-    falls = {name: (percent(model), percent(model, puzzle)) for name, model in models.items()}
+    puzzle = mixing.shuffled(test)
+    falls = {name: (mixing.percent(model, test), mixing.percent(model, puzzle)) for name, model in models.items()}
     for name, (before, after) in falls.items():
         print(f"{name:<22} {before:5.1f} % -> {after:5.1f} % on shuffled patches")
-    again = trained(new_mixer, 0, shuffled(train), puzzle)
-    print(f"a Mixer that has only ever seen shuffled ones: {percent(again, puzzle):.1f} %")
+    again = mixing.train_classifier(new_mixer, 0, mixing.shuffled(train), puzzle, size["epochs"])
+    print(f"a Mixer trained on shuffled patches: {mixing.percent(again, puzzle):.1f} %")
 
 # %% tags=["solution"]
 assert falls["Mixer"][1] < 40
 assert abs(np.subtract(*falls["ViT without positions"])) < 0.5
-assert percent(again, puzzle) > 88
+assert mixing.percent(again, puzzle) > 88
 
 # %% [markdown]
-# A ViT without codes gives the same answer, whatever the order; it never knew it. The Mixer breaks down: each row of
-# its first matrix *is* a place. But trained on shuffled images, it is as good as before. It has no idea
-# that neighbours are neighbours; any fixed order will do. (A CNN would suffer: lesson 00.)
-
-# %% [markdown]
-# ## 2 · Finding things
+# A ViT without positions gives the same answer for any order. The Mixer fails on another order, because each row of
+# its first matrix belongs to a position. If it is trained on shuffled patches, it is as good as before: neighbouring
+# positions have no special meaning for it. (A CNN is worse on shuffled images: lesson 00.)
 #
-# Now images with several things in them. The answer is no longer one class but a *set*: for each thing a class and a
-# box. Boxes are `cx cy w h`: centre, width, height, in shares of the image.
+# *CS163, lecture 12* lists successors: ResMLP (a linear layer instead of the token MLP), gMLP (*Pay Attention to
+# MLPs*, a gate that mixes tokens), S²-MLP (shifts of channels in four directions) and CycleMLP (shifts along rows and
+# columns, for images of any size).
+#
+# **Answer.** Attention is one way to mix tokens and not the only one. What it adds is mixing that depends on the
+# content and that works for any number of tokens.
+
+# %% [markdown]
+# ## 2 · Detecting objects
+#
+# **Question.** How can a transformer output a *set*: for each object in an image a class and a box?
+#
+# The images are drawn scenes with one to three objects. A box is `cx cy w h`: centre, width and height, as shares of
+# the image.
 
 # %%
 scenes, unseen = draw_scenes(size["scenes"], seed=1), draw_scenes(200, seed=2)
 print(scenes)
-figure_of = scene_figure(scenes.images[:6], scenes.boxes[:6])
-show(figure_of, alt="Six scenes with suns, tiles and tents, each thing in its dashed box.")
+show(scene_figure(scenes.images[:6], scenes.boxes[:6]), alt="Six scenes with suns, tiles and tents in dashed boxes.")
 
 # %% [markdown]
-# Older detectors lay thousands of candidate boxes over the image and clean up afterwards. **DETR** (Carion and others,
-# 2020) is shorter. A few learned tokens, the *queries*, ask the image by cross-attention; each one says what it found,
-# or "nothing". Two things are needed to train that: a number for how well two boxes fit, and a rule for which query
-# is to be compared with which thing.
+# > **Figure 11.4 · Six scenes.** Dashed boxes are the true boxes of a sun, a tile or a tent.
 #
-# ### Q23a: how well do two boxes fit?
+# Earlier detectors place thousands of candidate boxes (anchors) on the image and remove duplicates afterwards.
+# **DETR** (detection transformer; Carion et al., 2020) predicts the set directly. *CS163, lecture 12*: "No anchors,
+# no regression of box transforms. Match predicted boxes to GT boxes with bipartite matching" (GT: ground truth, the
+# true boxes). The *introductory deck* cites it as an architecture that combines convolutions with transformers.
+
+# %% fold="skip"
+# Draws the architecture
+show_detr()
+
+# %% [markdown]
+# > **Figure 11.5 · DETR.** A CNN makes a grid of tokens, an encoder mixes them. **Object queries**, learned tokens,
+# > attend to each other and to the image in a decoder. Each output gives a class, or “no object”, and a box.
 #
-# The share of overlap, *intersection over union*, is the usual number. But boxes that don't meet have 0, near or far,
-# and nothing to learn from. *Generalized* IoU (Rezatofighi and others, 2019) looks at the smallest box around both, the
-# hull, and takes away the share of it that is empty:
+# Training needs two things: a number for how well two boxes agree, and a rule that decides which query is compared
+# with which object.
+#
+# ### Q23a · How well two boxes agree
+#
+# The **intersection over union** (IoU) divides the area that two boxes share by the area that they cover together.
+# For boxes that do not meet it is 0, near or far, and has no gradient. **Generalised IoU** (GIoU; Rezatofighi et al.,
+# 2019) also uses the smallest box H around both, and subtracts the share of it that is empty:
 #
 # $$\text{GIoU} = \frac{|A\cap B|}{|A\cup B|} - \frac{|H| - |A\cup B|}{|H|}$$
 #
-# From centres and sizes to corners:
+# This function converts centres and sizes to corners:
 
 
 # %% tags=["setup"]
@@ -379,12 +333,19 @@ def corners(boxes):
 
 
 # %% [markdown]
-# Write it for all pairs of two sets at once. `a` and `b` are lined up so that they broadcast to (n, m, 4). Four blanks,
-# one line each: the shared areas, the unions, the hulls, the result; each is (n, m).
+# Write `generalized_iou(boxes_a, boxes_b)` for all pairs of two sets.
+#
+# {{level: guided}}
+# `a` and `b` are arranged so that they broadcast to (n, m, 4). Four blanks of one line: the intersections, the
+# unions, the areas of the smallest boxes around both, and the result. Each has the shape (n, m).
+# {{end}}
+# {{level: standard, open}}
+# With a new axis in different places, the corners of the two sets broadcast to (n, m, 4).
+# {{end}}
 
 
 # %% tags=["answer"] question="Q23a"
-# Q23a: generalized IoU
+# Q23a: generalised IoU
 def generalized_iou(boxes_a, boxes_b):
     """(n, 4) and (m, 4), each cx cy w h -> (n, m)"""
     a, b = corners(boxes_a)[:, None], corners(boxes_b)[None]  # n 1 4 and 1 m 4
@@ -400,43 +361,48 @@ def generalized_iou(boxes_a, boxes_b):
 check("Q23a", generalized_iou)
 
 # %% [markdown]
-# <details><summary>Hint: what is the shared part of two boxes?</summary>
+# <details><summary>Hint: the intersection of two boxes</summary>
 #
-# It starts where the later one starts, and ends where the earlier one ends; so in x, and so in y. `torch.maximum` and
-# `torch.minimum` compare pair by pair. The last axis then holds width and height: `.prod(-1)` is the area.
+# In each direction it starts where the later box starts, and ends where the earlier one ends. `torch.maximum` and
+# `torch.minimum` compare pair by pair. The last axis then holds width and height, and `.prod(-1)` gives the area.
 # </details>
-# <details><summary>Hint: boxes far apart come out above 0</summary>
+# <details><summary>Hint: boxes far apart have a result above 0</summary>
 #
-# They end before they start: a negative width. Two negatives make a positive area. `clamp` the sides, before they are
-# multiplied.
+# Their intersection ends before it starts, so its width is negative. Two negative sides give a positive area. Use
+# `clamp` on the sides, before they are multiplied.
 # </details>
 
 # %% [markdown]
-# Slide one box away from the other. What do the two measures say?
+# We move one box away from the other and draw both measures.
 
-# %%
+
+# %% fold="skip"
+# Draws two boxes at growing distances, with both measures
 still, steps = torch.tensor([[0.3, 0.5, 0.24, 0.3]]), torch.linspace(0, 0.5, 26)
 moving = still + torch.stack([steps, 0 * steps, 0 * steps, 0 * steps], -1)
 
 
-def plain_overlap(a, b):
-    shared = (0.24 - (a[:, 0] - b[:, 0]).abs()).clamp(min=0) * 0.3
-    return shared / (2 * 0.24 * 0.3 - shared)
+def plain_overlap(a, b):  # for boxes of one size that differ in x alone
+    common = (0.24 - (a[:, 0] - b[:, 0]).abs()).clamp(min=0) * 0.3
+    return common / (2 * 0.24 * 0.3 - common)
 
 
 def slide(away=0.1):
     other = still + torch.tensor([away, 0, 0, 0])
-    said = {"IoU": float(plain_overlap(still, other)), "GIoU": float(generalized_iou(still, other))}
-    return overlap_figure(still[0], other[0], said)
+    numbers = {"IoU": float(plain_overlap(still, other)), "GIoU": float(generalized_iou(still, other))}
+    return overlap_figure(still[0], other[0], numbers)
 
 
 if ready("Q23a"):
     explore(slide, away=[0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
-    said = {"GIoU": generalized_iou(still, moving)[0], "IoU": plain_overlap(still, moving)}
-    curves(steps, said, xlabel="moved by", height=2.3)
+    measures = {"GIoU": generalized_iou(still, moving)[0], "IoU": plain_overlap(still, moving)}
+    curves(steps, measures, xlabel="distance of the centres", height=2.3)
 
 # %% [markdown]
-# Where IoU has gone flat, GIoU still says "come back". torchvision has it too; do you agree?
+# > **Figure 11.6 · IoU and GIoU of two boxes that move apart.** IoU is 0 as soon as they do not meet. GIoU continues
+# > to fall, so its gradient still pulls them together.
+#
+# torchvision has the same function:
 
 # %%
 ops = load_torchvision().ops
@@ -445,36 +411,42 @@ if ready("Q23a"):
     torch.manual_seed(0)
     some, others = torch.rand(50, 4) * 0.5 + 0.1, torch.rand(40, 4) * 0.5 + 0.1
     theirs = ops.generalized_box_iou(corners(some), corners(others))
-    print(
-        f"2000 pairs, largest difference {(generalized_iou(some, others) - theirs).abs().max():.0e}"
-    )  # fmt: skip
+    print(f"2000 pairs, largest difference {(generalized_iou(some, others) - theirs).abs().max():.0e}")
 
 # %% [markdown]
-# ### Q23b: who answers for whom?
+# ### Q23b · Which prediction belongs to which object
 #
-# The model says q boxes, in any order. The truth is t boxes, in any order. To compare them, pair them up: each thing
-# with one prediction, no prediction twice. A pair is cheap if the prediction believes in the thing's class and its box
-# fits. DETR's cost of a pair:
+# The model outputs q predictions in any order, and there are t objects in any order. **Bipartite matching** pairs
+# each object with one prediction, and no prediction twice, so that the *total* cost is smallest. DETR's cost of a
+# pair is
 #
 # $$-\,p(\text{class}) \;+\; 5\,\lVert \text{box} - \text{box}' \rVert_1 \;-\; 2\,\text{GIoU}$$
 #
-# with p the *probability*, not its logarithm, so that all three terms are of one size. Then the pairing with the
-# smallest **total** cost. Why not simply take the cheapest pair, then the cheapest of what is left?
+# where $p$ is the predicted *probability* of the object's class. It is not its logarithm, so that the three terms are
+# of similar size. Why not take the cheapest pair first, and then the cheapest of what is left?
 
 # %%
-price = torch.tensor([[1.0, 2.0], [2.0, 9.0]])  # rows: predictions, columns: things
+price = torch.tensor([[1.0, 2.0], [2.0, 9.0]])  # rows: predictions, columns: objects
 rows, columns = linear_sum_assignment(price)
 best = price[rows, columns].sum()
-print(f"greedy: {price[0, 0]:.0f} + {price[1, 1]:.0f}; the best pairing: {best:.0f}")
+print(f"cheapest pair first: {price[0, 0]:.0f} + {price[1, 1]:.0f} = 10; the best pairing costs {best:.0f}")
 assert (price[0, 0] + price[1, 1], best) == (10, 4)
 
 # %% [markdown]
-# `scipy.optimize.linear_sum_assignment` finds the best of all pairings without trying them all; it takes a matrix of
-# costs (numpy) and returns row numbers and column numbers.
+# `scipy.optimize.linear_sum_assignment` finds the best pairing without trying all of them. It takes a matrix of costs
+# (numpy) and returns row numbers and column numbers.
 #
-# Write `match` for *one* image. `class_logits` has one column more than there are classes: the last means "nothing".
-# Four blanks, one line or less each: for each prediction (row) the probability of each thing's class (column); the
-# L1 distance of their boxes; the cost; what goes into scipy.
+# Write `match` for *one* image. `class_logits` has one column more than there are classes: the last means “no
+# object”.
+#
+# {{level: guided}}
+# Four blanks of at most one line: for each prediction (row) the probability of each object's class (column); the
+# $\ell_1$ distances of the boxes; the cost; and what is passed to scipy.
+# {{end}}
+# {{level: standard, open}}
+# Return the numbers of the matched predictions and of their objects, as two tensors. The matching is a decision and
+# not differentiable: pass scipy a matrix without a gradient.
+# {{end}}
 
 
 # %% tags=["answer"] question="Q23b"
@@ -492,27 +464,27 @@ def match(class_logits, boxes, target_classes, target_boxes):
 check("Q23b", match)
 
 # %% [markdown]
-# <details><summary>Hint: how do I get one column per thing?</summary>
+# <details><summary>Hint: one column for each object</summary>
 #
-# First make probabilities, along the axis of classes. Then pick columns: a tensor can be indexed by a tensor of class
-# numbers, and the same number may come twice.
+# First compute probabilities, along the axis of classes. Then select columns: a tensor can be indexed by a tensor of
+# class numbers, and the same number may occur twice.
 # </details>
 # <details><summary>Hint: one to one, but not the cheapest</summary>
 #
-# Follow the three signs. What is *good* must make the cost smaller: a believed class, a small distance, a large fit.
-# For the distance, `torch.cdist` has an argument `p`.
+# Check the three signs. What is *good* must lower the cost: a high probability, a small distance, a large GIoU. For
+# the distance, `torch.cdist` has an argument `p`.
 # </details>
 
 # %% [markdown]
-# On drawn boxes: two things (red), three predictions (blue). Greedy takes the closest pair first, and what is left has
-# to reach far. In the titles, the way from centre to centre:
+# An example with two objects and three predictions of equal probability:
 
-# %%
+# %% fold="skip"
+# Matches three predictions and two objects: closest pair first, and by your function
 things = torch.tensor([[0.35, 0.65, 0.22, 0.22], [0.60, 0.35, 0.22, 0.22]])
 guesses = torch.tensor([[0.49, 0.49, 0.22, 0.22], [0.77, 0.20, 0.22, 0.22], [0.84, 0.80, 0.16, 0.16]])
 
 
-def greedily(cost):
+def closest_first(cost):
     cost, pairs = cost.clone(), []
     for _ in range(cost.shape[1]):
         pair = divmod(int(cost.argmin()), cost.shape[1])
@@ -522,223 +494,138 @@ def greedily(cost):
 
 
 if ready("Q23a") and ready("Q23b"):
-    no_idea, kind = torch.zeros(3, 4), torch.tensor([0, 0])
-    apart = (guesses[:, None, :2] - things[None, :, :2]).norm(dim=-1)  # of centres, 3 2
-    ways = {
-        "greedy": greedily(apart),
-        "your match": list(zip(*match(no_idea, guesses, kind, things), strict=True)),
-    }
-    totals = {
-        name: sum(float(apart[int(i), int(j)]) for i, j in pairs) for name, pairs in ways.items()
-    }  # fmt: skip
-    show_matching(
-        [
-            (f"{name}: {totals[name]:.2f} in all", guesses, things, pairs)
-            for name, pairs in ways.items()
-        ]
-    )  # fmt: skip
+    undecided, kind = torch.zeros(3, 4), torch.tensor([0, 0])
+    apart = (guesses[:, None, :2] - things[None, :, :2]).norm(dim=-1)  # distances of centres, 3 2
+    matched = [(int(i), int(j)) for i, j in zip(*match(undecided, guesses, kind, things), strict=True)]
+    ways = {"closest pair first": closest_first(apart), "your match": matched}
+    totals = {name: sum(float(apart[i, j]) for i, j in pairs) for name, pairs in ways.items()}
+    show_matching([(f"{name}: total {totals[name]:.2f}", guesses, things, pairs) for name, pairs in ways.items()])
 
 # %% tags=["solution"]
-assert totals["your match"] < totals["greedy"] - 0.2
+assert totals["your match"] < totals["closest pair first"] - 0.2
 
 # %% [markdown]
-# ### A tiny DETR
+# > **Figure 11.7 · Two ways to match.** Blue: predictions. Orange, dashed: objects. Lines join matched pairs; the
+# > title gives the sum of their distances. If the closest pair is taken first, the other object is left with a
+# > distant one.
 #
-# A convolutional stem makes 36 tokens, your encoder block mixes them, and a *decoder* block lets queries ask: first
-# each other (who takes what?), then the image.
+# ### Q23c · The loss of a detector
+#
+# The loss compares the predictions of a batch with the objects of each image:
+#
+# 1. Match the predictions of each image with its objects, by `match`.
+# 2. **Classes.** The target of a matched query is the class of its object. The target of every other query is “no
+#    object”, the last class. Take the cross-entropy over all queries of the batch, in which “no object” has the
+# weight
+#    `no_object` and all other classes have the weight 1 (the argument `weight` of `F.cross_entropy`).
+# 3. **Boxes.** For the matched pairs of all images together: the mean over the pairs of the $\ell_1$ distance (the
+#    sum of the four absolute differences), and the mean of 1 - GIoU.
+# 4. The loss is classes + 5 · $\ell_1$ + 2 · (1 - GIoU).
+#
+# Most queries match nothing. With full weight, a model that always answers “no object” would already have a low loss.
+# DETR uses the weight 0.1.
+#
+# {{level: guided}}
+# Five blanks: the targets of the matched queries, the weights of the classes, the cross-entropy, the $\ell_1$ term
+# and the GIoU term. `generalized_iou` compares all pairs; you need those on the diagonal.
+# {{end}}
+# {{level: standard, open}}
+# `targets` has an entry for each image: its classes (t,) and its boxes (t, 4). An image may have no object. At least
+# one image of a batch has one.
+# {{end}}
 
 
-# %%
-class DecoderBlock(nn.Module):
-    def __init__(self, d, heads):
-        super().__init__()
-        self.among, self.image = (nn.MultiheadAttention(d, heads, batch_first=True) for _ in range(2))
-        self.norms, self.think = nn.ModuleList([nn.LayerNorm(d) for _ in range(3)]), mlp(d, 2 * d)
-
-    def forward(self, x, spots, tokens, places):  # b q d, q d, b n d, n d
-        y = self.norms[0](x)
-        x = x + self.among(y + spots, y + spots, y, need_weights=False)[0]
-        y = self.norms[1](x)
-        # cross-attention
-        x = x + self.image(y + spots, tokens + places, tokens, need_weights=False)[0]
-        return x + self.think(self.norms[2](x))
-
-
-def code_2d(points, d):
-    """Sines and cosines of x and y (lesson 02): (…, 2) in 0..1 -> (…, d)"""
-    angles = (
-        points[..., None]
-        * 4
-        * math.pi
-        * 30 ** -(torch.arange(d // 4, device=points.device) * 4 / d)
-    )  # fmt: skip
-    return torch.cat([angles.sin(), angles.cos()], -1).flatten(-2)
+# %% tags=["answer"] question="Q23c"
+# Q23c: the loss of a detector
+def detection_loss(class_logits, boxes, targets, no_object=0.1):
+    """(b, q, classes + 1), (b, q, 4), a list of (classes (t,), boxes (t, 4)) for each image -> a number"""
+    b, q, c = class_logits.shape
+    wanted = torch.full((b, q), c - 1, device=class_logits.device)  # "no object" everywhere
+    found, true = [], []
+    for k, (classes, target_boxes) in enumerate(targets):
+        i, j = match(class_logits[k].detach(), boxes[k].detach(), classes, target_boxes)
+        i, j = i.to(boxes.device), j.to(boxes.device)
+        wanted[k, i] = classes[j]  # BLANK
+        found.append(boxes[k][i])
+        true.append(target_boxes[j])
+    found, true = torch.cat(found), torch.cat(true)  # matched boxes of all images, pair by pair
+    weight = torch.ones(c, device=boxes.device)
+    weight[-1] = no_object  # BLANK
+    of_classes = F.cross_entropy(class_logits.flatten(0, 1), wanted.flatten(), weight)  # BLANK
+    of_corners = (found - true).abs().sum(-1).mean()  # BLANK
+    of_fit = 1 - generalized_iou(found, true).diagonal().mean()  # BLANK
+    return of_classes + 5 * of_corners + 2 * of_fit
 
 
-def grid_points(side):
-    steps = (torch.arange(side) + 0.5) / side
-    return torch.stack(torch.meshgrid(steps, steps, indexing="xy"), -1).flatten(0, 1)
-
-
-# %% [markdown]
-# DETR's queries start as noise and need 500 epochs to find their places. Ours get a spot on a grid to start from, and
-# learn to move it (the idea of *Anchor DETR* and its kin).
-
-
-# %%
-class DETR(nn.Module):
-    def __init__(self, d=64, heads=4, side=6, queries=3, layers=2, kinds=3):
-        super().__init__()
-        stem = []
-        for into, out in ((3, d // 2), (d // 2, d)):
-            stem += [nn.Conv2d(into, out, 3, stride=2, padding=1), nn.BatchNorm2d(out), nn.ReLU()]
-        self.stem = nn.Sequential(*stem, nn.Conv2d(d, d, 1))
-        self.register_buffer("places", code_2d(grid_points(side), d))
-        self.encoder, self.norm = TransformerEncoderBlock(d, heads, 2), nn.LayerNorm(d)
-        self.spots = nn.Parameter(torch.logit(grid_points(queries)))
-        self.decoder = nn.ModuleList([DecoderBlock(d, heads) for _ in range(layers)])
-        self.last, self.kind = nn.LayerNorm(d), nn.Linear(d, kinds + 1)
-        self.box = nn.Sequential(nn.Linear(d, d), nn.ReLU(), nn.Linear(d, 4))
-
-    def forward(self, images):
-        """(b, 3, h, w) -> after each layer: logits (b, q, kinds + 1), boxes (b, q, 4)"""
-        tokens = self.stem(4 * (images - 0.4)).flatten(2).permute(0, 2, 1) + self.places
-        tokens = self.norm(self.encoder(tokens))
-        spots = code_2d(self.spots.sigmoid(), tokens.shape[-1])
-        x, found = torch.zeros_like(spots).expand(len(images), -1, -1), []
-        for block in self.decoder:
-            x = block(x, spots, tokens, self.places)
-            y = self.last(x)
-            boxes = (self.box(y) + F.pad(self.spots, (0, 2), value=-0.7)).sigmoid()
-            found.append((self.kind(y), boxes))
-        return found
-
+# %% tags=["check"] question="Q23c" points=4
+check("Q23c", detection_loss)
 
 # %% [markdown]
-# The loss: match, by your rule; then every matched query learns its thing's class and box, and every other one
-# learns to say "nothing" (with less weight, for there are many of them).
+# <details><summary>Hint: cross_entropy complains about shapes</summary>
+#
+# It takes scores (n, classes) and targets (n,). Merge the axes of images and of queries, in both tensors.
+# </details>
+# <details><summary>Hint: the loss is right and the gradient of the boxes is not</summary>
+#
+# The boxes that enter the loss must be the model's own, indexed by the matching. Only what `match` receives is
+# detached.
+# </details>
 
+# %% [markdown]
+# ### A small DETR
+#
+# The model is in helpers/experiments/detr.py: a convolutional stem that makes 36 tokens, your encoder block, and two
+# decoder blocks. DETR's queries start at random and need 500 epochs. Ours start at **anchors**, points of a grid, and
+# learn to move them (the idea of *Anchor DETR*). The loss is computed after each decoder block and added up. We use
+# `no_object=0.6`, because we have only 9 queries, not 100.
 
-# %%
-def pairs_of(logits, boxes, scenes, numbers):
-    """Your match, image by image: which image, which query, which class and which box."""
-    image, query, classes, truth = [], [], [], []
-    logits, boxes = logits.detach().cpu(), boxes.detach().cpu()
-    for k, number in enumerate(numbers):
-        i, j = (torch.as_tensor(one).long() for one in
-                match(logits[k], boxes[k], scenes.classes[number], scenes.boxes[number]))  # fmt: skip
-        image.append(torch.full_like(i, k))
-        query.append(i)
-        classes.append(scenes.classes[number][j])
-        truth.append(scenes.boxes[number][j])
-    return [torch.cat(one).to(where) for one in (image, query, classes, truth)]
-
-
-def detection_loss(found, scenes, numbers, nothing=3):
-    # the last layer decides for all
-    image, query, classes, truth = pairs_of(*found[-1], scenes, numbers)
-    weight = torch.tensor([1.0, 1.0, 1.0, 0.6], device=where)
-    total = 0.0
-    for logits, boxes in found:
-        wanted = torch.full(logits.shape[:2], nothing, device=where)
-        wanted[image, query] = classes
-        total = total + F.cross_entropy(logits.flatten(0, 1), wanted.flatten(), weight)
-        own = boxes[image, query]
-        total = total + 5 * (own - truth).abs().sum(-1).mean()
-        total = total + 2 * ops.generalized_box_iou_loss(
-            corners(own), corners(truth), reduction="mean"
-        )  # fmt: skip
-    return total
-
-
-# %%
-def train_detr(model, steps, batch=32, lr=4e-3):
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=1e-4)
-    losses, pick = [], torch.Generator().manual_seed(0)
-    for step in range(steps):
-        optimizer.param_groups[0]["lr"] = lr * warm_up_and_cosine(step, steps)
-        numbers = torch.randint(len(scenes), (batch,), generator=pick).tolist()
-        loss = detection_loss(model(scenes.images[numbers].to(where)), scenes, numbers)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        losses.append(loss.item())
-    return losses
-
-
-@torch.no_grad()
-def look(model, images):
-    """Logits (b, q, kinds + 1) and boxes (b, q, 4) of the last layer."""
-    model.eval()
-    logits, boxes = model(images.to(where))[-1]
-    model.train()
-    return logits.cpu(), boxes.cpu()
-
-
-def said(logits, boxes, at_least=0.5):
-    """Per image what the queries claim to see: (box, words)."""
-    sure, kind = logits.softmax(-1).max(-1)
-    return [
-        [
-            (b, f"{unseen.kinds[k]} {s:.2f}")
-            for b, k, s in zip(*row, strict=True)
-            if k < 3 and s > at_least
-        ]
-        for row in zip(boxes, kind.tolist(), sure.tolist(), strict=True)
-    ]  # fmt: skip
-
-
-# %%
-found_things = ready("Q23a") and ready("Q23b")
+# %% fold="read"
+# Makes the model, and shows its boxes before training
+found_things = all(ready(q) for q in ("Q23a", "Q23b", "Q23c"))
 if found_things:
     torch.manual_seed(0)
-    detr = DETR(size["width"], queries=size["queries"]).to(where)
-    before = look(detr, unseen.images)
-    picture = scene_figure(
-        unseen.images[:6], unseen.boxes[:6], [[(box, "") for box in boxes] for boxes in before[1]]
-    )  # fmt: skip
-    show(picture, alt="Before training: boxes that have nothing to do with the things.")
-
-# %%
-if found_things:
-    start = time.process_time()
-    losses = train_detr(detr, size["detr steps"])
-    seconds = time.process_time() - start
-    print(f"{count(detr):,} parameters, {len(losses)} steps, {seconds:.0f} s of the processor")
-    smooth = np.convolve(losses, np.ones(10) / 10, "valid")
-    curves(range(len(smooth)), {"loss": smooth}, xlabel="step", ylabel="mean of 10 steps", height=2.0)
-
-# %%
-if found_things:
-    after = look(detr, unseen.images)
-    picture = scene_figure(unseen.images[:8], unseen.boxes[:8], said(*after), columns=4)
-    show(picture, alt="After training: most things are framed and named.")
+    width = size["width"]
+    detr = detection.DETR(
+        TransformerEncoderBlock(width, 4, 2), lambda: mlp(width, 2 * width), width, queries=size["queries"]
+    ).to(where)
+    untrained = detection.detect(detr, unseen.images, where)
+    boxes_only = [[(box, "") for box in boxes] for boxes in untrained[1][:6]]
+    show(scene_figure(unseen.images[:6], unseen.boxes[:6], boxes_only), alt="Before training: boxes at random places.")
 
 # %% [markdown]
-# Images the model has never seen. White and dashed is the truth, yellow what queries are at least half sure of. In
-# numbers, over 200 images:
-
+# > **Figure 11.8 · Before training.** Yellow: the boxes of all queries. White, dashed: the true boxes.
 
 # %%
-def report(name, logits, boxes):
-    image, query, classes, truth = (
-        one.cpu() for one in pairs_of(logits, boxes, unseen, range(len(unseen)))
-    )  # fmt: skip
-    overlap = ops.box_iou(corners(boxes[image, query]), corners(truth)).diagonal()
-    right = logits[image, query].argmax(-1) == classes
-    claims = int((logits.argmax(-1) < 3).sum())
-    hits = int((right & (overlap > 0.5)).sum())
-    print(
-        f"{name:<7} mean IoU {overlap.mean():.2f}; class right {100 * right.float().mean():.0f} %; "
-        f"{hits} of {len(truth)} things found; {claims - hits} of {claims} claims are wrong or double"
-    )
-    return overlap.mean().item(), right.float().mean().item(), hits / len(truth)
-
-
 if found_things:
-    report("before", *before)
-    scores = report("after", *after)
+    losses = detection.train_detr(
+        detr,
+        lambda logits, boxes, targets: detection_loss(logits, boxes, targets, no_object=0.6),
+        scenes,
+        size["detr steps"],
+        where,
+    )
+    print(f"{mixing.parameters_of(detr):,} parameters, {len(losses)} steps of 32 images")
+
+# %% fold="skip"
+# Draws the loss and the detections after training
+if found_things:
+    smooth = np.convolve(losses, np.ones(10) / 10, "valid")
+    curves(range(len(smooth)), {"loss": smooth}, xlabel="step", ylabel="mean of 10 steps", height=2.0)
+    trained = detection.detect(detr, unseen.images, where)
+    confident = detection.confident(trained[0][:8], trained[1][:8], unseen.kinds)
+    show(scene_figure(unseen.images[:8], unseen.boxes[:8], confident, columns=4),
+         alt="After training: most objects are framed and named.")  # fmt: skip
+
+# %% [markdown]
+# > **Figure 11.9 · Training loss, and detections on unseen images.** White, dashed: the true boxes. Yellow: queries
+# > that give an object a probability of at least 0.5.
+#
+# In numbers, over 200 unseen images:
+
+# %%
+if found_things:
+    detection.report("before training", *untrained, unseen, match, corners)
+    scores = detection.report("after training", *trained, unseen, match, corners)
 
 # %% tags=["solution"]
 assert scores[0] > 0.6
@@ -746,66 +633,87 @@ assert scores[1] > 0.75
 assert scores[2] > 0.6
 
 # %% [markdown]
-# Honestly: in a few seconds of learning most things are found, with boxes that fit but don't sit tight, and quite a
-# few of the claims are doubles. It is one run, with one seed. The real one trained for days on 16 GPUs. With 500
-# epochs it was as good as a well-tuned Faster R-CNN: better on large things, worse on small ones (Table 1).
+# After a few seconds of training most objects are found. The boxes are not yet tight, and some detections are
+# duplicates. This is one run with one seed. The original model was trained for days on 16 GPUs. With 500 epochs it
+# was as accurate as a well-tuned Faster R-CNN: better on large objects, worse on small ones (Table 1).
 #
-# What have the queries become? Where each one's boxes lie, over all 200 images:
+# What have the queries learned? The next figure shows the centres of all detections over 200 images.
 
 # %%
 if found_things:
-    logits, boxes = after
+    logits, boxes = trained
     claimed = torch.where((logits.argmax(-1) < 3)[..., None], boxes, torch.nan)
     show_territories(claimed.transpose(0, 1)[:9])
 
 # %% [markdown]
-# Each looks after a region, around the spot that we gave it. Only things there are its own; with one rule, the
-# matching, it has learned to leave the others to its neighbours. (In DETR itself nobody hands out spots, and regions
-# come about all the same: Figure 7.)
+# > **Figure 11.10 · Each query is responsible for a region.** A dot is the centre of a detected box. The regions lie
+# > around the anchors. (In DETR the queries have no anchors, and regions develop all the same: Figure 7 of the
+# > paper.)
+#
+# **Answer.** A detector needs queries that attend to the image, a matching that assigns each object to one query, and
+# a loss over the matched pairs. The one-to-one matching teaches the other queries to answer “no object”.
 
 # %% [markdown]
-# ## 3 · Painting
+# ## 3 · Generating images
 #
-# The same block can make images. Take a digit and some noise of the same size, and the straight line between them:
-# at `t = 0` the digit, at `t = 1` the noise.
+# **Question.** How does a transformer generate an image, and how is it told which one?
+#
+# A **diffusion** model learns to remove noise. Take a digit and noise of the same size, and the straight line between
+# them: at `t = 0` the digit, at `t = 1` the noise.
 
-# %%
+# %% fold="skip"
+# Draws four digits on their way to noise
 digits = 2 * raw[0].images - 1  # -1 to 1
 torch.manual_seed(0)
 noise, stops = torch.randn(4, 1, 8, 8), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-way = [
-    (f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops]))
-    for k in range(4)
+path = [
+    (f"a {raw[0].labels[k]}", torch.stack([(1 - t) * digits[k] + t * noise[k] for t in stops])) for k in range(4)
 ]  # fmt: skip
-show(
-    strip_figure(way, columns=[f"t = {t:g}" for t in stops]),
-    alt="Four digits on their way to noise.",
-)
+show(strip_figure(path, columns=[f"t = {t:g}" for t in stops]), alt="Four digits on their way to noise.")
 
 # %% [markdown]
-# A model is shown a point of such a line, with t and the class, and learns to tell its *direction*, noise minus digit.
-# Later one starts from fresh noise and walks back, asking for the direction at each step. (This straight version is
-# called flow matching. The DiT paper took the older, curved one; the block is the same.)
+# > **Figure 11.11 · From digit to noise.** The model sees such an image with its `t` and its class.
 #
-# Tokens are patches of 2 x 2 again, 16 of them. But how do you tell the model t and the class? As two more tokens? By
-# cross-attention? Peebles and Xie tried them all (their Figure 5), and the best was the cheapest: **let the condition c
-# set the norms**.
+# The model learns to predict the *direction* of the line, noise minus digit. To generate, we start from noise and
+# walk back step by step, asking the model for the direction. (This straight version is called flow matching. The DiT
+# paper uses an older, curved one. The block is the same.)
+#
+# *CS163, lecture 12* describes DiT (diffusion transformer): "For latent diffusion models, replacing the commonly-used
+# U-Net backbone with a transformer that operates on latent patches", and calls it the "core model behind OpenAI's
+# Sora". A **U-Net** is a CNN that reduces and then restores the resolution, with connections between equal sizes. A
+# **latent** diffusion model works on the small feature maps of a separately trained autoencoder and not on pixels.
+# Our digits are small enough to work on pixels. The tokens are 16 patches of 2 x 2.
+#
+# How does the model receive `t` and the class? Peebles and Xie compared additional tokens, cross-attention and two
+# kinds of normalisation (their Figure 5). The best was **adaptive layer norm**: the condition c sets the scales and
+# shifts.
 
-# %%
+# %% fold="skip"
+# Draws the adaLN-zero block
 show_adaln()
 
 # %% [markdown]
-# A LayerNorm usually learns one scale and one shift. Here they are made from c, for each image anew, and a *gate* says
-# how much of each half is added. Six numbers per dimension: shift, scale, gate for attention, and again for the
-# feed-forward. The Linear that makes them starts at **zero**. So the gates are shut, and a new block gives x back bit
-# by bit: adaLN-*zero*.
+# > **Figure 11.12 · The adaLN-zero block.** A linear layer computes six vectors from the condition c: a shift, a
+# > scale and a gate for each half. The gate multiplies what is added to the residual stream.
 #
-# ### Q24
+# $$x \leftarrow x + g_1 \odot \mathrm{MHA}\big(\mathrm{LN}(x) \odot (1 + s_1) + h_1\big) \qquad
+# x \leftarrow x + g_2 \odot \mathrm{FFN}\big(\mathrm{LN}(x) \odot (1 + s_2) + h_2\big)$$
 #
-# Seven blanks, half a line to a line each: SiLU, then a Linear to six times the width; its weights and its bias set to
-# zero; c turned into six parts (b, 1, d), in any order you like; and for each half what it reads and what is added.
-# `MultiHeadAttention` and `FeedForwardBlock` are those of lessons 05 and 06, called on one tensor. The norms have no
-# weights of their own: `elementwise_affine=False`.
+# The linear layer starts at **zero**, weights and bias. All gates are then 0, and a new block returns x unchanged:
+# this is the *zero* in adaLN-zero.
+#
+# ### Q24 · DiT's block
+#
+# `MultiHeadAttention` and `FeedForwardBlock` are those of lessons 05 and 06. The norms have no weights of their own:
+# `elementwise_affine=False`.
+#
+# {{level: guided}}
+# Seven blanks of at most a line: SiLU and a linear layer to six times the width; its weights and its bias set to
+# zero; c turned into six parts of shape (b, 1, d), in any order; and for each half the modulated input and the sum.
+# {{end}}
+# {{level: standard, open}}
+# `modulation` is a SiLU followed by a linear layer to six times the width. The order of the six parts is free.
+# {{end}}
 
 
 # %% tags=["answer"] question="Q24"
@@ -839,27 +747,29 @@ class AdaLNZeroBlock(nn.Module):
 check("Q24", AdaLNZeroBlock)
 
 # %% [markdown]
-# <details><summary>Hint: my fresh block changes x</summary>
+# <details><summary>Hint: a new block changes x</summary>
 #
-# A Linear is born with random weights *and* a random bias; `nn.init.zeros_` empties one tensor. And look where your
-# gate stands: it multiplies what is added, before the plus.
+# A linear layer starts with random weights *and* a random bias; `nn.init.zeros_` sets one tensor to zero. Check also
+# where the gate stands: it multiplies what is added, before the addition.
 # </details>
-# <details><summary>Hint: sizes don't fit in forward</summary>
+# <details><summary>Hint: sizes don't match in forward</summary>
 #
-# The six parts are (b, d), tokens are (b, n, d). An axis of length 1 in the middle (`[:, None]`) lets one part meet all
-# tokens of its image. `chunk` cuts an axis into equal pieces.
+# The six parts are (b, d), tokens are (b, n, d). An axis of length 1 in the middle (`[:, None]`) lets one part
+# broadcast to all tokens of its image. `chunk` cuts an axis into equal pieces.
 # </details>
-# <details><summary>Hint: with scale 0 nothing arrives</summary>
+# <details><summary>Hint: with scale 0 the input of a half is 0</summary>
 #
-# Zero should mean "leave it as it is". By which number do you multiply to change nothing?
+# A scale of zero should mean “unchanged”. By which number do you multiply to change nothing?
 # </details>
 
 # %% [markdown]
-# ### Asleep, but not dead
+# ### Zero-initialised, still trainable
 #
-# Twelve new blocks, one behind the other. The same twelve with their modulation filled at random, as any Linear is:
+# We put twelve new blocks in a row, and compare them with the same blocks after a random initialisation of the
+# modulation.
 
-# %%
+# %% fold="skip"
+# Measures the size of the residual stream through twelve blocks
 if ready("Q24"):
     torch.manual_seed(0)
     stack = [AdaLNZeroBlock(48, 4) for _ in range(12)]
@@ -872,149 +782,74 @@ if ready("Q24"):
             sizes.append((y.std() / x.std()).item())
         return y.detach(), sizes
 
-    out, asleep = sizes_through(stack)
-    print("x comes out bit by bit as it went in:", torch.equal(out, x))
-    zero_born = [p for block in stack for p in block.parameters() if p.ndim == 2 and not p.any()]
-    for matrix in zero_born:
+    out, zero_start = sizes_through(stack)
+    print("the output of twelve new blocks equals x:", torch.equal(out, x))
+    zero_matrices = [p for block in stack for p in block.parameters() if p.ndim == 2 and not p.any()]
+    for matrix in zero_matrices:
         nn.init.normal_(matrix, std=0.3)
-    awake = sizes_through(stack)[1]
-    series = {"zero at birth": asleep, "random at birth": awake}
+    random_start = sizes_through(stack)[1]
+    series = {"zero": zero_start, "random": random_start}
     curves(range(13), series, xlabel="blocks", ylabel="size of the stream", height=2.2)
 
 # %% tags=["solution"]
 assert torch.equal(out, x)
-assert len(zero_born) == 12
-assert awake[-1] > 1.2
+assert len(zero_matrices) == 12
+assert random_start[-1] > 1.2
 
 # %% [markdown]
-# A deep stack that starts as the identity is as easy to train as a shallow one: it deepens as it learns. But can it
-# learn at all, if everything is multiplied by zero? See which of the six get a gradient in a new block:
+# > **Figure 11.13 · Size of the residual stream (standard deviation, relative to the input).** With zero
+# > initialisation it stays 1 through all blocks.
+#
+# A deep stack that starts as the identity does not disturb training at the start. But can it learn if everything is
+# multiplied by zero? We look which of the six parts receive a gradient in a new block:
 
-# %%
+# %% fold="read"
+# Counts the modulations that receive a gradient
 if ready("Q24"):
     torch.manual_seed(0)
     block = AdaLNZeroBlock(48, 4)
     block(x, c).square().sum().backward()
-    # what makes the modulations
-    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]
-    pulled = sum(int((p.grad != 0).any(p.shape.index(min(p.shape))).sum()) for p in made)
-    print(f"{pulled} of {6 * 48} modulations get a gradient: {pulled // 48} of the 6 kinds")
-    others = [
-        p.grad
-        for p in block.parameters()
-        if p.grad is not None and len(p) != 6 * 48 and p.shape[-1] != 6 * 48
-    ]  # fmt: skip
-    print("everything else together:", sum(float(g.abs().sum()) for g in others))
+    made = [p for p in block.parameters() if p.ndim == 2 and not p.any()]  # what computes the modulations
+    with_gradient = sum(int((p.grad != 0).any(p.shape.index(min(p.shape))).sum()) for p in made)
+    print(f"{with_gradient} of {6 * 48} modulations receive a gradient: {with_gradient // 48} of the 6 parts")
+    grads = [(p, p.grad) for p in block.parameters() if p.grad is not None]
+    others = [g for p, g in grads if len(p) != 6 * 48 and p.shape[-1] != 6 * 48]
+    print("sum of all other gradients:", sum(float(g.abs().sum()) for g in others))
 
 # %% tags=["solution"]
-assert pulled == 2 * 48
+assert with_gradient == 2 * 48
 assert sum(float(g.abs().sum()) for g in others) == 0
 
 # %% [markdown]
-# Two of six: the gates. In the first step only they move; once they are a little open, everything else wakes up.
+# Two of six: the gates. In the first step only they change. As soon as they differ from zero, all other weights
+# receive gradients.
 #
-# ### A tiny DiT
-
-
-# %%
-class DiT(nn.Module):
-    NOBODY = 10  # a class number for "any digit"
-
-    def __init__(self, d=48, depth=3, heads=4):
-        super().__init__()
-        self.pixels, self.places = nn.Linear(4, d), nn.Parameter(0.3 * torch.randn(16, d))
-        self.label, self.time = (
-            nn.Embedding(11, d),
-            nn.Sequential(nn.Linear(16, d), nn.SiLU(), nn.Linear(d, d)),
-        )
-        self.blocks = nn.ModuleList([AdaLNZeroBlock(d, heads, 3) for _ in range(depth)])
-        self.norm, self.out = nn.LayerNorm(d), nn.Linear(d, 4)
-        nn.init.zeros_(self.out.weight)
-
-    def forward(self, images, t, classes):  # b 1 8 8, b, b
-        waves = t[:, None] * math.pi * torch.arange(1, 9, device=t.device)
-        c = self.time(torch.cat([waves.sin(), waves.cos()], -1)) + self.label(classes)
-        x = self.pixels(rearrange(images, "b 1 (r p) (s q) -> b (r s) (p q)", p=2, q=2)) + self.places
-        for block in self.blocks:
-            x = block(x, c)
-        return rearrange(self.out(self.norm(x)), "b (r s) (p q) -> b 1 (r p) (s q)", r=4, p=2)
-
-
-@torch.no_grad()
-def paint(model, classes, noise, steps=16, guidance=1.0):
-    """From noise (b, 1, 8, 8) to images, in straight steps; all stations on the way, (steps + 1, b, 1, 8, 8)."""
-    x, classes = noise.to(where), classes.to(where)
-    stations, times = [x], torch.linspace(1, 0, steps + 1)
-    for now, then in pairwise(times):
-        t = now.expand(len(x)).to(where)
-        direction = model(x, t, classes)
-        if guidance != 1:
-            anyhow = model(x, t, torch.full_like(classes, DiT.NOBODY))
-            direction = anyhow + guidance * (direction - anyhow)
-        x = x + (then - now) * direction
-        stations.append(x)
-    return torch.stack(stations).cpu()
-
-
-# %% [markdown]
-# Training is ten lines. In one of ten images the class is hidden, so that the model also learns to paint "any digit";
-# we will use that. On the way it paints the same ten pieces of noise again and again:
-
-
-# %%
-def train_dit(model, steps, batch=64, lr=4e-3, film=()):
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.0)
-    images, labels = digits.to(where), raw[0].labels.to(where)
-    torch.manual_seed(0)
-    losses, shots, start = [], [], torch.randn(10, 1, 8, 8)
-    for step in range(steps + 1):
-        if step in film:
-            shots.append((f"{step} steps", paint(model, torch.arange(10), start)[-1]))
-        optimizer.param_groups[0]["lr"] = lr * warm_up_and_cosine(step, steps + 1)
-        pick = torch.randint(len(images), (batch,), device=where)
-        hidden = torch.rand(batch, device=where) < 0.1
-        classes = torch.where(hidden, DiT.NOBODY, labels[pick])
-        t, noise = (
-            torch.randn(batch, device=where).sigmoid(),
-            torch.randn(batch, 1, 8, 8, device=where),
-        )
-        s = t[:, None, None, None]
-        direction = model((1 - s) * images[pick] + s * noise, t, classes)
-        loss = F.mse_loss(direction, noise - images[pick])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    return losses, shots
-
+# ### A small DiT
+#
+# The model (helpers/experiments/dit.py) has three of your blocks. The condition is the sum of an encoding of `t` and
+# an embedding of the class. In one of ten training images the class is hidden, so that the model also learns the
+# direction for “any digit”. During training it generates ten digits from the same noise.
 
 # %%
 if ready("Q24"):
     torch.manual_seed(0)
-    dit, start = DiT(*size["dit"]).to(where), time.process_time()
-    length = size["dit steps"]
+    dit, length = DiT(AdaLNZeroBlock, *size["dit"]).to(where), size["dit steps"]
     film = [0, length // 16, length // 8, length // 4, length // 2, length]
-    losses, shots = train_dit(dit, length, film=film)
-    print(
-        f"{count(dit):,} parameters, {length} steps, {time.process_time() - start:.0f} s of the processor"
-    )  # fmt: skip
-    digits_asked = [str(k) for k in range(10)]
-    show(
-        strip_figure(shots, columns=digits_asked),
-        alt="Ten samples as training goes on: from noise to digits.",
-    )
+    losses, shots = train_dit(dit, digits, raw[0].labels, length, where, film=film)
+    show(strip_figure(shots, columns=[str(k) for k in range(10)]), alt="Ten samples as training proceeds.")
 
 # %% [markdown]
-# One row per look, one column per digit asked for, always from the same noise. The digits come out of the fog one by
-# one.
+# > **Figure 11.14 · Samples during training.** One row for each point in training, one column for each class, always
+# > from the same noise.
 #
-# How many steps does the walk back need? Each row below is one walk, left the noise, right the digit:
+# How many steps does sampling need?
 
 
-# %%
+# %% fold="skip"
+# Draws the intermediate images of three samples, for 1, 2, 4 and 8 steps
 def walk(steps=8):
     torch.manual_seed(5)
-    stations = paint(dit, torch.tensor([3, 5, 8]), torch.randn(3, 1, 8, 8), steps)
+    stations = sample(dit, torch.tensor([3, 5, 8]), torch.randn(3, 1, 8, 8), where, steps)
     shown = torch.linspace(0, steps, min(steps, 8) + 1).round().long()
     return strip_figure([(f"a {k}", stations[shown, i]) for i, k in enumerate((3, 5, 8))], side=0.42)
 
@@ -1023,177 +858,157 @@ if ready("Q24"):
     explore(walk, steps=[1, 2, 4, 8])
 
 # %% [markdown]
-# With one step the model can only give the mean of all digits that this noise may become: a blur. Each further step
-# lets it make up its mind.
+# > **Figure 11.15 · From noise (left) to a digit (right) in 1, 2, 4 or 8 steps.** With one step the model can only
+# > output the mean of all digits of the class that fit this noise, which is blurred. Further steps let it commit to
+# > one digit.
 #
 # ### Are these digits?
 #
-# Ask somebody who knows digits: a classifier trained on the real ones. How often does it see in a sample what was
-# asked for? And we can exaggerate: walk in the direction that *this class* differs from any digit, `guidance` times
-# as far (classifier-free guidance).
-
-# %%
-from sklearn.svm import SVC
-
-judge = SVC().fit(raw[0].images.flatten(1), raw[0].labels)
-real = 100 * judge.score(raw[1].images.flatten(1), raw[1].labels)
-asked = torch.arange(10).repeat(10)
-
-
-def as_rows(samples):
-    return ((samples + 1) / 2).clamp(0, 1).flatten(1)
-
-
-def recognised(samples):
-    return 100 * float((judge.predict(as_rows(samples)) == asked.numpy()).mean())
-
-
-def variety(rows):
-    """Mean distance from the mean of one's class."""
-    return float(
-        np.mean(
-            [(rows[asked == k] - rows[asked == k].mean(0)).norm(dim=-1).mean() for k in range(10)]
-        )
-    )  # fmt: skip
-
+# We ask a classifier that was trained on the real digits how often it recognises the class that was requested.
+# **Classifier-free guidance** follows the difference between the direction for the class and the direction for any
+# digit `guidance` times as far.
 
 # %%
 if ready("Q24"):
-    of_test = torch.stack(
-        [raw[1].images[raw[1].labels == k][:10].flatten(1) for k in range(10)], 1
-    ).flatten(0, 1)  # fmt: skip
+    judge = DigitJudge(*raw)
     torch.manual_seed(1)
-    noises = torch.randn(3, len(asked), 1, 8, 8)
-    print(
-        f"real digits, not seen by the judge: {real:.1f} % recognised, variety {variety(of_test):.2f}"
-    )  # fmt: skip
-    blank_rate = recognised(noises[0])
-    print(f"plain noise: {blank_rate:.0f} %")
+    noises = torch.randn(3, 100, 1, 8, 8)
+    print(f"real test digits: {judge.real:.1f} % recognised, variety {judge.variety(judge.of_test):.2f}")
+    print(f"plain noise: {judge.recognised(noises[0]):.0f} %")
     for steps in (1, 2, 4, 8):
-        some = paint(dit, asked, noises[0], steps)[-1]
-        rate, varied = recognised(some), variety(as_rows(some))
-        print(f"{steps} step{'s' * (steps > 1)}: {rate:.0f} % recognised, variety {varied:.2f}")
-    print("16 steps:")
+        some = sample(dit, judge.wanted, noises[0], where, steps)[-1]
+        print(f"{steps} step{'s' * (steps > 1)}: {judge.recognised(some):.0f} % recognised, "
+              f"variety {judge.variety(judge.rows(some)):.2f}")  # fmt: skip
+
+# %%
+if ready("Q24"):
     scores = {}
     for guidance in (1.0, 2.0, 4.0):
-        samples = [paint(dit, asked, noise, guidance=guidance)[-1] for noise in noises]
-        rates = [recognised(one) for one in samples]
-        scores[guidance] = np.mean(rates), variety(as_rows(samples[0]))
-        listed = ", ".join(f"{rate:.1f}" for rate in rates)
-        print(f"guidance {guidance:g}: {listed} % of 100 samples, variety {scores[guidance][1]:.2f}")
+        runs = [sample(dit, judge.wanted, start, where, guidance=guidance)[-1] for start in noises]
+        rates = [judge.recognised(one) for one in runs]
+        scores[guidance] = np.mean(rates), judge.variety(judge.rows(runs[0]))
+        listed = ", ".join(f"{rate:.0f}" for rate in rates)
+        print(f"16 steps, guidance {guidance:g}: {listed} % recognised, variety {scores[guidance][1]:.2f}")
 
 # %% tags=["solution"]
 assert scores[1.0][0] > 85
 assert scores[4.0][0] >= scores[1.0][0]
 assert scores[4.0][1] < scores[1.0][1]
-single = paint(dit, asked, noises[0], 1)[-1]
-assert recognised(single) > 90
-assert variety(as_rows(single)) < 0.8 * scores[1.0][1]
+single = sample(dit, judge.wanted, noises[0], where, 1)[-1]
+assert judge.recognised(single) > 90
+assert judge.variety(judge.rows(single)) < 0.8 * scores[1.0][1]
 
 # %% [markdown]
-# Look at the single step: recognised nearly every time, and with far less variety than real digits have, as all of
-# them are close to the mean of their class. Being recognised is not all; variety comes with the steps. Guidance goes
-# the other way: clearer and more alike, recognised more often at the price of variety.
+# “Variety” is the mean distance of the samples from the mean of their class. A single step gives images that are
+# recognised nearly always and have much less variety than real digits, since all are close to the mean of their
+# class. Recognition alone is therefore no measure of quality. Guidance makes samples clearer and more similar to each
+# other.
 #
-# And recognised doesn't mean *new*. Has the model just learned the images by heart?
-
+# Has the model memorised training images? We compare each sample with the nearest one:
 
 # %%
-def nearest(rows):
-    """Distance to the nearest training image, and which one it is."""
-    return torch.cdist(rows, raw[0].images.flatten(1)).min(-1)
-
-
 if ready("Q24"):
-    painted = paint(dit, asked, noises[0])[-1]
-    mine, fresh = nearest(as_rows(painted)), nearest(of_test)
-    far = mine.values.mean(), fresh.values.mean()
-    print(
-        f"distance to the nearest training image: samples {far[0]:.2f}, new real digits {far[1]:.2f}"
-    )  # fmt: skip
-    rows = [("painted", painted[:10]), ("nearest real", digits[mine.indices[:10]])]
+    generated = sample(dit, judge.wanted, noises[0], where)[-1]
+    of_samples, of_real = judge.nearest(judge.rows(generated)), judge.nearest(judge.of_test)
+    far = of_samples.values.mean(), of_real.values.mean()
+    print(f"mean distance to the nearest training image: samples {far[0]:.2f}, real test digits {far[1]:.2f}")
+    rows = [("generated", generated[:10]), ("nearest real", digits[of_samples.indices[:10]])]
     show(strip_figure(rows), alt="Ten samples and, below each, the most similar training image.")
 
 # %% tags=["solution"]
 assert far[0] > far[1]
 
 # %% [markdown]
-# No: a painted digit is farther from everything in the training set than a real new one is. It isn't copied; part of
-# that distance is that it isn't quite a real digit either. (A large model, trained on few images for long, does copy:
-# then this number sinks.)
+# > **Figure 11.16 · Samples and the most similar training images.** The samples are farther from the training set
+# > than real test digits are, so they are not copies. Part of that distance is that they are not perfect digits
+# > either.
 #
-# **Try it.** A class halfway between two: the label is only a vector.
+# (A large model that is trained on few images for long does copy them; this distance then falls.)
+#
+# **Try it.** The class enters as a vector, so there are classes between two digits.
 
 # %%
-one, other, share = 3, 8, 0.5  # change me
+one, other, share = 3, 8, 0.5  # change these
 
 if ready("Q24"):
-    mixed = DiT(*size["dit"]).to(where)
-    mixed.load_state_dict(dit.state_dict())
-    with torch.no_grad():
-        weights = mixed.label.weight
-        weights[0] = share * weights[one] + (1 - share) * weights[other]
+    mixed = halfway(dit, lambda: DiT(AdaLNZeroBlock, *size["dit"]), one, other, share)
     torch.manual_seed(2)
     start = torch.randn(8, 1, 8, 8)
-    rows = [
-        (text, paint(model, torch.full((8,), number), start)[-1])
-        for text, model, number in (
-            (f"a {one}", dit, one),
-            ("between", mixed, 0),
-            (f"a {other}", dit, other),
-        )
-    ]
+    kinds = ((f"a {one}", dit, one), ("between", mixed, 0), (f"a {other}", dit, other))
+    rows = [(text, sample(model, torch.full((8,), k), start, where)[-1]) for text, model, k in kinds]
     show(strip_figure(rows), alt="Samples of two classes, and of a class between them.")
+
+# %% [markdown]
+# > **Figure 11.17 · Samples of two classes and of a mixture of their embeddings,** column by column from the same
+# > noise.
+#
+# **Answer.** A diffusion transformer predicts a direction from noisy patches, and sampling follows it in steps. Time
+# and class enter through the scales, shifts and gates of each block.
 
 # %% [markdown]
 # ## 4 · The same block elsewhere
 #
-# **Captioning.** Patches and words in one sequence. Words are written one by one, so a word may look at all patches,
-# and at the words before it: one mask, and nothing else is new.
+# **Question.** What changes when the input or the output is text, video or handwriting?
+#
+# **Captioning.** The *SUTD lecture (50.039, W9-S1)* shows captions that a transformer wrote, such as "A woman is
+# throwing a frisbee in a park." Patches and words form one sequence. The caption is generated word by word. A word
+# may attend to all patches and to itself and earlier words. Patches attend to patches only:
 
-# %%
+# %% fold="skip"
+# Draws the mask for a scene and a caption
 words = ["<start>", "a", "sun", "and", "a", "tile"]
 pair = next(k for k in range(len(scenes)) if sorted(scenes.classes[k].tolist()) == [0, 1])
 show_captioning(scenes.images[pair], words)
 
 # %% [markdown]
-# **Video.** A patch gets a third side: the same place in two frames, a *tubelet*, is one token. Then as before.
+# > **Figure 11.18 · The mask of a captioner.** Row: the query, column: the key; pale grey is blocked. The patches see
+# > no word, so their outputs do not change while the caption grows.
+#
+# **Video.** A patch gets a third dimension: the same place in two frames is one token, a **tubelet**. A video
+# captioner, as in the lecture, then works as above.
 
-# %%
+# %% fold="skip"
+# Cuts four frames into tubelets and draws them
 wide = draw_scenes(1, seed=557, size=36).images[0]
-# the camera moves: 4 3 24 24
-frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])
+frames = torch.stack([wide[:, 6:30, 3 * k : 3 * k + 24] for k in range(4)])  # the camera moves: 4 3 24 24
 tubelets = rearrange(frames, "(f t) c (r p) (s q) -> (f r s) (t p q c)", t=2, p=12, q=12)
 print(f"{tuple(frames.shape)} -> {len(tubelets)} tokens of {tubelets.shape[1]} numbers")
 show_tubelets(frames, depth=2)
 
 # %% [markdown]
-# **Handwriting.** A line of text cut into narrow columns: tokens in reading order. There are more columns than letters,
-# so the model may say "nothing yet" in between.
+# > **Figure 11.19 · Tubelets.** Frames of one colour at the same place form one token.
+#
+# **Handwriting.** A line of text is cut into narrow columns, which are the tokens in reading order. There are more
+# columns than letters, so the output alphabet has an additional symbol, the **blank** of CTC (connectionist temporal
+# classification), which means “no new letter here”. The lecture shows how hard this is: for one line its models read
+# "more of national temperament", "more of natural temperament" and "more of nutional remperchaent".
 
-# %%
-# 8 32
-line = torch.cat(
-    [raw[0].images[int((raw[0].labels == k).nonzero()[0]), 0] for k in (2, 0, 1, 7)], 1
-)  # fmt: skip
+# %% fold="skip"
+# Cuts a line of four digits into columns
+line = torch.cat([raw[0].images[int((raw[0].labels == k).nonzero()[0]), 0] for k in (2, 0, 1, 7)], 1)  # 8 32
 columns_of_line = rearrange(line, "h (n w) -> n (h w)", w=4)
 print(f"{tuple(line.shape)} -> {len(columns_of_line)} tokens of {columns_of_line.shape[1]} numbers")
 show_handwriting(line, 4, ["2", "0", "1", "7"])
 
 # %% [markdown]
-# What changes from job to job is how tokens are cut, who may look at whom, and what is read off at the end. The block
-# in the middle stays.
+# > **Figure 11.20 · A line of handwriting as eight tokens.**
+#
+# **Answer.** What changes is how tokens are cut, which token may attend to which, and what is read out at the end.
+# The block in the middle stays the same. *CS163, lecture 12* closes with an estimate of why: "Main benefit is
+# probably speed: Matrix multiply is more hardware-friendly than convolution". That is about large models on GPUs. In
+# our small models on a CPU it does not show: in lesson 10 a CNN with as many weights takes about as long per step as
+# the ViT.
 #
 # > ### What could go wrong
-# > - **`reshape` in place of a transpose.** Shapes fit, and each "column" holds pieces of several tokens.
-# > - **Corners and centres mixed up.** Nothing raises; boxes are just never right. Write the convention into the
-# >   docstring.
-# > - **Clamping an area instead of sides.** Two negative widths make a positive overlap.
-# > - **Matching inside the gradient.** The pairing is a decision, not a function to differentiate: `detach` the cost.
-# > - **"Nothing" at full weight.** Most queries see nothing, and a model that always says so has a low loss.
-# > - **`scale` without its 1.** Zero then means "hear nothing", and the block has to learn to listen first.
-# > - **Zeros in the wrong place.** Gates at zero can learn, because what they multiply isn't zero. If branch *and* gate
-# >   start at zero, no gradient ever comes (below).
+# > - **`reshape` instead of a transpose.** Shapes fit, and each “column” holds pieces of several tokens.
+# > - **Corners and centres confused.** Nothing raises an error; the boxes are never right. Write the convention into
+# >   the docstring.
+# > - **Clamping an area instead of sides.** Two negative widths make a positive intersection.
+# > - **Matching inside the gradient.** The pairing is a decision and not differentiable: detach the cost.
+# > - **“No object” at full weight.** Most queries see nothing, and a model that always says so has a low loss.
+# > - **A scale without its 1.** A scale of 0 then removes the input of the branch.
+# > - **Zeros in the wrong place.** A gate at zero can learn, because what it multiplies is not zero. If the branch
+# >   *and* the gate start at zero, no gradient ever arrives (below).
 
 # %%
 gate, branch = torch.zeros(1, requires_grad=True), torch.zeros(1, requires_grad=True)
@@ -1204,71 +1019,123 @@ gate, branch = torch.zeros(1, requires_grad=True), torch.ones(1, requires_grad=T
 print(f"gate zero: gradients {gate.grad.item():.0f} and {branch.grad.item():.0f}")
 
 # %% [markdown]
+# ## Stretch · Q24b: writing a caption
+#
+# Write `write_caption(model, patches, start, end, max_words)`, the loop that generates a caption. Words are numbers,
+# and `start` and `end` are two of them.
+#
+# - `model(patches, words, mask)` takes the patches `(n, d)`, the words so far `(k,)` (the first one is `start`), and
+#   the mask of Figure 11.18 as a boolean tensor `(n + k, n + k)`, True where attending is allowed. It returns scores
+#   `(k, vocabulary)`: row i scores the word that follows word i.
+# - In each step take the word with the highest score (**greedy decoding**).
+# - Stop at `end`, or after `max_words` words.
+# - Return the words without `start` and `end` as a tensor of whole numbers.
+#
+# This question is optional. Show, Attend and Tell (Xu et al., ICML 2015) introduced attention to captioning.
+
+
+# %% tags=["answer"] question="Q24b" kind="stretch"
+# Q24b: writing a caption
+def write_caption(model, patches, start, end, max_words=12):
+    """Patches (n, d) -> word numbers (at most max_words,), without start and end."""
+    # BEGIN BLANK
+    n, words = len(patches), [start]
+    while len(words) <= max_words:
+        k = len(words)
+        mask = torch.ones(n + k, n + k, dtype=torch.bool, device=patches.device).tril()
+        mask[:n, :n] = True
+        scores = model(patches, torch.tensor(words, device=patches.device), mask)
+        best = int(scores[-1].argmax())
+        if best == end:
+            break
+        words.append(best)
+    return torch.tensor(words[1:], dtype=torch.long)
+    # END BLANK
+
+
+# %% tags=["check"] question="Q24b" points=3
+check("Q24b", write_caption)
+
+# %% [markdown]
+# <details><summary>Hint: the mask</summary>
+#
+# It has four parts: patches to patches, patches to words, words to patches, words to words. One of them is a
+# triangle, one is False, two are True.
+# </details>
+# <details><summary>Hint: the caption is one word too long or too short</summary>
+#
+# `max_words` does not count `start`. And `end` is never returned.
+# </details>
+
+# %% [markdown]
 # ## 5 · In words
 #
-# **W11a** (2 points). A friend trains a Mixer on images of 224 x 224 in patches of 16, and wants to run it on
-# 384 x 384. Another does the same with a ViT. What does each have to change, and why? And how does the number of
-# weights in a token half grow with the number of tokens, compared with those of attention?
+# **W11a** (2 points). A colleague trains a Mixer on images of 224 x 224 pixels in patches of 16, and wants to use it
+# on 384 x 384. Another does the same with a ViT. What does each have to change, and why? And how does the number of
+# weights of a token-mixing half grow with the number of tokens, compared with those of attention?
 
 # %% [markdown] tags=["written"] question="W11a" points=2
-# The images have 196 and 576 tokens. The Mixer's token MLP is a matrix from 196 places to a hidden width, so it has no
-# weights for 380 more places: it has to be trained anew, or its matrices stretched by interpolation over the grid. The
-# ViT's attention has no weights that belong to places, so its blocks run as they are; only its table of position codes
-# must be interpolated (lesson 12). A token half has about 2 · n · token_dim learned weights, which grows with n (with
-# n² if token_dim grows along); attention's learned weights, 4 d², don't depend on n at all. (What is *computed* in
-# attention, n² numbers per head, does.)
+# The images have 196 and 576 tokens. The Mixer's token MLP is a matrix from 196 positions to a hidden width, so it
+# has no weights for 380 more positions: it has to be trained again, or its matrices must be interpolated over the
+# grid. The ViT's attention has no weights that belong to positions, so its blocks run unchanged; only its position
+# embedding must be interpolated (lesson 12). A token-mixing half has about 2 · n · token_dim learned weights, which
+# grows with n (with n² if token_dim grows in proportion). Attention's learned weights, 4 d², do not depend on n. (The
+# attention weights that are *computed*, n² for each head, do.)
 
 # %% [markdown] tags=["rubric"]
 # **W11a, 2 points.**
-# - ½ point: the Mixer's token MLP has its number of tokens built in: new or interpolated weights.
+# - ½ point: the Mixer's token MLP has a fixed number of tokens: new or interpolated weights.
 # - ½ point: the ViT's blocks run unchanged.
-# - ½ point: but its position codes must be interpolated (or be of a kind that continues).
-# - ½ point: learned weights grow with n in the Mixer, not in attention (n² numbers are computed, not learned).
+# - ½ point: but its position embedding must be interpolated (or be of a kind that continues).
+# - ½ point: learned weights grow with n in the Mixer and not in attention (n² numbers are computed, not learned).
 
 # %% [markdown]
-# **W11b** (2 points). Somebody trains the tiny DETR with "each thing is compared with the query that is nearest to it"
-# in place of your matching. Describe what can go wrong in an image with two things close together, and what in an
-# image with one thing. What does the one-to-one rule teach the queries that otherwise a clean-up step has to do?
+# **W11b** (2 points). A colleague trains the small DETR with the rule “each object is compared with the query whose
+# box is nearest to it” instead of your matching. Describe what can go wrong in an image with two objects close
+# together, and what can go wrong in an image with one object. What does the one-to-one rule teach the queries that
+# other detectors do in a separate step afterwards?
 
 # %% [markdown] tags=["written"] question="W11b" points=2
-# Two things close together may have the same nearest query: it is then asked to give two boxes at once, and the mean of
-# both is the best it can do; one of the things is lost. In an image with one thing nothing tells other queries near it
-# apart from the chosen one: if they are compared too ("nearest thing for each query"), all of them learn to report it,
-# and it is found many times. One-to-one matching makes exactly one query pay for each thing, and all others pay for not
-# saying "nothing"; so they learn, by looking at each other in self-attention, to leave a thing to one of them.
-# Detectors without it remove doubles afterwards, by non-maximum suppression.
+# Two objects close together may have the same nearest query. It is then trained to output two boxes at once, and the
+# best it can do is their mean; one of the objects is lost. In an image with one object nothing distinguishes the
+# chosen query from others near it: if these are compared as well (“nearest object for each query”), all of them learn
+# to report the object, and it is found several times. One-to-one matching makes exactly one query responsible for
+# each object and trains all others to answer “no object”. Because the queries attend to each other, they can learn to
+# leave an object to one of them. Other detectors remove duplicates afterwards, by non-maximum suppression.
 
 # %% [markdown] tags=["rubric"]
 # **W11b, 2 points.**
-# - ½ point: two things can get the same query; one is lost or both are averaged.
-# - ½ point: one thing can be reported by several queries (nobody learns to be silent).
-# - ½ point: one-to-one: exactly one query answers for a thing, others learn "nothing".
-# - ½ point: this replaces removing doubles afterwards (non-maximum suppression).
+# - ½ point: two objects can get the same query; one is lost or both are averaged.
+# - ½ point: one object can be reported by several queries (no query is trained to answer “no object” there).
+# - ½ point: one-to-one: exactly one query is responsible for an object, the others learn “no object”.
+# - ½ point: this replaces the removal of duplicates afterwards (non-maximum suppression).
 
 # %% [markdown]
-# ## 6 · What you take along
+# ## 6 · Summary
 #
 # | | |
 # |---|---|
-# | Mixer | an MLP over tokens, an MLP over channels; who hears whom is fixed, and so is the number of tokens |
-# | boxes | centre and size for learning, corners for areas; GIoU still points the way when IoU is 0 |
-# | matching | all pairs at once, smallest total, one to one; not part of the gradient |
-# | queries | learned tokens that ask the image; each thing is answered for by one of them |
-# | adaLN-zero | c makes shift, scale and gate; zero at birth is the identity, and the gates learn first |
-# | diffusion | learn the direction from noise to image at every station, then walk back in steps |
+# | Mixer | an MLP over tokens and an MLP over channels; the pattern of mixing and the number of tokens are fixed |
+# | boxes | centre and size for learning, corners for areas; GIoU has a gradient where IoU is 0 |
+# | bipartite matching | all pairs at once, smallest total, one to one; not part of the gradient |
+# | detection loss | classes of all queries, boxes of matched pairs; “no object” has a small weight |
+# | object queries | learned tokens that attend to the image; each object is assigned to one of them |
+# | adaLN-zero | the condition makes shift, scale and gate; at the start the block is the identity |
+# | diffusion | learn the direction from image to noise, then walk back from noise in steps |
 #
 # **Further reading**
 # - Tolstikhin et al., *MLP-Mixer: An all-MLP Architecture for Vision*, NeurIPS 2021. Figure 1: the block; Table 2:
-#   beside the best of its day; Figure 4: pixels shuffled.
-# - Carion et al., *End-to-End Object Detection with Transformers*, ECCV 2020. Table 1: against Faster R-CNN;
-#   Figure 7: the queries' regions; section 3.1: matching.
+#   comparison with other models; Figure 4: shuffled pixels.
+# - Touvron et al., *ResMLP*, 2021; Liu et al., *Pay Attention to MLPs*, NeurIPS 2021.
+# - Carion et al., *End-to-End Object Detection with Transformers*, ECCV 2020. Table 1: comparison with Faster R-CNN;
+#   Figure 7: the queries' regions; section 3.1: matching and loss.
 # - Rezatofighi et al., *Generalized Intersection over Union*, CVPR 2019. Figure 1: equal distances, unequal overlap;
 #   Algorithm 1: the formula.
 # - Wang et al., *Anchor DETR*, AAAI 2022: queries with a place, as here.
 # - Peebles and Xie, *Scalable Diffusion Models with Transformers*, ICCV 2023. Figure 3: your block; Figure 5: four
-#   ways to tell it the class.
-# - Lipman et al., *Flow Matching for Generative Modeling*, ICLR 2023. Section 4.1, example II: the straight way.
+#   ways to pass the class.
+# - Lipman et al., *Flow Matching for Generative Modeling*, ICLR 2023. Section 4.1, example II: the straight path.
 # - Ho and Salimans, *Classifier-Free Diffusion Guidance*, 2022. Figure 1: more guidance, less variety.
 # - Arnab et al., *ViViT: A Video Vision Transformer*, ICCV 2021. Figure 3: tubelets.
 #
-# Next: **12 · Pretrained**, in which other people's weights do the work.
+# Next: **12 · Pretrained**, in which weights trained by others are used.
