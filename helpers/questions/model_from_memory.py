@@ -115,7 +115,7 @@ class ModelFromMemory(SealedQuestion):
 
     def judge(self, case, expected, got):
         if "shape" in got:
-            found = tuple(int(n) for n in np.ravel(got["shape"]))
+            found = tuple(int(n) for n in np.nan_to_num(np.ravel(np.asarray(got["shape"], np.float64))))
             yield Finding("shape", False, f"expected ({COUNT}, {len(CLASSES)}), got {found}")
             yield from (Finding(c.id, False, "can be seen once the logits are there") for c in self.criteria[1:])
             return
@@ -129,12 +129,17 @@ class ModelFromMemory(SealedQuestion):
             yield from (Finding(c.id, False, "can be seen once the logits are numbers") for c in self.criteria[1:5])
             return
         scale = max(float(logits.std()), 1e-9)
-        yield Finding("steady", float(np.max(got["again"])) < 1e-3 * scale, "the logits differ from call to call")
+        yield Finding(
+            "steady",
+            float(np.max(np.asarray(got["again"], np.float64), initial=0)) < 1e-3 * scale,
+            "the logits differ from call to call",
+        )
         rank = _rank(_patches(np.asarray(got["slopes"], np.float64)))
         yield Finding("patches", 0 < rank <= WIDTH, f"the gradients of a patch need {rank} directions")
         apart = _apart(np.asarray(got["effects"], np.float64))
         yield Finding("attends", apart > 1e-3, "the effects of two patches add up: they never meet")
-        differ = float(np.abs(np.asarray(got["moved"], np.float64) - logits).max()) / scale
+        moved = np.asarray(got["moved"], np.float64)
+        differ = float(np.abs(moved - logits).max()) / scale if moved.shape == logits.shape else 0.0
         yield Finding("placed", differ > 1e-3, "exchanged patches give the same logits")
 
     def features(self, case, expected, got):
