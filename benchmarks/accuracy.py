@@ -283,9 +283,13 @@ def run(part: str, seed: int, options: argparse.Namespace, until: float) -> None
     train, test, real = read_data(recipe, options.limit)
     channels, side = train.images.shape[1], train.images.shape[-1]
     same = {
-        "part": part, "seed": seed, "data": train.name, "images": len(train), "epochs_planned": epochs,
+        "part": part,
+        "seed": seed,
+        "data": train.name,
+        "images": len(train),
+        "epochs_planned": epochs,
         "batch_size": recipe.batch_size,
-    }  # fmt: skip
+    }
     key = key_of(same)
     entry = read(out)["runs"].get(key, {})
     if any(entry.get(name) != value for name, value in same.items()):
@@ -297,10 +301,12 @@ def run(part: str, seed: int, options: argparse.Namespace, until: float) -> None
     model = recipe.model(channels, side, len(train.classes))
     batch = train.take(8)
     entry |= same | {
-        "real": real, "settings": recipe.settings, "threads": torch.get_num_threads(),
+        "real": real,
+        "settings": recipe.settings,
+        "threads": torch.get_num_threads(),
         "parameters": sum(p.numel() for p in model.parameters()),
         "flops_per_image": training_flops(model, batch.images, batch.labels),
-    }  # fmt: skip
+    }
     checkpoint = out.with_name(f"{out.stem}.{key}.safetensors")
     before = list(entry["cpu_seconds"]) if checkpoint.is_file() else []
 
@@ -313,8 +319,11 @@ def run(part: str, seed: int, options: argparse.Namespace, until: float) -> None
         results = read(out)
         results["runs"][key] = entry
         write(out, results)
-        print(f"{key} epoch {done}: loss {entry['loss'][-1]:.3f}, test {entry['test_accuracy'][-1]:.2%}, "
-              f"{sum(entry['cpu_seconds']):.0f} s cpu, load {os.getloadavg()[0]:.1f}", flush=True)  # fmt: skip
+        print(
+            f"{key} epoch {done}: loss {entry['loss'][-1]:.3f}, test {entry['test_accuracy'][-1]:.2%}, "
+            f"{sum(entry['cpu_seconds']):.0f} s cpu, load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
 
     def seen(seconds: list[float]) -> None:
         if checkpoint.is_file():
@@ -355,12 +364,17 @@ class Row:
         whole = [run for run in self.runs if len(run["test_accuracy"]) == epochs]
         last = [run["test_accuracy"][-1] for run in whole]
         return {
-            "data": whole[0]["data"], "real": whole[0]["real"], "epochs": epochs, "epochs_planned": self.planned,
-            "seeds": len(whole), "cpu_seconds": round(statistics.mean(sum(r["cpu_seconds"]) for r in whole), 1),
+            "data": whole[0]["data"],
+            "real": whole[0]["real"],
+            "epochs": epochs,
+            "epochs_planned": self.planned,
+            "seeds": len(whole),
+            "cpu_seconds": round(statistics.mean(sum(r["cpu_seconds"]) for r in whole), 1),
             "tflop": round(whole[0]["flops_per_image"] * whole[0]["images"] * epochs / 1e12, 3),
-            "accuracy": round(statistics.mean(last), 4), "spread": round(max(last) - min(last), 4),
+            "accuracy": round(statistics.mean(last), 4),
+            "spread": round(max(last) - min(last), 4),
             "best": max(max(run["test_accuracy"]) for run in whole),
-        }  # fmt: skip
+        }
 
 
 def rows(results: dict[str, Any]) -> list[Row]:
@@ -374,15 +388,19 @@ def rows(results: dict[str, Any]) -> list[Row]:
 def table(results: dict[str, Any]) -> dict[str, Any]:
     """Print a row per recipe, its curves, and how b stands to a; return what the JSON line says."""
     summary: dict[str, Any] = {}
-    print(f"{'part':24} {'data':8} {'epochs':>10} {'seeds':>5} {'cpu s':>7} {'TFLOP':>7} {'GFLOP/s':>8}"
-          f" {'accuracy':>9} {'spread':>7} {'best':>7}")  # fmt: skip
+    print(
+        f"{'part':24} {'data':8} {'epochs':>10} {'seeds':>5} {'cpu s':>7} {'TFLOP':>7} {'GFLOP/s':>8}"
+        f" {'accuracy':>9} {'spread':>7} {'best':>7}"
+    )
     for row in rows(results):
         n = summary[row.name] = row.numbers()
         epochs = str(n["epochs"]) if n["epochs"] == row.planned else f"{n['epochs']} of {row.planned}"
         spread = f"{n['spread']:.2%}" if n["seeds"] > 1 else "–"
-        print(f"{row.part + '  ' + RECIPES[row.part].title:24} {n['data']:8} {epochs:>10} {n['seeds']:5d}"
-              f" {n['cpu_seconds']:7.0f} {n['tflop']:7.2f} {1000 * n['tflop'] / max(n['cpu_seconds'], 1e-9):8.1f}"
-              f" {n['accuracy']:9.2%} {spread:>7} {n['best']:7.2%}")  # fmt: skip
+        print(
+            f"{row.part + '  ' + RECIPES[row.part].title:24} {n['data']:8} {epochs:>10} {n['seeds']:5d}"
+            f" {n['cpu_seconds']:7.0f} {n['tflop']:7.2f} {1000 * n['tflop'] / max(n['cpu_seconds'], 1e-9):8.1f}"
+            f" {n['accuracy']:9.2%} {spread:>7} {n['best']:7.2%}"
+        )
     for row in rows(results):
         print(f"\n{row.name}: {row.runs[0]['settings']}")
         if row.part in LECTURE and row.runs[0]["real"]:

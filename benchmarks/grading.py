@@ -189,9 +189,13 @@ def otter_graded(
 def floor(lesson: str, notebook: Path) -> dict[str, float]:
     """Processor seconds of one submission's cells in a warm shell: those that grading runs, and all of them."""
     done = subprocess.run(
-        [sys.executable, str(FLOOR), lesson, str(notebook)], cwd=ROOT, capture_output=True, text=True, check=True,
+        [sys.executable, str(FLOOR), lesson, str(notebook)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 

@@ -76,9 +76,14 @@ def run(course: Course, lesson: str, folder: Path, known: dict[bytes, Executed],
         try:
             os.dup2(os.open(folder / "said", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644), 2)
             grade(
-                course, [lesson], submissions=folder.parent / "in", out=folder / "out", seed=SEED,
-                executor=Counted(log, known), warm=not known,
-            )  # fmt: skip
+                course,
+                [lesson],
+                submissions=folder.parent / "in",
+                out=folder / "out",
+                seed=SEED,
+                executor=Counted(log, known),
+                warm=not known,
+            )
             status = 0
         finally:
             os._exit(status)
@@ -151,8 +156,13 @@ def main() -> None:
         make_class(course, options.lesson, folder / "in", students)
         recorder = _Recorder()
         grade(
-            course, [options.lesson], submissions=folder / "in", out=folder / "whole", seed=SEED, executor=recorder,
-        )  # fmt: skip
+            course,
+            [options.lesson],
+            submissions=folder / "in",
+            out=folder / "whole",
+            seed=SEED,
+            executor=recorder,
+        )
         wanted = gradebook(folder / "whole", options.lesson)
         assert len(wanted) == students
         known = recorder.known if options.stub else {}

@@ -132,15 +132,21 @@ def run(recipe: dict, seed: int, epochs: int, answers: dict, teacher: nn.Module)
     curve, share = answers["Q13"], recipe.get("warm-up")
     start = time.perf_counter()
     fit(
-        model, train, epochs=epochs, seed=seed, progress=False,
+        model,
+        train,
+        epochs=epochs,
+        seed=seed,
+        progress=False,
         optimizer=partial(torch.optim.AdamW, lr=recipe.get("lr", 1e-3), weight_decay=recipe.get("weight decay", 0.0)),
         schedule=None if share is None else lambda step, total: curve(step, total, round(share * total)),
         augment=augmentation(recipe, answers["Q11"]),
         step=taught(teacher, losses[recipe["teacher"]]) if "teacher" in recipe else None,
-    )  # fmt: skip
+    )
     seconds = time.perf_counter() - start
-    scores = {name: evaluate(model, data).accuracy for name, data in
-              (("train", train), ("validation", validation), ("test", test))}  # fmt: skip
+    scores = {
+        name: evaluate(model, data).accuracy
+        for name, data in (("train", train), ("validation", validation), ("test", test))
+    }
     return {**scores, "seconds": round(seconds, 1), "epochs": epochs}
 
 

@@ -44,9 +44,7 @@ class SlidesViT(nn.Module):
         self.processor = nn.Linear(patch_size**2 * in_channels, emb_size)
         self.register_buffer("positions", slides_positions_2d(img_size // patch_size, emb_size))
         self.cls_token = nn.Parameter(torch.zeros(1, 1, emb_size))
-        layer = nn.TransformerEncoderLayer(
-            emb_size, num_heads, mlp, dropout=0.1, activation="gelu", batch_first=True
-        )  # fmt: skip
+        layer = nn.TransformerEncoderLayer(emb_size, num_heads, mlp, dropout=0.1, activation="gelu", batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.mlp_head = nn.Sequential(nn.LayerNorm(emb_size), nn.Linear(emb_size, n_classes))
 

@@ -146,9 +146,14 @@ def add_timm(found: dict[str, dict[str, nn.Module]], s: Shape) -> None:
     found["attention"]["timm"] = Attention(s.emb_size, s.num_heads, qkv_bias=True)
     found["block"]["timm"] = Block(s.emb_size, s.num_heads, s.expansion, qkv_bias=True)
     found["ViT"]["timm"] = VisionTransformer(
-        s.img_size, s.patch_size, num_classes=CLASSES, embed_dim=s.emb_size, depth=s.depth, num_heads=s.num_heads,
+        s.img_size,
+        s.patch_size,
+        num_classes=CLASSES,
+        embed_dim=s.emb_size,
+        depth=s.depth,
+        num_heads=s.num_heads,
         mlp_ratio=s.expansion,
-    )  # fmt: skip
+    )
 
 
 def add_torchvision(found: dict[str, dict[str, nn.Module]], s: Shape) -> None:
@@ -204,8 +209,11 @@ def compare(s: Shape, device: str, rounds: int, steps: int | None) -> dict[str, 
             ratios[kind][name] = round(ratio, 3)
             middle = statistics.median(own)
             size = sum(p.numel() for p in modules[name].parameters())
-            print(f"{s.name:12} {device:5} {kind:10} {name:12} {size:9,d} {1e3 * middle:9.2f} ms"
-                  f" {s.batch / middle:10.0f} images/s {ratio:7.2f}", flush=True)  # fmt: skip
+            print(
+                f"{s.name:12} {device:5} {kind:10} {name:12} {size:9,d} {1e3 * middle:9.2f} ms"
+                f" {s.batch / middle:10.0f} images/s {ratio:7.2f}",
+                flush=True,
+            )
     return ratios
 
 

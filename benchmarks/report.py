@@ -111,8 +111,10 @@ def seconds_to_open(page: Path) -> dict[str, float] | None:
     with tempfile.TemporaryDirectory() as profile:
         done = subprocess.run(
             [chromium, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", copy.as_uri()],
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     copy.unlink()
     found = re.search(r"<title>(\{.*?\})</title>", done.stdout)
     return {name: ms / 1000 for name, ms in json.loads(html.unescape(found[1])).items()} if found else None

@@ -21,6 +21,7 @@ from helpers import check
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "docs" / "pictures"
 LESSON, QUESTION = "02_positional_encoding", "Q1"
+MISTAKE = "twice_the_column_in_the_exponent_of_the_cosine"  # some criteria are met, and the picture shows the rest
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--hide-scrollbars",
@@ -52,7 +53,7 @@ def main() -> None:
     PICTURES.mkdir(parents=True, exist_ok=True)
     course = load_course(ROOT)
     bank = load_reference(course.source(LESSON), course.bank(LESSON)).bank
-    mistake = bank.mistakes_of(QUESTION)[0]
+    [mistake] = [one for one in bank.mistakes_of(QUESTION) if one.name == MISTAKE]
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "card.html"
         style = "body{margin:16px;background:#fff}"

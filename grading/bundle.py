@@ -112,7 +112,7 @@ def _files_of(folder: Path) -> Iterator[Path]:
 
 
 def _notebook(course: Course, lesson_id: str, level: Level | None) -> str:
-    """The student notebook as its source builds it: somebody may have worked in the one that lies there."""
+    """The student notebook as its source builds it: the one that lies there may have been worked in."""
     path = course.student_notebook(lesson_id)
     name = path.relative_to(course.root)
     if not path.is_file():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from grading.course import Course, CourseError, load_course
+from grading.course import PLACEHOLDER, Course, CourseError, load_course
 from grading.course_commands import CourseOption, Lessons, LevelOption, bundle, doctor, init, lab, site
 from grading.graders.commands import requests, shares
 from grading.lesson_source.source import LessonError
@@ -75,8 +75,11 @@ def build(
         write_readme_table(loaded)
         write_glossary(loaded)
     elif problems := [
-        *course_map_drift(loaded), *start_page_drift(loaded), *readme_table_drift(loaded), *glossary_drift(loaded),
-    ]:  # fmt: skip
+        *course_map_drift(loaded),
+        *start_page_drift(loaded),
+        *readme_table_drift(loaded),
+        *glossary_drift(loaded),
+    ]:
         differs = True
         typer.echo("; ".join(problems))
     for lesson in chosen(loaded, lessons):
@@ -119,7 +122,10 @@ def new(
     made = make_lesson(loaded, lesson, title=title, minutes=minutes)
     for path in made:
         typer.echo(path.relative_to(loaded.root))
-    typer.echo(f"Edit these, then: vitlab build {lesson} --execute. docs/writing-a-lesson.md says what goes where.")
+    guide = "docs/writing-a-lesson.md"
+    if not (loaded.root / guide).is_file():  # a course of data has no documentation of the engine
+        guide = f"https://github.com/{PLACEHOLDER}/blob/main/{guide}"
+    typer.echo(f"Edit these, then: vitlab build {lesson} --execute. {guide} says what goes where.")
 
 
 @app.command(

@@ -47,18 +47,21 @@ class Settings(_Table):
     """The [course] table."""
 
     id: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]+$", examples=["vision-2027"],
+        pattern=r"^[A-Za-z0-9_.-]+$",
+        examples=["vision-2027"],
         description="short name, used for the gradebook and as the folder in the students' zip",
-    )  # fmt: skip
+    )
     title: str = Field(examples=["Vision, spring 2027"], description="as students see it")
     repository: str = Field(
-        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", examples=["my-name/my-course"],
+        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
+        examples=["my-name/my-course"],
         description="owner/name on GitHub: Colab opens the notebooks and installs the helpers from there",
-    )  # fmt: skip
+    )
     ref: str = Field(
-        pattern=r"^[A-Za-z0-9_./-]+$", examples=["v0.1.0"],
+        pattern=r"^[A-Za-z0-9_./-]+$",
+        examples=["v0.1.0"],
         description="tag, branch or commit of that repository which Colab uses",
-    )  # fmt: skip
+    )
     level: Level = Field(default=Level.guided, examples=[Level.standard], description="how much of an answer is blank")
     blank_pages: Worth = Field(
         default=Worth.points, examples=[Worth.bonus], description="what questions on a blank page count for"
@@ -105,9 +108,10 @@ class Lesson(_Table):
     title: str = Field(examples=["Patches"], description="as students see it")
     minutes: int = Field(gt=0, examples=[45], description="how long it takes to work through")
     due: datetime | None = Field(
-        default=None, examples=[datetime.fromisoformat("2027-01-15T23:59:00+01:00")],
+        default=None,
+        examples=[datetime.fromisoformat("2027-01-15T23:59:00+01:00")],
         description="when it is to be handed in, with a time zone; without it nothing is late",
-    )  # fmt: skip
+    )
     late_penalty_per_day: float = Field(
         default=0.0, ge=0, le=1, examples=[0.1], description="share of the score taken off for each day begun after due"
     )

@@ -42,9 +42,13 @@ def init(
 
     name = folder.resolve().name
     made = make_course(
-        _to_copy(course), folder, course_id=course_id or name, title=title or _title(name), lessons=lesson or (),
+        _to_copy(course),
+        folder,
+        course_id=course_id or name,
+        title=title or _title(name),
+        lessons=lesson or (),
         repository=repository,
-    )  # fmt: skip
+    )
     typer.echo(
         f"{made}: list your students in roster.csv and set due dates in course.toml; "
         "`vitlab doctor` there says what this machine still lacks, `vitlab lab` opens the lessons"

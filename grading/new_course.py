@@ -132,8 +132,8 @@ def make_course(
         wanted = source.model_copy(update={"course": settings, "lessons": tuple(chosen)})
         (part / FILE).write_text(course_text(wanted), "utf-8")
         made = load_course(part)
-        _write_files(made)
         _copy_lessons(source, made)
+        _write_files(made)  # after the lessons, whose questions the README lists
         write_course_map(made)
         write_start_page(made)
         if target.exists():
@@ -185,7 +185,7 @@ def _copy_lessons(source: Course, made: Course) -> None:
 def _write_notebooks(course: Course, lesson: str) -> None:
     """Both notebooks as the source builds them for this course; outputs of the solution are kept if there are any."""
     path = course.solution_notebook(lesson)
-    solution = solution_notebook(read_source(course.source(lesson)), course.course)
+    solution = solution_notebook(read_source(course.source(lesson)), course.course, course.level(lesson))
     if path.is_file():
         carry_outputs(nbformat.read(path, as_version=4), solution)
     student = student_notebook(solution, lesson)

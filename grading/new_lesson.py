@@ -138,9 +138,11 @@ def make_lesson(course: Course, lesson_id: str, *, title: str | None = None, min
         raise CourseError(f"{FILE} already has the lesson {lesson_id}: choose another id, or edit its files")
     number, _, name = lesson_id.partition("_")
     words = {
-        "number": number, "title": title or name.replace("_", " ").capitalize(), "minutes": minutes,
+        "number": number,
+        "title": title or name.replace("_", " ").capitalize(),
+        "minutes": minutes,
         "question": _next_question(),
-    }  # fmt: skip
+    }
     files = {
         course.source(lesson_id): _SOURCE,
         course.bank(lesson_id): _MISTAKES,

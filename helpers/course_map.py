@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.checks import expectations
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from helpers.portfolio.folder import folder
 from helpers.portfolio.lessons import lessons
 from helpers.questions import every_question
@@ -22,7 +22,6 @@ _DONE, _BEGUN, _OPEN = "done", "begun", "open"
 _SIGNS = {_DONE: "✓", _BEGUN: "◐", _OPEN: "○"}
 _OPTIONAL, _BLANK_PAGE = "optional", "blank page"
 _LEFT = "text-align:left;padding:4px 18px 4px 0;vertical-align:top"
-_COLOURS = {_DONE: "#1a7f37", _BEGUN: "#9a6700", _OPEN: "#6e7781"}
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Progress:
     """The whole course. Shows itself as a map; `print` gives it as text."""
 
     lessons: tuple[LessonProgress, ...]
-    place: str
+    kept_in: str
 
     @property
     def done(self) -> int:
@@ -108,7 +107,7 @@ class Progress:
 
     def _repr_html_(self) -> str:
         return _template().render(
-            headline=self._headline(), lessons=self.lessons, place=self.place, signs=_SIGNS, colours=STATES, rim=RIM
+            headline=self._headline(), lessons=self.lessons, kept_in=self.kept_in, signs=_SIGNS, colours=STATES, rim=RIM
         )
 
     def _headline(self) -> str:
@@ -131,14 +130,14 @@ def _template() -> Template:
 
 def progress() -> Progress:
     """The course map: each lesson with its questions, and which of their checks have passed in any notebook so far."""
-    place = folder()
+    work_folder = folder()
     built = [_only_built(entry) for entry in lessons()]
-    shown = str(place) if place is not None else "no folder: keeping is switched off"
-    return Progress(course_map(built, record.read(place), Path.cwd()), shown)
+    shown = str(work_folder) if work_folder is not None else "no folder: keeping is switched off"
+    return Progress(course_map(built, progress_store.read(work_folder), Path.cwd()), shown)
 
 
 def course_map(
-    entries: Sequence[Mapping[str, Any]], seen: Mapping[str, record.Entry], at: Path
+    entries: Sequence[Mapping[str, Any]], seen: Mapping[str, progress_store.Entry], at: Path
 ) -> tuple[LessonProgress, ...]:
     """The lessons with what is done; `at` is the folder in which the map is shown, from which its links lead."""
     titles, points = every_question(), expectations.every_question()
@@ -148,13 +147,15 @@ def course_map(
         kinds |= dict.fromkeys(entry.get("blank_pages", ()), _BLANK_PAGE)
         steps = tuple(
             Step(
-                question, titles[question].title if question in titles else question,
+                question,
+                titles[question].title if question in titles else question,
                 points[question].points if question in points else 0.0,
-                seen[question].score if question in seen else 0.0, seen[question].tries if question in seen else 0,
+                seen[question].score if question in seen else 0.0,
+                seen[question].tries if question in seen else 0,
                 kinds.get(question, ""),
             )
             for question in entry["questions"]
-        )  # fmt: skip
+        )
         found.append(LessonProgress(entry["id"], entry["title"], entry["minutes"], steps, _link(entry["id"], at)))
     return tuple(found)
 

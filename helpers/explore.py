@@ -138,7 +138,7 @@ def _side_by_side(frames: list[tuple[str, bytes, str]]) -> tuple[bytes, str]:
 
 
 def _sliders_work() -> bool:
-    """Somebody is there to move them, and ipywidgets to draw them."""
+    """A person can move them, and ipywidgets can draw them."""
     return someone_is_there() and importlib.util.find_spec("ipywidgets") is not None
 
 

@@ -11,9 +11,14 @@ from pathlib import Path
 from typing import Any
 
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 def chromium() -> str:
@@ -40,8 +45,10 @@ def found_by(script: str, page: Path, scratch: Path) -> Any:
     try:
         done = subprocess.run(
             [chromium(), "--headless", *FLAGS, f"--user-data-dir={scratch / 'profile'}", "--dump-dom", copy.as_uri()],
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
     finally:
         copy.unlink()
     title = re.search(r"<title>(.*?)</title>", done.stdout, re.DOTALL)

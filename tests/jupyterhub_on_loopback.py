@@ -16,7 +16,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,7 @@ c.JupyterHub.hub_port = {hub_port}
 c.JupyterHub.db_url = "sqlite:///{base}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{base}/cookie_secret"
 c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
-c.ConfigurableHTTPProxy.command = ["{proxy}"]
-c.ConfigurableHTTPProxy.pid_file = "{base}/proxy.pid"
+c.ConfigurableHTTPProxy.should_start = False
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allowed_users = {users!r}
 c.JupyterHub.spawner_class = "simple"
@@ -61,23 +60,39 @@ class Hub:
         config = base / "jupyterhub_config.py"
         config.write_text(
             _CONFIG.format(
-                port=port, hub_port=hub_port, api_port=api_port, base=base, proxy=proxy, users=set(users),
+                port=port, hub_port=hub_port, api_port=api_port, base=base, users=set(users),
                 environment=dict(environment), token=TOKEN,
             )
         )  # fmt: skip
         self.log = base / "hub.log"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "VITLAB_"))}
         kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", str(config)], cwd=base, env=kept, stdout=log,
-                stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+        kept["CONFIGPROXY_AUTH_TOKEN"] = TOKEN
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._servers: list[str] = []
+        # the hub gives a proxy that it starts itself ten seconds, which a busy machine does not have
+        error = f"http://127.0.0.1:{hub_port}/hub/error"
+        self._start(
+            [proxy, "--ip=127.0.0.1", f"--port={port}", "--api-ip=127.0.0.1", f"--api-port={api_port}",
+             f"--error-target={error}"], kept,
+        )  # fmt: skip
+        self._until(lambda: _answers(api_port), "the proxy answers")
+        self._start([sys.executable, "-m", "jupyterhub", "-f", str(config)], kept)
         self._until(lambda: self.ask("GET", "/hub/api/")[0] == 200, "the hub answers")
+
+    def _start(self, command: list[str], environment: Mapping[str, str]) -> None:
+        with self.log.open("a") as log:
+            self._running.append(
+                subprocess.Popen(
+                    command, cwd=self.base, env=dict(environment), stdout=log, stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            )  # fmt: skip
 
     def start_server(self, user: str) -> None:
         """Begin to start a user's server."""
         self.ask("POST", f"/hub/api/users/{user}")
+        self._servers.append(user)
         status, said = self.ask("POST", f"/hub/api/users/{user}/server")
         assert status in (201, 202), (status, said)
 
@@ -107,23 +122,33 @@ class Hub:
         except ValueError:
             return status, text.decode("utf-8", "replace")
 
-    def _until(self, holds: Any, what: str) -> None:
+    def _until(self, holds: Callable[[], bool], what: str) -> None:
         end = time.monotonic() + PATIENCE
-        while time.monotonic() < end and self.process.poll() is None:
+        while time.monotonic() < end and all(process.poll() is None for process in self._running):
             if holds():
                 return
             time.sleep(0.5)
         self.stop()
-        raise RuntimeError(f"not so after {PATIENCE:.0f} s: {what}. The log ends with:\n{self.log.read_text()[-3000:]}")
+        raise RuntimeError(f"{what}: not within {PATIENCE:.0f} s. The log ends with:\n{self.log.read_text()[-3000:]}")
 
     def stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, number)
-                try:
-                    self.process.wait(20)
-                except subprocess.TimeoutExpired:
-                    continue
+        """End users' servers, which outlive a hub that is killed, then the hub and its proxy."""
+        for user in self._servers:
+            self.ask("DELETE", f"/hub/api/users/{user}/server")
+        for process in reversed(self._running):
+            for number in (signal.SIGTERM, signal.SIGKILL):
+                if process.poll() is None:
+                    os.killpg(process.pid, number)
+                    try:
+                        process.wait(60)
+                    except subprocess.TimeoutExpired:
+                        continue
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free() -> int:

@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from grading.course import load_course
 from tests.conftest import ROOT
 
 LESSON, OTHER = "02_positional_encoding", "01_patches"
+COLUMN = f"{load_course(ROOT).lesson(LESSON).title} (777)"  # Canvas calls the assignment as the course does
 FIRST = (
     "Ada", "Björn", "Chloé", "Daan", "Émile", "Fatma", "Giulia", "Hoàng", "Ítalo", "Jürgen", "Kenji", "Łukasz", "Mei",
     "Ngozi", "Ólafur", "Pınar", "Quentin", "Renée", "Søren", "Tomáš", "Ümit", "Vůj", "Wojciech", "Xóchitl", "Yiğit",
@@ -205,7 +207,7 @@ def download(files: Iterator[tuple[str, bytes]], to: Path) -> Path:
     return to
 
 
-def canvas_gradebook(students: list[Student], column: str = "Positional encoding (777)", points: str = "50") -> str:
+def canvas_gradebook(students: list[Student], column: str = COLUMN, points: str = "50") -> str:
     """Canvas's gradebook export, with the second row, its test student and other assignments."""
     out = io.StringIO()
     write = csv.writer(out)

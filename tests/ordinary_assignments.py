@@ -101,9 +101,12 @@ RAISES = "try:\n    squares(0)\nexcept ValueError:\n    pass\nelse:\n    raise A
 
 def squares(minor: int = 5) -> NotebookNode:
     return notebook(
-        text("# Squares"), answer("squares", SQUARES),
-        autograder_tests("values", 2, VALUES + HIDDEN), autograder_tests("errors", 1, RAISES), minor=minor,
-    )  # fmt: skip
+        text("# Squares"),
+        answer("squares", SQUARES),
+        autograder_tests("values", 2, VALUES + HIDDEN),
+        autograder_tests("errors", 1, RAISES),
+        minor=minor,
+    )
 
 
 USES = "kept = squares\nsquares = lambda n: [7]\nassert total(3) == 7\nsquares = kept"
@@ -121,7 +124,7 @@ def sum_of_squares() -> NotebookNode:
         autograder_tests("total-uses", 0.5, USES),
         manual("equation", 1, "$$\\sum_{i=1}^n i^2$$"),
         manual("application", 2, "print(total(3))", is_code=True),
-    )  # fmt: skip
+    )
 
 
 PARTIAL = notebook(
@@ -132,9 +135,10 @@ PARTIAL = notebook(
     autograder_tests("most", 3, "float(len(powers))"),
 )
 WRITTEN = notebook(
-    manual("why", 3, "SOLUTION: because."), manual("plot", 2, "SOLUTION = 1", is_code=True),
+    manual("why", 3, "SOLUTION: because."),
+    manual("plot", 2, "SOLUTION = 1", is_code=True),
     task("report", 5, "Write a report below.\n\n=== BEGIN MARK SCHEME ===\nA point each.\n=== END MARK SCHEME ==="),
-)  # fmt: skip
+)
 NOISY = notebook(
     answer("noisy", "### BEGIN SOLUTION\nvalue = 1\n### END SOLUTION"),
     autograder_tests("quiet", 1, "assert value == 1"),
@@ -142,14 +146,18 @@ NOISY = notebook(
     autograder_tests("printed", 1, "print('fine')\nassert value == 1"),
 )
 RAISING = notebook(
-    code("import math"), answer("root", "### BEGIN SOLUTION\nroot = math.sqrt(2)\n### END SOLUTION"),
-    autograder_tests("exists", 1, "assert root"), autograder_tests("close", 2, "assert abs(root - 2**0.5) < 1e-9"),
-    read_only("given", "scale = 3"), autograder_tests("scaled", 1, "assert scale == 3"),
-)  # fmt: skip
+    code("import math"),
+    answer("root", "### BEGIN SOLUTION\nroot = math.sqrt(2)\n### END SOLUTION"),
+    autograder_tests("exists", 1, "assert root"),
+    autograder_tests("close", 2, "assert abs(root - 2**0.5) < 1e-9"),
+    read_only("given", "scale = 3"),
+    autograder_tests("scaled", 1, "assert scale == 3"),
+)
 SLOW = notebook(
     answer("wait", "### BEGIN SOLUTION\ndef wait():\n    return 1\n### END SOLUTION"),
-    autograder_tests("waits", 2, "assert wait() == 1"), autograder_tests("after", 1, "assert 1 + 1 == 2"),
-)  # fmt: skip
+    autograder_tests("waits", 2, "assert wait() == 1"),
+    autograder_tests("after", 1, "assert 1 + 1 == 2"),
+)
 BESIDE = notebook(
     code("from pathlib import Path\nfrom tools import double"),
     answer("read", "### BEGIN SOLUTION\nnumber = double(int(Path('data/number.txt').read_text()))\n### END SOLUTION"),
@@ -157,9 +165,11 @@ BESIDE = notebook(
 )
 CLEAN = writes(squares=RIGHT_SQUARES)
 WHOLE_CLASS = {
-    "right": {"squares": CLEAN}, "careless": {"squares": writes(squares=NO_ERROR)},
-    "off": {"squares": writes(squares=OFF_BY_ONE)}, "blank": {"squares": untouched},
-}  # fmt: skip
+    "right": {"squares": CLEAN},
+    "careless": {"squares": writes(squares=NO_ERROR)},
+    "off": {"squares": writes(squares=OFF_BY_ONE)},
+    "blank": {"squares": untouched},
+}
 
 ASSIGNMENTS: dict[str, Ordinary] = {
     "squares": Ordinary({"squares": squares()}, WHOLE_CLASS),
@@ -194,20 +204,24 @@ ASSIGNMENTS: dict[str, Ordinary] = {
         {"written": WRITTEN},
         {"ada": {"written": writes(why="It follows.", plot="2")}, "blank": {"written": untouched}},
     ),
-    "old_format": Ordinary({"old": squares(minor=0)},
-        {"right": {"old": CLEAN}, "off": {"old": writes(squares=OFF_BY_ONE)}},),
+    "old_format": Ordinary(
+        {"old": squares(minor=0)},
+        {"right": {"old": CLEAN}, "off": {"old": writes(squares=OFF_BY_ONE)}},
+    ),
     "format_4_4": Ordinary({"old": squares(minor=4)}, {"right": {"old": CLEAN}}),
     "copied_cells": Ordinary(
         {"copies": squares()},
         {
-            "test_twice": {"copies": twice("values", CLEAN)}, "answer_twice": {"copies": twice("squares", CLEAN)},
+            "test_twice": {"copies": twice("values", CLEAN)},
+            "answer_twice": {"copies": twice("squares", CLEAN)},
         },
         differs=dict.fromkeys(("test_twice", "answer_twice"), "stock gives up: a copied cell's metadata is invalid"),
     ),
     "deleted_cells": Ordinary(
         {"gone": squares()},
         {
-            "test": {"gone": without("values", CLEAN)}, "answer": {"gone": without("squares", CLEAN)},
+            "test": {"gone": without("values", CLEAN)},
+            "answer": {"gone": without("squares", CLEAN)},
             "metadata": {"gone": stripped(CLEAN)},
         },
         differs={
@@ -218,7 +232,8 @@ ASSIGNMENTS: dict[str, Ordinary] = {
     "raising": Ordinary(
         {"raising": RAISING},
         {
-            "right": {"raising": writes(root="root = 2 ** .5")}, "raises": {"raising": writes(root="1 / 0")},
+            "right": {"raising": writes(root="root = 2 ** .5")},
+            "raises": {"raising": writes(root="1 / 0")},
             "edits": {"raising": writes(root="root = 2 ** .5", close="pass", scaled="scale = 4", given="scale = 4")},
         },
     ),
@@ -232,4 +247,4 @@ ASSIGNMENTS: dict[str, Ordinary] = {
         {"right": {"beside": writes(read="number = double(int(Path('data/number.txt').read_text()))")}},
         files={"data/number.txt": "21", "tools.py": "def double(x):\n    return 2 * x\n"},
     ),
-}  # fmt: skip
+}

@@ -46,17 +46,17 @@ late_penalty_per_day = {rate}
 
 
 def write_course(root: Path, points: Mapping[str, float] = POINTS, text: str = "Read this.", stub: str = "") -> Course:
-    """The course's folder, or a changed edition of it: other points, other text, other text in the blanks."""
+    """The course's folder, or a changed edition of it: other questions, points, text, and text in the blanks."""
     root.mkdir(parents=True, exist_ok=True)
     (root / "course.toml").write_text(_COURSE.format(rate=RATE))
     course = load_course(root)
     cells = [new_markdown_cell(f"# Stub lesson\n\n{text}", id="text-01")]
-    for question in CODE:
+    for question in filter(points.__contains__, CODE):
         cells.append(new_code_cell(f"# your answer{stub}", id=question))
         cells[-1].metadata |= _names(question, "answer", question, solution=True)
         cells.append(new_code_cell(f'check("{question}")', id=CHECKS[question]))
         cells[-1].metadata |= _names(CHECKS[question], "check", question, points=points[question])
-    for question in WRITTEN:
+    for question in filter(points.__contains__, WRITTEN):
         cells.append(new_markdown_cell(f"**{question}** (points). Why is {question} so?", id=f"ask-{question}"))
         cells.append(new_markdown_cell(f"*Write here.*{stub}", id=question))
         cells[-1].metadata |= _names(question, "written", question, solution=True, points=points[question])

@@ -16,9 +16,10 @@ from tests.ordinary_user import ordinary_user_command
 ROOTS_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 COPIED = ("helpers", "grading", "tests", "pyproject.toml", "course.toml", "nbgrader_config.py")
 SAMPLE = (  # those that drop to an ordinary user, and some that look at paths
-    "tests/test_sandbox.py::test_ordinary_work_works", "tests/test_lab.py",
+    "tests/test_sandbox.py::test_ordinary_work_works",
+    "tests/test_lab.py",
     "tests/test_bundle.py::test_the_first_cell_finds_the_helpers_of_the_bundle",
-)  # fmt: skip
+)
 
 
 @pytest.fixture
@@ -59,7 +60,10 @@ def test_a_part_of_the_suite_passes_in_such_a_place(private: Path, tmp_path: Pat
     environment |= {"HOME": "/proc/none", "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *SAMPLE],
-        cwd=checkout, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=checkout,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " passed" in done.stdout

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from grading.course import load_course
 from grading.judging.bank import Entry
 from grading.judging.reference import load_reference
 from grading.lesson_builder.expectations import public_expectations
-from helpers.checks import card
+from helpers.checks import card, expectations
 from helpers.checks.blanks import still_blank
 from helpers.checks.check import draw
 from helpers.checks.points import points_of
 from helpers.checks.probing import probe_all
-from helpers.checks.question import public_rng
+from helpers.checks.question import Expected, public_rng
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
 from helpers.checks.wire_format import Answer, Arrays, Failure, decode, encode
 from helpers.questions import find
@@ -22,16 +26,24 @@ from tests.conftest import ROOT
 COURSE = load_course(ROOT)
 LESSONS = [lesson.id for lesson in COURSE.lessons if COURSE.source(lesson.id).exists()]
 SEEDS = (1, 20_261_121)
-_room: dict[str, tuple] = {}
+_references: dict[str, tuple] = {}
 
 
 def lesson_reference(lesson: str):
     """A lesson's reference, its public expectations and secret cases for two seeds; computed once per process."""
-    if lesson not in _room:
+    if lesson not in _references:
         reference = load_reference(COURSE.source(lesson), COURSE.bank(lesson))
         secret = {q: [reference.secret(q, seed) for seed in SEEDS] for q in reference.answers}
-        _room[lesson] = (reference, public_expectations(reference), secret)
-    return _room[lesson]
+        _references[lesson] = (reference, as_shipped(lesson, public_expectations(reference)), secret)
+    return _references[lesson]
+
+
+def as_shipped(lesson: str, expected: dict[str, Expected]) -> dict[str, Expected]:
+    """The same expectations, written to a file and read back, as students have them."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "expected.safetensors"
+        path.write_bytes(expectations.to_bytes(lesson, expected))
+        return expectations.read(path)
 
 
 def judged(lesson: str, qid: str, answer, *, seed_number: int = 0) -> Verdict:
@@ -170,6 +182,22 @@ def test_the_bank_is_large_enough(lesson: str, qid: str) -> None:
     mistakes = bank.mistakes_of(qid)
     assert len(mistakes) >= 6, "at least six mistakes"
     assert len({m.hint for m in mistakes}) == len(mistakes), "each mistake has its own hint"
+
+
+def core_questions():
+    """Questions of the core lessons, Q1 to Q8: neither stretch questions nor bonus ones."""
+    for row in questions():
+        lesson, qid = row.values
+        source = load_reference(COURSE.source(lesson), COURSE.bank(lesson)).lesson
+        if re.fullmatch(r"Q[1-8][a-z]?", qid) and source.kind_of(qid) != "stretch":
+            yield row
+
+
+@pytest.mark.parametrize(("lesson", "qid"), core_questions())
+def test_core_questions_know_the_twenty_commonest_mistakes(lesson: str, qid: str) -> None:
+    bank = load_reference(COURSE.source(lesson), COURSE.bank(lesson)).bank
+    assert len({m.hint for m in bank.mistakes_of(qid)}) >= 20, "at least twenty mistakes, each with its own hint"
+    assert len(bank.rights_of(qid)) >= 5, "at least five unusual right answers"
 
 
 @pytest.mark.parametrize(("lesson", "qid"), questions())

@@ -20,8 +20,10 @@ from pathlib import Path
 import numpy
 import pytest
 
-from grading.bundle import HELPER_SUFFIXES
+from grading.bundle import HELPER_SUFFIXES, make_bundle
+from grading.course import load_course
 from grading.lesson_builder.bootstrap import bootstrap_cell
+from grading.new_course import make_course
 from tests.conftest import ROOT
 
 REPORT = "\nimport sys; print(helpers.__file__)"
@@ -44,8 +46,12 @@ class Colab:
         """Run the cell; the lines it prints, and the file of the helpers last."""
         done = subprocess.run(
             [str(self.python), "-c", cell + REPORT],
-            cwd=self.content, env=self.env | env, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
+            cwd=self.content,
+            env=self.env | env,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
         assert done.returncode == 0, done.stderr
         return done.stdout.splitlines()
 
@@ -203,8 +209,9 @@ def test_beside_a_gpu_torch_and_all_that_came_with_it_stay(colab, course, tmp_pa
 
     said = colab.output(
         "import google.colab\n" + bootstrap_cell(course.course),
-        PATH=os.pathsep.join([str(tmp_path), os.environ["PATH"]]), PIP_LOG=str(log),
-    )  # fmt: skip
+        PATH=os.pathsep.join([str(tmp_path), os.environ["PATH"]]),
+        PIP_LOG=str(log),
+    )
     assert {name: colab.state(name) for name in before} == before
     assert colab.version("safetensors") == distribution("safetensors").version
     assert not re.findall(
@@ -217,19 +224,27 @@ def test_beside_a_gpu_torch_and_all_that_came_with_it_stay(colab, course, tmp_pa
 
 
 def test_what_teaching_md_pushes_is_enough_for_colab(colab, course, tmp_path):
+    """The commands of the page, typed as they stand there in a course of data."""
     text = (ROOT / "docs" / "teaching.md").read_text("utf-8")
-    (names,) = re.findall(r"^    git add (.*)$", text, re.MULTILINE)
-    assert not {"solutions", "grading", "."} & set(names.split())
-    for name in names.split():
-        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-        copy(ROOT / name, tmp_path / name)
-    git(tmp_path, "init")
-    git(tmp_path, "add", *names.split())
-    git(tmp_path, "commit", "-m", "for students")
-    git(tmp_path, "tag", course.course.ref)
+    [commands] = re.findall(r"^    python -m zipfile -e .*\n(?:    git .*\n)+", text, re.MULTILINE)
+    folder = make_course(
+        course, tmp_path / "vision-2027", course_id="vision-2027", title="Vision, spring 2027", lessons=["01_patches"]
+    )
+    own = load_course(folder)
+    make_bundle(own, own.root / "vitlab-students.zip")
+    environment = os.environ | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig"),
+    }
+    (tmp_path / "gitconfig").write_text("[user]\nname = t\nemail = t@example.org\n[core]\nhooksPath = /dev/null\n")
+    done = subprocess.run(["sh", "-ec", commands], cwd=own.root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    released = own.root / "release" / own.course.id
+    assert not [path for path in ("solutions", "grading", "roster.csv") if (released / path).exists()]
     for name in ("helpers", "grading", "vit_lab"):
         for path in [colab.packages / name, *colab.packages.glob(f"{name}-*.dist-info")]:
             shutil.rmtree(path, ignore_errors=True)
-    found = colab.run(bootstrap_cell(course.course), VITLAB_REPOSITORY=f"file://{tmp_path}")
+    found = colab.run(bootstrap_cell(own.course), VITLAB_REPOSITORY=f"file://{released}")
     assert found == colab.packages / "helpers"
+    assert (found / "course" / "expected" / "01_patches.safetensors").is_file()
     assert not (colab.packages / "grading").exists()

@@ -17,7 +17,7 @@ from helpers import check
 from helpers.built import built, stand_ins
 from helpers.checks import expectations
 from helpers.course_map import progress
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from helpers.portfolio.parts import PARTS
 from helpers.portfolio.source import with_all_it_needs
 from tests.conftest import ROOT
@@ -83,8 +83,8 @@ def test_a_wrong_answer_later_takes_nothing_away(answered):
         "check('Q1', getPositionEncoding)",
     )
     assert "your own" in run(answered, USE)[0]
-    assert record.read(answered / "kept")["Q1"].passed
-    assert record.read(answered / "kept")["Q1"].tries == 3
+    assert progress_store.read(answered / "kept")["Q1"].passed
+    assert progress_store.read(answered / "kept")["Q1"].tries == 3
 
 
 def test_progress_over_notebooks(answered):
@@ -98,9 +98,14 @@ def test_progress_over_notebooks(answered):
 def test_while_grading_only_stand_ins_and_nothing_is_kept(answered):
     before = sorted((answered / "kept").rglob("*"))
     out = run(
-        answered, USE, "print(getPositionEncoding.__module__)", "from helpers import check", RIGHT,
-        "check('Q1', getPositionEncoding)", VITLAB_EXAM_SEED="7",
-    )  # fmt: skip
+        answered,
+        USE,
+        "print(getPositionEncoding.__module__)",
+        "from helpers import check",
+        RIGHT,
+        "check('Q1', getPositionEncoding)",
+        VITLAB_EXAM_SEED="7",
+    )
     assert "stand-in" in out[0]
     assert out[1] == "helpers.built.stand_ins\n"
     assert sorted((answered / "kept").rglob("*")) == before
@@ -194,12 +199,12 @@ def test_the_source_of_an_answer_brings_what_it_uses_and_no_more():
 
 
 def test_the_record_survives_garbage_and_keeps_the_best(tmp_path):
-    record.add(tmp_path, "Q1", 3.0, 4.0)
+    progress_store.add(tmp_path, "Q1", 3.0, 4.0)
     (tmp_path / "progress" / "Q2.json").write_text("{half")
     (tmp_path / "progress" / "Q3.json").write_text('["a list"]')
-    assert record.add(tmp_path, "Q1", 1.0, 4.0).score == 3.0
-    assert record.add(tmp_path, "Q2", 1.0, 4.0).tries == 1
-    assert set(record.read(tmp_path)) == {"Q1", "Q2"}
+    assert progress_store.add(tmp_path, "Q1", 1.0, 4.0).score == 3.0
+    assert progress_store.add(tmp_path, "Q2", 1.0, 4.0).tries == 1
+    assert set(progress_store.read(tmp_path)) == {"Q1", "Q2"}
 
 
 def test_the_map_of_a_new_student(monkeypatch, tmp_path, course):

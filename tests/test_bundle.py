@@ -81,8 +81,11 @@ def run_first_cell(notebook: Path) -> Path:
     cell = next(c for c in nbformat.read(notebook, as_version=4).cells if c.cell_type == "code")
     done = subprocess.run(
         [sys.executable, "-c", cell.source + "\nprint(helpers.__file__)"],
-        cwd=notebook.parent, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=notebook.parent,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return Path(done.stdout.strip()).parent
 
@@ -170,8 +173,12 @@ def test_the_bundle_of_this_course_works_where_it_is_unzipped(course, tmp_path):
         archive.extractall(tmp_path / "a folder")
     unzipped = tmp_path / "a folder" / course.course.id
     assert {path.name for path in unzipped.iterdir()} == {
-        "README.txt", "notebooks", "helpers", "environment.yml", "requirements.txt",
-    }  # fmt: skip
+        "README.txt",
+        "notebooks",
+        "helpers",
+        "environment.yml",
+        "requirements.txt",
+    }
     for lesson in course.lessons:
         assert (unzipped / "helpers" / "checks" / "expected" / f"{lesson.id}.safetensors").is_file()
     assert run_first_cell(unzipped / "notebooks" / lesson.id / f"{lesson.id}.ipynb") == unzipped / "helpers"

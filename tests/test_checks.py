@@ -12,7 +12,7 @@ from safetensors.numpy import save
 
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, seeding
 from helpers.checks.card import as_text, card
-from helpers.checks.fingerprint import Fingerprint, mark
+from helpers.checks.fingerprint import Fingerprint, mark, matching_hint
 from helpers.checks.points import points_of
 from helpers.checks.probing import probe_all, raises
 from helpers.checks.question import Expected, case_rng, public_rng
@@ -442,6 +442,21 @@ def test_one_more_oddity_does_not_hide_a_known_mistake() -> None:
     assert verdict_of(with_an_oddity, mistakes=mistakes).hint == "swapped"
     more = verdict_of(lambda x: with_an_oddity(x) if len(x) else torch.ones(2, 7), mistakes=mistakes)
     assert more.hint.startswith("Not met"), "the candidate does not explain the empty input"
+
+
+def test_a_mistake_that_agrees_on_less_than_half_of_the_wrong_cases_is_not_named() -> None:
+    """It was made on one case by chance; what it says would be false of the others."""
+    cases = [Case(f"{n} numbers", x=np.arange(n, dtype=np.float32)) for n in (3, 4, 5)]
+    expected = [{"powers": np.zeros(n)} for n in (3, 4, 5)]
+
+    def named(agreeing: int) -> str:
+        own = [Arrays({"powers": np.full(n, 1.0 + (k >= agreeing))}) for k, n in enumerate((3, 4, 5))]
+        theirs = [Arrays({"powers": np.ones(n)}) for n in (3, 4, 5)]
+        marks = tuple(mark(Q, *row) for row in zip(cases, expected, theirs, strict=True))
+        known = Fingerprint("ones", marks, fails=("squares",), wrong=(0, 1, 2))
+        return matching_hint([known], Q, cases, expected, own, unmet={"squares"}, wrong={0, 1, 2})
+
+    assert [named(count) for count in (1, 2, 3)] == ["", "ones", "ones"]
 
 
 def test_an_error_in_the_cell_of_another_question_names_that_cell() -> None:

@@ -10,8 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from helpers.portfolio import HandInError, colab, folder, handing_in, submit
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import HandInError, colab, folder, handing_in, progress_store, submit
 from tests.conftest import ROOT
 
 LESSON = "02_positional_encoding"
@@ -70,31 +69,31 @@ def test_importing_the_helpers_says_it_on_colab_and_nowhere_else(tmp_path: Path)
 
 
 def test_what_was_kept_before_drive_was_mounted_goes_there_with_the_next_check(machine: Path) -> None:
-    record.add(machine / "my_work", "Q1", 4, 4)
+    progress_store.add(machine / "my_work", "Q1", 4, 4)
     drive = mount(machine)
-    record.add(drive / "my_work", "Q2", 1, 3)
+    progress_store.add(drive / "my_work", "Q2", 1, 3)
     assert folder.folder() == drive / "my_work"
     colab.bring_along(drive / "my_work")
-    assert {q: e.score for q, e in record.read(drive / "my_work").items()} == {"Q1": 4, "Q2": 1}
+    assert {q: e.score for q, e in progress_store.read(drive / "my_work").items()} == {"Q1": 4, "Q2": 1}
     assert not (machine / "my_work").exists()
     colab.bring_along(drive / "my_work")
 
 
 def test_of_what_drive_has_already_the_better_score_and_the_newer_answer_stay(machine: Path) -> None:
     for question, score in (("Q1", 4), ("Q2", 1)):
-        record.add(machine / "my_work", question, score, 4)
+        progress_store.add(machine / "my_work", question, score, 4)
     folder.write(machine / "my_work" / "answers" / "Q1.py", "new = 1\n")
     drive = mount(machine)
     for question, score in (("Q1", 2), ("Q2", 3)):
-        record.add(drive / "my_work", question, score, 4)
+        progress_store.add(drive / "my_work", question, score, 4)
     folder.write(drive / "my_work" / "answers" / "Q1.py", "old = 1\n")
     colab.bring_along(drive / "my_work")
-    assert {q: e.score for q, e in record.read(drive / "my_work").items()} == {"Q1": 4, "Q2": 3}
+    assert {q: e.score for q, e in progress_store.read(drive / "my_work").items()} == {"Q1": 4, "Q2": 3}
     assert (drive / "my_work" / "answers" / "Q1.py").read_text("utf-8") == "new = 1\n"
 
 
 def test_elsewhere_nothing_is_brought_anywhere(machine: Path) -> None:
-    record.add(machine / "my_work", "Q1", 4, 4)
+    progress_store.add(machine / "my_work", "Q1", 4, 4)
     colab.bring_along(machine / "my_work")
     assert (machine / "my_work").is_dir()
 

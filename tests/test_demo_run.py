@@ -84,6 +84,8 @@ def test_a_class_can_be_made_of_each_lesson(course, tmp_path, lesson):
             found = nbformat.read(member.paths[0], as_version=4)
             for cell in (c for c in found.cells if role_of(c) == "answer"):
                 defined = {getattr(node, "name", "") for node in ast.parse(cell.source).body}
+                if not defined and member.kind == "half done":
+                    continue  # a blank page that was left blank
                 assert kit.name(cell.metadata["vitlab"]["question"]) in defined
 
 

@@ -117,3 +117,16 @@ def test_a_lesson_shows_nothing_from_elsewhere(notebook):
     for cell in nbformat.read(ROOT / notebook, as_version=4).cells:
         if cell.cell_type == "markdown":
             assert not FETCHED.search(cell.source), cell.source
+
+
+def test_every_file_and_folder_that_the_architecture_page_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`((?:helpers|grading|tests)/[\w/.]+)`", text)
+    assert len(named) > 40
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_package_stands_on_the_architecture_page() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    packages = [path.parent for path in (ROOT / "grading").glob("*/__init__.py")]
+    assert [p.name for p in packages if f"`grading/{p.name}" not in text] == []

@@ -51,8 +51,12 @@ def test_pages_fetch_nothing_from_elsewhere(site: Path) -> None:
 
 
 def test_ci_runs_the_makefiles_own_targets() -> None:
-    steps = [step.get("run", "") for path in WORKFLOWS for job in yaml.safe_load(path.read_text())["jobs"].values()
-             for step in job["steps"]]  # fmt: skip
+    steps = [
+        step.get("run", "")
+        for path in WORKFLOWS
+        for job in yaml.safe_load(path.read_text())["jobs"].values()
+        for step in job["steps"]
+    ]
     targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     called = {target for step in steps for target in re.findall(r"^make (\w+)", step, re.MULTILINE)}
     assert {"test", "wheel", "docs"} <= called <= targets

@@ -81,14 +81,21 @@ def test_a_lesson_runs_from_top_to_bottom_and_can_be_graded(
     env |= {"CUDA_VISIBLE_DEVICES": "", "IPYTHONDIR": str(tmp_path / "ipython"), "HOME": str(tmp_path)}
     run = subprocess.run(
         [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--inplace", str(path)],
-        env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert run.returncode == 0, run.stderr[-3000:]
 
     outputs = [o for cell in json.loads(path.read_text("utf-8"))["cells"] for o in cell.get("outputs", [])]
     pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
     assert ["correct" in page for page in pages if "vitlab-card" in page] == [True, True]
     again = transplant(released(course, LESSON), read_notebook(path).notebook)
-    typed = {c.metadata["vitlab"]["question"]: c.source for c in again.notebook.cells
-             if c.metadata["vitlab"]["role"] == "answer"}  # fmt: skip
+    typed = {
+        c.metadata["vitlab"]["question"]: c.source
+        for c in again.notebook.cells
+        if c.metadata["vitlab"]["role"] == "answer"
+    }
     assert typed == solutions(course, LESSON)

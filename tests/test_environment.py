@@ -45,7 +45,10 @@ def listed(*extras: str) -> dict[str, Requirement]:
 
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    return dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    pinned = [tuple(line.split("==")) for line in lines if line and not line.startswith("#")]
+    names = [name for name, _ in pinned]
+    assert len(set(names)) == len(names), "a package is pinned twice"
+    return dict(pinned)
 
 
 def test_environment_yml_lists_what_pyproject_lists_with_the_same_bounds():
@@ -183,8 +186,10 @@ def install(what: str, machine: Path, **commands: str) -> subprocess.CompletedPr
         path.chmod(0o755)
     return subprocess.run(
         [str(shutil.which("sh")), str(ROOT / ".ci" / f"install-{what}")],
-        env={"PATH": str(machine)}, capture_output=True, text=True,
-    )  # fmt: skip
+        env={"PATH": str(machine)},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("commands", [{}, {"apt_get": "exit 1", "id": "echo 1000"}], ids=["no apt", "not root"])
@@ -201,8 +206,10 @@ def test_bubblewrap_is_installed_where_that_takes_no_question(tmp_path):
     run = install("bubblewrap", tmp_path, apt_get=apt, id="echo 0")
     assert run.returncode == 0, run.stderr
     assert (tmp_path / "calls").read_text("utf-8").splitlines() == [
-        "install -y -q bubblewrap", "update -q", "install -y -q bubblewrap",
-    ]  # fmt: skip
+        "install -y -q bubblewrap",
+        "update -q",
+        "install -y -q bubblewrap",
+    ]
 
 
 def test_why_an_installation_failed_is_shown(tmp_path):

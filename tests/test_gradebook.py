@@ -205,7 +205,11 @@ def test_a_page_is_nbgraders_own(late: Course, tmp_path: Path) -> None:
         stored = gradebook_writer.stored(LESSON, ["bo"])["bo"]
     [entry] = [e for e in entries(late) if e.student == "bo"]
     assert entry.notebook is not None
+    stamp = tmp_path / "submitted" / "bo" / LESSON / "timestamp.txt"
+    stamp.parent.mkdir(parents=True)
+    stamp.write_text("2027-01-15 10:00:00.123456 UTC")
     FeedbackWriter(config).write("bo", LESSON, entry.notebook, tmp_path / "page.html", stored)
+    assert (tmp_path / "timestamp.txt").read_bytes() == stamp.read_bytes(), "ngshare finds the hand-in by it"
     converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
     exporter = converter.exporter_class(config=converter.config)
     for preprocessor in converter.preprocessors:

@@ -223,9 +223,13 @@ def test_stock_autograde_agrees(short: Course, tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", "autograde", LESSON],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
         env={**os.environ, "VITLAB_COURSE_DATA": str(data)},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     with Gradebook(config.CourseDirectory.db_url) as gradebook:
         stock = {s: gradebook.find_submission(LESSON, s).score for s in ("ada", "half", "untouched")}
@@ -303,8 +307,12 @@ def test_nbgrader_validate_gives_the_same_verdict(short: Course, tmp_path: Path,
     nbformat.write(notebook, path)
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", "validate", str(path)],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     said = done.stdout + done.stderr
     others = len(right) - 1
     if kind == "right":
@@ -319,8 +327,13 @@ def test_nbgrader_validate_gives_the_same_verdict(short: Course, tmp_path: Path,
 def vitlab(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "grading", *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **(env or {})},
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **(env or {})},
+    )
 
 
 def test_json_prints_one_line_per_student_and_question(short: Course, tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ from grading.cli import app
 from grading.course import CourseError
 from grading.intake.read import read_notebook
 from helpers.__main__ import main
-from helpers.portfolio import HandInError, submit
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import HandInError, progress_store, submit
 from tests.conftest import ROOT
 
 LESSON = "02_positional_encoding"
@@ -50,7 +49,7 @@ def test_a_finished_notebook_is_complete_and_readable_by_the_grader(student_fold
     solution = nbformat.read(ROOT / "solutions" / LESSON / f"{LESSON}.ipynb", as_version=4)
     for question in ("Q1", "Q1b", "Q1c"):
         cell_of(notebook, question).source = cell_of(solution, question).source
-        record.add(tmp_path / "my_work", question, 4.0, 4.0)
+        progress_store.add(tmp_path / "my_work", question, 4.0, 4.0)
     for cell in notebook.cells:
         if cell.metadata.get("vitlab", {}).get("role") == "written":
             cell.source = "Because positions matter."

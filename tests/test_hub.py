@@ -18,6 +18,10 @@ from tests.jupyterhub_on_loopback import Hub, find_proxy
 LESSON = "01_patches"
 STUDENTS = ("ada", "bo", "cy")
 TEACHER = "teacher"
+# Pages that nobody opens here; without them a server starts in half the time. nbgrader's own extensions stay.
+UNUSED = dict.fromkeys(
+    ("jupyterlab", "jupyter_lsp", "jupyter_server_terminals", "notebook", "notebook_shim", "nbclassic"), False
+)
 pytestmark = [pytest.mark.hub, pytest.mark.xdist_group("hub")]
 
 
@@ -46,6 +50,7 @@ def hub(proxy: str, tmp_path_factory) -> Iterator[tuple[Hub, Course]]:
         settings = home / user / ".jupyter"
         settings.mkdir(parents=True)
         student = f"c.CourseDirectory.student_id = {user!r}\n" if user != TEACHER else ""
+        (settings / "jupyter_server_config.json").write_text(json.dumps({"ServerApp": {"jpserver_extensions": UNUSED}}))
         (settings / "nbgrader_config.py").write_text(
             f"c = get_config()\nc.Exchange.root = {str(exchange)!r}\nc.CourseDirectory.course_id = 'vision'\n{student}"
         )

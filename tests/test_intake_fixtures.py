@@ -7,6 +7,7 @@ import contextlib
 import copy
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import nbformat
 from nbformat import NotebookNode
@@ -14,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum, determine_grade
 
-from grading.intake.code_analysis import without_magics
+from grading.intake.ipython_syntax import as_python
 from grading.intake.normalise import normalise
 from grading.intake.transplant import Transplanted, transplant
 from grading.lesson_builder.notebook import write_here
@@ -163,14 +164,19 @@ def scores(notebook: NotebookNode) -> dict[str, str]:
         except Exception:
             found[question] = "wrong"
 
-    space: dict[str, Any] = {"check": check, "ready": lambda question: False, "print": lambda *_: None}
+    space: dict[str, Any] = {
+        "check": check,
+        "ready": lambda question: False,
+        "print": lambda *_: None,
+        "get_ipython": MagicMock(),
+    }
     for cell in notebook.cells:
         if cell.cell_type == "code" and not cell.source.lstrip().startswith(("%%bash", "%%writefile")):
             checked = cell.metadata.get("vitlab", {}).get("role") == "check"
             with contextlib.suppress(Exception):
                 if checked:
                     found[cell.metadata.vitlab.question] = "wrong"
-                exec(compile(without_magics(cell.source), "cell", "exec"), space)
+                exec(compile(as_python(cell.source), "cell", "exec"), space)
     return found
 
 
@@ -178,7 +184,7 @@ def same_definition(source: str, wanted: str, name: str) -> bool:
     """Whether both define `name` with the same syntax tree."""
 
     def tree(text: str) -> str:
-        body = ast.parse(without_magics(text)).body
+        body = ast.parse(as_python(text)).body
         return next((ast.dump(node) for node in body if getattr(node, "name", "") == name), "")
 
     return tree(source) == tree(wanted) != ""

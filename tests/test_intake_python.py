@@ -6,6 +6,8 @@ import re
 
 import pytest
 
+from grading.intake.code_analysis import look, syntax_error
+from grading.intake.ipython_syntax import as_python
 from tests.test_intake_fixtures import ALL_RIGHT, RIGHT, STUBS, at, code, moved, prose, said, scores, solved, strip
 
 
@@ -29,6 +31,29 @@ def test_magics_and_shell_lines_do_not_hide_an_answer(source: str) -> None:
         assert done.placed["Q1"] in ("grade id", "name")
         assert not said(done, "syntax")
     assert at(moved(solved(Q1=source)).notebook, "Q1").source == source
+
+
+@pytest.mark.parametrize(
+    ("source", "binds"),
+    [
+        ("a, b = !ls\nc = %who", {"a", "b", "c"}),
+        ("?print\nprint??\nx = 1", {"x"}),
+        (">>> x = 1\n>>> y = 2", {"x", "y"}),
+        ("\n\n%%time\n%%capture\nx = 1", {"x"}),
+        ("    x = 1\n    %time y = f()\n    %matplotlib inline", {"x", "y"}),
+        ("text = '''\n%time z = 1\n'''\n!ls", {"text"}),
+        ("!" + "a" * 1000 + "\n" + "!ls\n" * 600 + "x = 1", set()),  # minutes in IPython: not looked into
+    ],
+)
+def test_a_cell_is_read_as_ipython_reads_it(source: str, binds: set[str]) -> None:
+    code = look(source)
+    assert code.binds == binds
+    assert not code.reads & {"get_ipython", "print"}
+
+
+def test_lines_keep_their_numbers() -> None:
+    assert syntax_error("\n%%time\n!ls\nx = (1\ny = 2") == "line 4"
+    assert as_python("\n%%time\n!ls\nx = 1\n").split("\n")[3:] == ["x = 1", ""]
 
 
 def test_an_answer_with_a_syntax_error_is_placed_and_reported() -> None:

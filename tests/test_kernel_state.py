@@ -6,6 +6,8 @@ import functools
 import linecache
 import warnings
 
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -29,6 +31,9 @@ WAYS = {
     "numpy errors": lambda: np.seterr(all="raise"),
     "warnings": lambda: warnings.simplefilter("error"),
     "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+    "numpy print options": lambda: np.set_printoptions(precision=2, suppress=True),
+    "figure size": lambda: mpl.rcParams.update({"figure.dpi": 61.0}),
+    "backend": lambda: plt.switch_backend("svg"),
 }
 
 
@@ -37,7 +42,8 @@ def state() -> tuple:
 
     return (torch.get_default_dtype(), torch.get_default_device(), torch.is_grad_enabled(), torch.is_anomaly_enabled(),
             torch.are_deterministic_algorithms_enabled(), vars(_tensor_str.PRINT_OPTS).copy(), np.geterr(),
-            list(warnings.filters), torch.get_num_threads())  # fmt: skip
+            list(warnings.filters), torch.get_num_threads(), dict(mpl.rcParams), mpl.get_backend(),
+            np.get_printoptions())  # fmt: skip
 
 
 @pytest.fixture
@@ -50,6 +56,8 @@ def put_back():
         vars(_tensor_str.PRINT_OPTS).copy(),
         np.geterr(),
     )
+    numbers, backend = np.get_printoptions(), plt.get_backend()
+    params = dict.copy(mpl.rcParams)
     with warnings.catch_warnings():
         yield
     torch.set_default_dtype(dtype)
@@ -59,6 +67,24 @@ def put_back():
     torch.autograd.set_detect_anomaly(False)
     vars(_tensor_str.PRINT_OPTS).update(options)
     np.seterr(**errors)
+    np.set_printoptions(**numbers)
+    plt.switch_backend(backend)
+    dict.update(mpl.rcParams, params)
+
+
+@pytest.mark.parametrize("way", [*WAYS, "threads"])
+def test_settings_that_an_answer_changes_are_put_back(way: str, put_back) -> None:
+    plt.close(plt.figure())  # a backend is loaded
+    change = WAYS.get(way, lambda: torch.set_num_threads(torch.get_num_threads() + 1))
+
+    def answer(x):
+        out = right(x)
+        change()
+        return out
+
+    before = state()
+    assert verdict_of(answer).passed
+    assert state() == before
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -52,7 +52,10 @@ def test_in_a_python_that_has_nothing_it_names_what_is_missing_and_what_to_do(tm
     shutil.copytree(ROOT / "helpers", tmp_path / "helpers", ignore=shutil.ignore_patterns("__pycache__"))
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", "import sys; sys.path.insert(0, '.'); import helpers"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     last = done.stderr.strip().splitlines()[-1]
     assert "which the course needs. Activate the course's environment" in last

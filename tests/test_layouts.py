@@ -127,9 +127,14 @@ class Block(nn.Module):
 def weights() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(5)
     shapes = {
-        **dict.fromkeys("qkvo", (D, D)), "w1": (HIDDEN, D), "b1": (HIDDEN,), "w2": (D, HIDDEN), "b2": (D,),
-        **dict.fromkeys(("norm1", "norm2", "bnorm1", "bnorm2"), (D,)), "bo": (D,),
-    }  # fmt: skip
+        **dict.fromkeys("qkvo", (D, D)),
+        "w1": (HIDDEN, D),
+        "b1": (HIDDEN,),
+        "w2": (D, HIDDEN),
+        "b2": (D,),
+        **dict.fromkeys(("norm1", "norm2", "bnorm1", "bnorm2"), (D,)),
+        "bo": (D,),
+    }
     drawn = {name: rng.normal(0, 0.4, shape).astype(np.float32) for name, shape in shapes.items()}
     return drawn | {name: np.zeros(D, np.float32) for name in ("bq", "bk", "bv", "bo")}
 
@@ -182,8 +187,10 @@ def test_gradients_come_back_by_role() -> None:
 
 def test_a_feed_forward_is_found_in_either_form() -> None:
     x = X[:, :1]
-    expected = F.linear(F.gelu(F.linear(x, *map(torch.as_tensor, (weights()["w1"], weights()["b1"])))),
-                        *map(torch.as_tensor, (weights()["w2"], weights()["b2"])))  # fmt: skip
+    expected = F.linear(
+        F.gelu(F.linear(x, *map(torch.as_tensor, (weights()["w1"], weights()["b1"])))),
+        *map(torch.as_tensor, (weights()["w2"], weights()["b2"])),
+    )
 
     class ByMatrices(nn.Module):
         def __init__(self):

@@ -310,8 +310,9 @@ def test_old_results_without_a_number_are_read() -> None:
 
 def test_run_prepared_hands_the_file_over() -> None:
     notebook = released(COURSE, LESSON)
-    notebook.cells = [c for c in notebook.cells if c.metadata.get("vitlab", {}).get("question") == QID
-                      and c.cell_type == "code"][-1:]  # fmt: skip
+    notebook.cells = [
+        c for c in notebook.cells if c.metadata.get("vitlab", {}).get("question") == QID and c.cell_type == "code"
+    ][-1:]
     notebook.cells.insert(0, new_code_cell("import os\nfrom helpers import check\npredict = None\n" + LOOK))
     run = run_prepared(notebook, seed=SEED, limits=SMALL, sandbox="none")
     assert '"Q27.txt"' in run.notebook.cells[0].outputs[0].text

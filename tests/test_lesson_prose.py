@@ -129,8 +129,12 @@ def test_what_a_stretch_question_counts_for_stands_in_its_cell(tmp_path, worth: 
     check = cell_of(released, "Q1b-check")
     assert check.metadata["nbgrader"]["points"] == (3 if worth is Worth.points else 0)
     assert check.metadata["vitlab"] == {
-        "role": "check", "question": "Q1b", "kind": "stretch", "worth": worth.value, "points": 3,
-    }  # fmt: skip
+        "role": "check",
+        "question": "Q1b",
+        "kind": "stretch",
+        "worth": worth.value,
+        "points": 3,
+    }
     assert cell_of(released, "Q1c-check").metadata["nbgrader"]["points"] == 5
     assert cell_of(released, "Q1-check").metadata["vitlab"] == {"role": "check", "question": "Q1"}
 

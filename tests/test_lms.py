@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from grading.cli import app
 from grading.course import CourseError
 from grading.intake.find_submissions import find_submissions, read_timestamp
-from grading.lms.collect import collect, report_lines
+from grading.lms.collect import collect
+from grading.lms.collect_report import report_lines
 from grading.lms.downloads import kind_of, read_name
 from grading.lms.export import Score, export, read_scores
 from grading.lms.roster import plain, read_roster, squeezed

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from grading.intake.contents import LessonContents, contents_of
 from grading.intake.find_submissions import find_submissions
 from grading.lms import unpack
-from grading.lms.collect import collect, report_lines
+from grading.lms.collect import collect
+from grading.lms.collect_report import report_lines
 from grading.lms.downloads import exchange_time, layout_of, read_name
 from grading.lms.needs_person import read_doubts, write_found
 from grading.lms.roster import Roster, read_roster

@@ -17,10 +17,10 @@ from grading.lms.export import export
 from grading.lms.give_back import FORMS, Page, ReturnTo, give_back, return_lines
 from grading.lms.roster import Roster, read_roster
 from grading.lms.scores import Score
+from tests.lms_class import COLUMN, LESSON
 
-LESSON = "02_positional_encoding"
-CANVAS = """\
-Student,ID,SIS User ID,SIS Login ID,Section,Positional encoding (777),Essay (778),Final Score
+CANVAS = f"""\
+Student,ID,SIS User ID,SIS Login ID,Section,{COLUMN},Essay (778),Final Score
     Points Possible,,,,,50,3,(read only)
 "Doe, Jane",101,=S-1,jdoe,A,1,2,
 "+Roe, Rob",102,S-2,rroe,A,EX,2,
@@ -46,7 +46,7 @@ def test_canvas_keeps_what_it_has_where_there_is_no_score(course: Course, tmp_pa
     scores = {LESSON: {"jdoe": Score(7.5, 15), "rroe": Score(15, 15)}}
     done = export(course, scores, tmp_path / "o.csv", form="canvas", roster=theirs, people=people, extensions=granted)
     assert table(done.path) == [
-        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "Positional encoding (777)"],
+        ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", COLUMN],
         ["    Points Possible", "", "", "", "", "50"],
         ["Doe, Jane", "101", "'=S-1", "jdoe", "A", "25"],
         ["'+Roe, Rob", "102", "S-2", "rroe", "A", "EX"],
@@ -80,7 +80,7 @@ def test_a_late_hand_in_without_a_time_is_never_passed_over(course: Course, tmp_
 
 
 def test_semicolons_and_decimal_commas_stay(course: Course, tmp_path: Path) -> None:
-    lines = ["Student;ID;SIS Login ID;Section;Positional encoding (777)", "    Points Possible;;;;12,5"]
+    lines = [f"Student;ID;SIS Login ID;Section;{COLUMN}", "    Points Possible;;;;12,5"]
     theirs = roster(tmp_path, "\n".join([*lines, '"Doe, Jane";1;jdoe;A;']))
     done = export(course, {LESSON: {"jdoe": Score(5, 15)}}, tmp_path / "o.csv", form="canvas", roster=theirs)
     above, row = table(done.path, ";")[1:]
@@ -88,7 +88,7 @@ def test_semicolons_and_decimal_commas_stay(course: Course, tmp_path: Path) -> N
 
 
 def test_a_missing_column_is_named_with_those_there_are(course: Course, tmp_path: Path) -> None:
-    theirs = roster(tmp_path, CANVAS.replace("Positional encoding (777)", "Codes (777)"))
+    theirs = roster(tmp_path, CANVAS.replace(COLUMN, "Codes (777)"))
     done = export(course, {LESSON: {"jdoe": Score(5, 15)}}, tmp_path / "o.csv", form="canvas", roster=theirs)
     (warning,) = done.warnings
     assert "Its assignments are: Codes (777), Essay (778)" in warning

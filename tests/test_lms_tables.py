@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -9,9 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from grading.course import Course, CourseError
-from grading.extensions import Extensions, read_extensions
+from grading.extensions import Extension, Extensions, read_extensions
 from grading.lms.columns import WORDS
 from grading.lms.hand_in_times import read_times
+from grading.lms.inputs import excused_there, times_of
 from grading.lms.moments import day_first, read_lateness, read_moment
 from grading.lms.roster import course_roster, read_roster
 
@@ -295,3 +297,17 @@ def test_extensions(due_course: Course, tmp_path: Path) -> None:
 def test_a_wrong_extension_is_named(text: str, says: str, due_course: Course, tmp_path: Path) -> None:
     with pytest.raises(CourseError, match=says):
         read_extensions(put(tmp_path / "e.csv", text), due_course)
+
+
+def test_whom_canvas_excuses_is_said_until_the_course_excuses_them(due_course: Course, tmp_path: Path) -> None:
+    submissions = [{"user_id": 1, "excused": True, "submitted_at": None}, {"user_id": 2, "submitted_at": None}]
+    (tmp_path / "s.json").write_text(json.dumps(submissions))
+    (tmp_path / "r.csv").write_text("id,canvas_id\nada,1\nbo,2\n")
+    people = read_roster(tmp_path / "r.csv")
+    lesson = due_course.lessons[0]
+    times = times_of(lesson, people, tmp_path / "s.json", None)
+    (said,) = excused_there(times, people, Extensions(), lesson.id)
+    assert "excuses ada, " in said
+    assert f"ada,{lesson.id},,,yes" in said
+    granted = Extensions({("ada", lesson.id): Extension(excused=True)})
+    assert excused_there(times, people, granted, lesson.id) == []

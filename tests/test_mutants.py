@@ -88,6 +88,7 @@ class _Spelt(_Scaled):
 def test_a_gradient_tells_two_functions_apart(other: type, same: bool) -> None:
     class Asked:
         id = "Q0"
+        signature = "Scaled(d): (b, d) -> (b, d)"
         needs_gradients = True
 
         def cases(self, rng):

@@ -16,9 +16,11 @@ import pytest
 from typer.testing import CliRunner
 
 from grading.cli import app
-from grading.course import Course, CourseError, Lesson, LimitSettings, Settings, load_course
+from grading.course import Course, CourseError, Lesson, Level, LimitSettings, Settings, load_course
 from grading.engine.grade import grade
 from grading.engine.keys import lesson_version
+from grading.lesson_builder.lesson import student_notebook_at
+from grading.lesson_builder.notebook import without_outputs
 from grading.new_course import make_course
 from tests.classroom import filled, hand_in, released, solutions
 from tests.test_docs import broken
@@ -75,8 +77,12 @@ def vitlab(folder: Path, *arguments: str, check: bool = True) -> subprocess.Comp
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VITLAB_COURSE")}
     return subprocess.run(
         [sys.executable, "-m", "grading", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, check=check,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=check,
+    )
 
 
 def test_it_has_the_lessons_asked_for_and_no_others(made: Path) -> None:
@@ -95,8 +101,9 @@ def test_it_is_data_and_holds_no_copy_of_the_engine(made: Path) -> None:
         "roster.csv", "solutions",
     ]  # fmt: skip
     assert sorted(p.name for p in (made / "expected").iterdir()) == [
-        *(f"{lesson}.safetensors" for lesson in LESSONS), "lessons.toml",
-    ]  # fmt: skip
+        *(f"{lesson}.safetensors" for lesson in LESSONS),
+        "lessons.toml",
+    ]
     assert re.search(r"^vit-lab\[instructor\]==\d+\.\d+", (made / "requirements.txt").read_text(), re.MULTILINE)
     assert len((made / "nbgrader_config.py").read_text().splitlines()) < 10
 
@@ -106,6 +113,7 @@ def test_its_readme_is_about_its_own_lessons_and_leads_nowhere_else(made: Path) 
     assert broken(text, made / "README.md") == []
     rows = [line for line in text.splitlines() if line.startswith("| [")]
     assert [row[3:5] for row in rows] == ["02", "03"]
+    assert "| Q2 Patch embedding, Q2b " in rows[1], "each with its questions"
     assert "05_attention" not in text
 
 
@@ -151,8 +159,13 @@ def test_the_commands_work_in_it_after_it_was_moved(made: Path, tmp_path: Path) 
         names = {name.removeprefix("spring/") for name in archive.namelist()}
         archive.extractall(tmp_path / "student")
     assert {name.partition("/")[0] for name in names} == {
-        "README.txt", "environment.yml", "requirements.txt", "pyproject.toml", "notebooks", "helpers",
-    }  # fmt: skip
+        "README.txt",
+        "environment.yml",
+        "requirements.txt",
+        "pyproject.toml",
+        "notebooks",
+        "helpers",
+    }
     assert {name for name in names if name.endswith(".safetensors")} == {
         f"helpers/course/expected/{lesson}.safetensors" for lesson in LESSONS
     }
@@ -162,9 +175,12 @@ def test_the_commands_work_in_it_after_it_was_moved(made: Path, tmp_path: Path) 
         "print(*sorted(every_question())); print(helpers.progress())"
     )
     shown = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "student" / "spring" / "notebooks" / LESSONS[0],
-        capture_output=True, text=True, check=True,
-    ).stdout.splitlines()  # fmt: skip
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "student" / "spring" / "notebooks" / LESSONS[0],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
     assert shown[0].startswith(str(tmp_path / "student"))
     assert shown[1] == "Q1 Q1b Q1c Q2 Q2b"
     assert [line[:2] for line in shown[3:]] == ["02", "03"], "the course map has its lessons and no others"
@@ -195,8 +211,10 @@ def test_a_lesson_with_its_own_question_is_built_bundled_and_graded(made: Path, 
     own = own.model_copy(update={"limits": limits})
     outcomes = grade(own, ["90_double"], submissions=tmp_path / "in", out=tmp_path / "out", jobs=1, warm=warm)
     assert {o.student: (o.status, o.score) for o in outcomes} == {
-        "ada": ("graded", 4.0), "bo": ("graded", 0.0), "cy": ("graded", 0.0),
-    }  # fmt: skip
+        "ada": ("graded", 4.0),
+        "bo": ("graded", 0.0),
+        "cy": ("graded", 0.0),
+    }
 
     vitlab(folder, "bundle", "--to", str(tmp_path / "students.zip"))
     with zipfile.ZipFile(tmp_path / "students.zip") as archive:
@@ -206,10 +224,22 @@ def test_a_lesson_with_its_own_question_is_built_bundled_and_graded(made: Path, 
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VITLAB_COURSE")}
     done = subprocess.run(
         [sys.executable, "-m", "nbconvert", "--execute", "--to", "notebook", "--inplace", str(path)],
-        cwd=tmp_path, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     assert "4/4 points" in path.read_text("utf-8") or "correct" in path.read_text("utf-8")
+
+
+def test_a_course_made_from_one_at_another_level_has_notebooks_of_that_level(course: Course, tmp_path: Path) -> None:
+    folder = make_course(course.at_level(Level.open), tmp_path / "new", course_id="x", title="X", lessons=["01"])
+    own = load_course(folder)
+    assert own.level("01_patches") == Level.open
+    lying_there = nbformat.read(own.student_notebook("01_patches"), as_version=4)
+    assert without_outputs(lying_there) == without_outputs(student_notebook_at(own, "01_patches"))
+    assert without_outputs(lying_there) != without_outputs(student_notebook_at(course, "01_patches"))
 
 
 def test_a_question_of_its_own_takes_the_place_of_one_of_the_engines(made: Path, tmp_path: Path) -> None:
@@ -247,8 +277,11 @@ def test_nbgraders_own_commands_find_the_course(made: Path, tmp_path: Path) -> N
     for command in (["generate_assignment", "--create", "--force"], ["autograde", "--create"]):
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", *command, LESSONS[0]],
-            cwd=folder, env=environment, capture_output=True, text=True,
-        )  # fmt: skip
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
         assert done.returncode == 0, done.stderr[-3000:]
     from nbgrader.api import Gradebook
 

@@ -91,6 +91,8 @@ class Class(RuleBasedStateMachine):
 
     @rule(student=students, question=questions, text=texts, days=st.integers(0, 3))
     def hands_in(self, student: str, question: str, text: str, days: int) -> None:
+        if question not in self.points:
+            return
         self._write(student, {**(self.answers[student] or {}), question: text}, days)
         self._grade()
 
@@ -106,6 +108,8 @@ class Class(RuleBasedStateMachine):
 
     @rule(student=students, question=questions, score=halves | st.none(), extra=st.sampled_from([None, 0.5]))
     def is_scored_in_formgrader(self, student: str, question: str, score: float | None, extra: float | None) -> None:
+        if question not in self.points:
+            return
         with Gradebook(self.url) as gradebook:  # as formgrader's handler does
             grade = gradebook.find_grade(GRADED[question], LESSON, LESSON, student)
             grade.manual_score, grade.extra_credit = score, extra
@@ -115,6 +119,8 @@ class Class(RuleBasedStateMachine):
 
     @rule(student=students, question=questions, score=halves)
     def is_scored_by_a_tool_we_know_nothing_of(self, student: str, question: str, score: float) -> None:
+        if question not in self.points:
+            return
         with Gradebook(self.url) as gradebook:
             found = gradebook.find_grade(GRADED[question], LESSON, LESSON, student)
             extra = found.extra_credit
@@ -127,6 +133,8 @@ class Class(RuleBasedStateMachine):
 
     @rule(student=students, question=questions, remark=st.sampled_from(["Well said.", "Look at row 1.", ""]))
     def gets_a_comment(self, student: str, question: str, remark: str) -> None:
+        if question not in self.points:
+            return
         with Gradebook(self.url) as gradebook:
             gradebook.find_comment(question, LESSON, LESSON, student).manual_comment = remark
             gradebook.db.commit()
@@ -134,7 +142,18 @@ class Class(RuleBasedStateMachine):
 
     @rule(question=questions, points=st.sampled_from([2.0, 3.0, 5.0]))
     def the_lesson_changes_its_points(self, question: str, points: float) -> None:
+        if question not in self.points:
+            return
         self.points[question] = points
+        self._new_edition()
+
+    @rule(question=st.sampled_from(["S2", "V2"]))
+    def the_lesson_loses_a_question_or_has_it_again(self, question: str) -> None:
+        if question in self.points:
+            del self.points[question]
+        else:
+            self.points[question] = POINTS[question]
+        self.points = {question: self.points[question] for question in GRADED if question in self.points}
         self._new_edition()
 
     @rule()
@@ -178,7 +197,7 @@ class Class(RuleBasedStateMachine):
                 total, most, waits = self._expected(student)
                 assert held.score - held.late_submission_penalty == pytest.approx(total)
                 outcome = outcomes[student]
-                for question, cell in GRADED.items():
+                for question, cell in self.graded.items():
                     grade = gradebook.find_grade(cell, LESSON, LESSON, student)
                     score, waiting, again = self._expected_cell(student, question)
                     assert grade.score == pytest.approx(0.0 if waiting else score), (student, question)
@@ -220,7 +239,7 @@ class Class(RuleBasedStateMachine):
         wanted = [total, most - waits, waits] if waits else [total, most]
         assert figures == pytest.approx(wanted, abs=0.006), said
         rows = soup.select(".contents tr:not(.late-penalty)")
-        for row, question in zip(rows, GRADED, strict=True):
+        for row, question in zip(rows, self.graded, strict=True):
             score, waiting, _ = self._expected_cell(student, question)
             name, shown = (cell.get_text() for cell in row.find_all("td"))
             assert name.startswith(question)
@@ -271,7 +290,7 @@ class Class(RuleBasedStateMachine):
 
     def _expected(self, student: str) -> tuple[float, float, float]:
         """Total, points, points that wait."""
-        cells = {question: self._expected_cell(student, question) for question in GRADED}
+        cells = {question: self._expected_cell(student, question) for question in self.graded}
         earned = sum(extra_or_score for extra_or_score, waiting, _ in cells.values() if not waiting)
         earned += sum(
             self.by_hand.get((student, q, self._key(student, q)), (None, None))[1] or 0.0
@@ -287,7 +306,14 @@ class Class(RuleBasedStateMachine):
     def url(self) -> str:
         return f"sqlite:///{self.out / 'gradebook.db'}"
 
+    @property
+    def graded(self) -> dict[str, str]:
+        """Graded cell by question, of the questions that the lesson has now."""
+        return {question: cell for question, cell in GRADED.items() if question in self.points}
+
     def _write(self, student: str, answers: dict[str, str] | None, days: int) -> None:
+        if answers is not None:  # a question that the lesson lacks is not in the notebook
+            answers = {question: text for question, text in answers.items() if question in self.points}
         self.answers[student], self.days[student] = answers, days
         content = b"no notebook" if answers is None else filled_in(self.course, answers)
         path = hand_in(self.submitted, student, LESSON, content)
@@ -319,7 +345,7 @@ class Class(RuleBasedStateMachine):
         out = io.StringIO()
         print_summary(outcomes, self.out, Console(file=out, width=400, color_system=None))
         rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in out.getvalue().splitlines()]
-        return {row[0]: row[len(GRADED) + 1] for row in rows if row[0] in STUDENTS}
+        return {row[0]: row[len(self.graded) + 1] for row in rows if row[0] in STUDENTS}
 
     def _exported(self) -> dict[str, dict[str, str]]:
         target = self.root / "grades.csv"
@@ -333,3 +359,20 @@ TestClass.settings = settings(
     max_examples=int(os.environ.get("VITLAB_HISTORIES", 3)), stateful_step_count=8, deadline=None, print_blob=True,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
+
+
+def test_a_question_that_comes_or_goes_after_grading_loses_no_score(tmp_path: Path) -> None:
+    """Those by hand of the others stay, a new one is graded, and one that comes back has its score again."""
+    room = Class()
+    try:
+        room.first()
+        room.is_scored_in_formgrader("ada", "V2", 1.5, None)
+        room.gets_a_comment("ada", "V2", "Well said.")
+        for _ in range(2):
+            room.the_lesson_loses_a_question_or_has_it_again("V2")
+            room.everything_agrees()
+        with Gradebook(room.url) as gradebook:
+            assert gradebook.find_grade("V2", LESSON, LESSON, "ada").manual_score == 1.5
+            assert gradebook.find_comment("V2", LESSON, LESSON, "ada").manual_comment == "Well said."
+    finally:
+        room.teardown()

@@ -31,7 +31,7 @@ EVERY_KIND = notebook(
     autograder_tests("t1", 2, SQUARES_TESTS),
     manual("why", 3, "SECRET because of the identity."),
     task("plot", 4, "Plot it.\n\n=== BEGIN MARK SCHEME ===\nSECRET: one point per axis.\n=== END MARK SCHEME ==="),
-)  # fmt: skip
+)
 GIVEN_AWAY = ("BEGIN SOLUTION", "i * i", "SECRET", "HIDDEN TESTS", "squares(2)", "MARK SCHEME")
 
 

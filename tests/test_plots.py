@@ -324,3 +324,12 @@ def test_the_helpers_do_not_import_pyplot_by_themselves():
     code = "import sys, helpers.plots, helpers.explore, helpers.data; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_colour_stands_in_one_file() -> None:
+    """A colour that two files need has a name in `helpers/theme.py` or `helpers/plots/style.py`."""
+    places: dict[str, set[str]] = {}
+    for path in (ROOT / "helpers").rglob("*.py"):
+        for colour in re.findall(r"#[0-9a-fA-F]{6}\b", path.read_text("utf-8")):
+            places.setdefault(colour.lower(), set()).add(path.name)
+    assert {colour: sorted(files) for colour, files in places.items() if len(files) > 1} == {}

@@ -109,16 +109,21 @@ def test_nothing_is_imported_that_newer_pythons_have_no_longer() -> None:
 def test_nor_by_what_lessons_import() -> None:
     tops = {
         module.split(".")[0]
-        for name, source in sources().items() if name.startswith(("helpers", "notebooks"))
+        for name, source in sources().items()
+        if name.startswith(("helpers", "notebooks"))
         for module in re.findall(r"^(?:import|from) ([\w.]+)", source, re.MULTILINE)
-    }  # fmt: skip
+    }
     modules = sorted(tops - set(sys.stdlib_module_names) - {"grading"} | {"ipywidgets", "ipykernel", "timm"})
     assert {"torch", "numpy", "einops", "helpers"} <= set(modules)
     program = REFUSE.format(gone=sorted(GONE), modules=modules)
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     refused = subprocess.run([sys.executable, "-c", program + "\nimport imp"], cwd=ROOT, capture_output=True, text=True)
     assert "which Python 3.13 has no longer" in refused.stderr
@@ -136,9 +141,11 @@ def test_what_colab_has_is_what_we_ask_for() -> None:
                 older[name] = version
     assert older == OLDER_ON_COLAB
     assert set(listed("student")) - set(there) == {"jupyterlab", "nbgrader"}, "Colab has its own notebook interface"
-    imported = re.findall(r"^\s*(?:import|from) (jupyterlab|nbgrader)\b", "\n".join(
-        source for name, source in sources().items() if name.startswith(("helpers", "notebooks"))
-    ), re.MULTILINE)  # fmt: skip
+    imported = re.findall(
+        r"^\s*(?:import|from) (jupyterlab|nbgrader)\b",
+        "\n".join(source for name, source in sources().items() if name.startswith(("helpers", "notebooks"))),
+        re.MULTILINE,
+    )
     assert imported == []
 
 
@@ -175,8 +182,12 @@ def test_a_lesson_runs_in_another_python_that_has_what_it_needs(course, version:
     }
     run = subprocess.run(
         [python, "-m", "nbconvert", "--execute", "--to", "notebook", "--inplace", str(path)],
-        env=env, cwd=tmp_path, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+        env=env,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert run.returncode == 0, run.stderr[-3000:]
     ran = nbformat.read(path, as_version=4)
     pages = [o.get("data", {}).get("text/html", "") for c in ran.cells for o in c.get("outputs", [])]

@@ -45,10 +45,15 @@ def a_class() -> list[SubmissionOutcome]:
         submission("fatima", correct, nothing, waiting, status="timeout", reason="cell 7 ran longer than 30 s"),
         submission("goran", correct, half, waiting, suspicious=("two answer records",)),
         submission(
-            "hana", answer("Q1", 0.0, "no answer", "the file breaks off"), answer("Q1b", 0.0, "no answer"),
-            answer("W1", 0.0, "no answer"), status="unreadable", reason="the file breaks off", feedback="",
+            "hana",
+            answer("Q1", 0.0, "no answer", "the file breaks off"),
+            answer("Q1b", 0.0, "no answer"),
+            answer("W1", 0.0, "no answer"),
+            status="unreadable",
+            reason="the file breaks off",
+            feedback="",
         ),
-    ]  # fmt: skip
+    ]
 
 
 class Page(HTMLParser):
@@ -118,8 +123,13 @@ def test_the_mean_leaves_out_what_nobody_has_read_yet():
 def test_the_picture_holds_each_count_once_and_is_told_in_words(page):
     questions = tally.tally_lesson(LESSON, "", a_class()).questions
     assert questions[0].counts == {
-        "correct": 4, "partly right": 0, "wrong": 3, "not started": 0, "no answer": 1, "to be read": 0,
-    }  # fmt: skip
+        "correct": 4,
+        "partly right": 0,
+        "wrong": 3,
+        "not started": 0,
+        "no answer": 1,
+        "to be read": 0,
+    }
     assert "Q1: 4 correct, 3 wrong, 1 no answer; Q1b: 1 correct, 3 partly right" in in_words(questions)
     svg = question_chart(questions)
     assert [float(w) for w in re.findall(r'width="([\d.]+)%"', svg)][1:4] == [50.0, 37.5, 12.5]

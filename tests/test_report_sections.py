@@ -11,9 +11,12 @@ from typer.testing import CliRunner
 from grading.cli import app
 from grading.course import CourseError
 from grading.engine.journal import Journal
+from grading.engine.keys import content_of
+from grading.engine.not_graded import not_graded_yet
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.report import report_of, tally
 from grading.report.attempts import tally_attempts
+from grading.report.compared import compare
 from grading.report.leaderboard import leaderboards
 from grading.similarity import Alike, Group
 from tests.chromium import found_by
@@ -187,3 +190,45 @@ def test_tables_sort_by_their_heads_which_are_buttons(tmp_path: Path) -> None:
         assert focused
     assert "descending" in down[1]
     assert "ascending" in up[1]
+
+
+def test_lessons_are_compared_by_those_who_handed_in_both(tmp_path: Path) -> None:
+    first, second = "01_patches", LESSON
+
+    def of(student: str, share: float, lesson: str, **more: object) -> SubmissionOutcome:
+        return submission(student, answer("Q1", 4 * share, "partial"), lesson=lesson, **more)
+
+    outcomes = [
+        of("ada", 0.5, first), of("bo", 1.0, first), of("cy", 0.0, first), of("eve", 1.0, first),
+        of("ada", 0.75, second), of("bo", 0.5, second), of("dan", 0.0, second), of("eve", 0.0, second, excused=True),
+    ]  # fmt: skip
+    found = compare(outcomes, [first, second])
+    (step,) = found.steps
+    assert (step.both, step.before, step.now, step.change) == (2, 0.75, 0.625, -0.125)
+    assert (step.new, step.gone) == (1, 1), "dan is new, cy stayed away, and eve is excused"
+    assert [(who.name, who.detail) for who in found.fell] == [("bo", "100\u00a0% → 50\u00a0%")]
+    assert [who.name for who in found.away] == ["cy"], "who is excused did not stay away"
+    assert compare(outcomes, [first]).steps == ()
+    html, page = written(outcomes, tmp_path)
+    assert 'id="compared"' in html
+    assert "bo (100 % → 50 %)" in page.text["questions"]
+    assert "Handed in 01 and not 02, 1: cy" in page.text["questions"]
+    anonymous, _ = written(outcomes, tmp_path, anonymous=True)
+    assert 'id="compared"' in anonymous
+    assert not re.search(r"\b(ada|bo|cy|dan|eve)\b", anonymous)
+
+
+def test_what_was_collected_and_not_graded_since_stands_at_the_top(tmp_path: Path, course) -> None:
+    folder = tmp_path / "submitted"
+    graded = hand_in(folder, "ada", LESSON, b"{}")
+    journal = Journal(tmp_path)
+    done = submission("ada", answer("Q1", 2.0, "partial"), content=content_of(graded), source=str(graded))
+    journal.add(done)
+    assert not_graded_yet(course, tmp_path) == []
+    graded.write_bytes(b'{"new": 1}')
+    hand_in(folder, "bo", LESSON, b"{}")
+    assert [one.student for one in not_graded_yet(course, tmp_path)] == ["ada", "bo"]
+    assert not_graded_yet(course, tmp_path, ["01_patches"]) == []
+    html = report_of(tmp_path, course, title="ViT Lab").read_text("utf-8")
+    assert "2 hand-ins were collected and are not graded yet: ada, bo." in html
+    assert f"<code>vitlab grade {LESSON}</code>" in html

@@ -274,8 +274,12 @@ def test_two_runs_do_not_share_a_folder(course: Course, course_folder: Path) -> 
 def test_runs_killed_at_random_moments_lose_nothing_and_redo_nothing() -> None:
     done = subprocess.run(
         [sys.executable, str(KILLS), "--stub", "--trials", "5", "--kills", "3", "--students", "8"],
-        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["kills"] >= 5

@@ -49,10 +49,14 @@ def test_code_of_great_length_is_cut():
 @pytest.mark.parametrize(
     "link",
     [
-        "[x](javascript:alert(1))", "[x](JaVaScr&#105;pt:alert(1))", "[x](java\tscript:alert(1))",
-        "[x](javascript\\:alert(1))", "[x][y]\n\n[y]: vbscript:run", "![x](data:text/html;base64,PHA+)",
+        "[x](javascript:alert(1))",
+        "[x](JaVaScr&#105;pt:alert(1))",
+        "[x](java\tscript:alert(1))",
+        "[x](javascript\\:alert(1))",
+        "[x][y]\n\n[y]: vbscript:run",
+        "![x](data:text/html;base64,PHA+)",
     ],
-)  # fmt: skip
+)
 def test_markdown_links_that_would_run_are_shown_as_text(link):
     """Cleaning HTML does nothing to Markdown's own links."""
     notebook = new_notebook(cells=[new_markdown_cell(f"hello {link}", metadata={"vitlab": {"role": "written"}})])

@@ -56,12 +56,15 @@ def probes(request, open_folder) -> dict:
             "sources": [cases.PRELUDE, *cases.PROBES.values()],
             "limits": {"memory_mb": 1536, "processes": 64, "open_files": 256, "disk_mb": 32},
             "env": {
-                "VITLAB_EXAM_SEED": "7", "PORT": str(tcp.getsockname()[1]), "ABSTRACT": abstract,
-                "COURSE": str(COURSE), "CANARY": str(canary),
+                "VITLAB_EXAM_SEED": "7",
+                "PORT": str(tcp.getsockname()[1]),
+                "ABSTRACT": abstract,
+                "COURSE": str(COURSE),
+                "CANARY": str(canary),
             },
             "read_only": {"/data/set": str(data)},
             "warm": start == "warm",
-        }  # fmt: skip
+        }
         command = [sys.executable, "-c", DRIVER]
         for folder in (data, canary, home):
             folder.chmod(0o755)  # what hides them must be the sandbox

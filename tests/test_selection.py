@@ -22,9 +22,11 @@ def test_demonstrations_are_left_out() -> None:
 
 def test_a_demonstration_that_an_answer_needs_runs_with_what_it_needs_itself() -> None:
     made = notebook(
-        ("demo", "base = 10"), ("demo", "scale = base * 2"), ("demo", "other = 3"),
+        ("demo", "base = 10"),
+        ("demo", "scale = base * 2"),
+        ("demo", "other = 3"),
         ("answer", "def f(x):\n    return x * scale"),
-    )  # fmt: skip
+    )
     assert cells_to_run(made) == {0, 1, 3}
 
 

@@ -36,9 +36,12 @@ def wrote(rng: random.Random) -> str:
     )
     power = habit("n ** ({} / d)", "torch.pow(n, {} / d)", "torch.exp({} * (math.log(n) / d))", "float(n) ** ({} / d)")
     place = habit(
-        "torch.arange(seq_len)[:, None]", "torch.arange(seq_len).unsqueeze(1)", "torch.arange(seq_len).view(-1, 1)",
-        "torch.arange(seq_len).reshape(seq_len, 1)", "torch.arange(0, seq_len).float().unsqueeze(-1)",
-    )  # fmt: skip
+        "torch.arange(seq_len)[:, None]",
+        "torch.arange(seq_len).unsqueeze(1)",
+        "torch.arange(seq_len).view(-1, 1)",
+        "torch.arange(seq_len).reshape(seq_len, 1)",
+        "torch.arange(0, seq_len).float().unsqueeze(-1)",
+    )
     start = habit(
         "torch.zeros(seq_len, d)", "torch.empty(seq_len, d)", "torch.zeros((seq_len, d))", "torch.ones(seq_len, d)"
     )

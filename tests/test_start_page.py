@@ -8,7 +8,7 @@ import pytest
 from grading.course import load_course
 from grading.lesson_builder.start_page import start_page, start_page_drift, write_start_page
 from helpers.course_map import progress
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from tests.conftest import ROOT
 
 
@@ -47,7 +47,7 @@ def test_the_committed_page_is_the_course_s_and_drift_is_noticed(course, tmp_pat
 def test_the_map_leads_to_lessons_from_wherever_it_is_shown(course, monkeypatch, tmp_path, where, way) -> None:
     monkeypatch.setenv("VITLAB_WORK", str(tmp_path))
     monkeypatch.chdir(ROOT / where)
-    record.add(tmp_path, "Q0a", 4.0, 4.0)
+    progress_store.add(tmp_path, "Q0a", 4.0, 4.0)
     shown = progress()._repr_html_()
     path = f"{way}01_patches/01_patches.ipynb"
     assert (f'href="{path}"' in shown) == (way is not None)

@@ -10,9 +10,10 @@ import secrets
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from grading.sandbox.run import WarmPool, run_notebook
 from tests import hostile_kernel_cases as cases
 from tests.sandbox_driver import SMALL, commands, kinds, notebook, text, wait_until
 
+PATIENT = replace(SMALL, cell_seconds=200, total_seconds=240)  # of a kernel that waits for another
 LOOK = """
 import builtins, json, os, random, sys, tempfile
 import numpy, torch, helpers.checks.check, matplotlib
@@ -137,25 +139,54 @@ def test_random_state_is_a_fresh_processes(pool):
         assert one != other
 
 
+def folder_of(word: str) -> Path | None:
+    """The /tmp of the child that made a file of this name in it, as seen from outside; None until it has."""
+    for pid in kernels():
+        folder = Path(f"/proc/{pid}/root/tmp")
+        try:
+            if (folder / word).exists():
+                return folder
+        except OSError:  # another pool's child, or one that has just ended
+            continue
+    return None
+
+
+@contextmanager
+def held_up(pool: WarmPool, source: str = "") -> Iterator[Future]:
+    """A notebook that runs `source`, stays in the middle of its cell while the test goes on, and then says "here"."""
+    word = f"v{secrets.token_hex(8)}"
+    source += f"\nimport os, time\nopen('/tmp/{word}', 'w').close()\n"
+    source += f"while os.path.exists('/tmp/{word}'): time.sleep(0.02)\nprint('here')"
+    with ThreadPoolExecutor(1) as thread:
+        run = thread.submit(run_notebook, notebook(source), limits=PATIENT, warm=pool)
+        assert wait_until(lambda: folder_of(word) is not None, 180)
+        try:
+            yield run
+        finally:
+            if folder := folder_of(word):
+                (folder / word).unlink()  # who is outside can take a file away, and can make none
+
+
 def test_siblings_do_not_see_each_other(pool):
     word = f"v{secrets.token_hex(8)}"
     source = (
-        f"import os, socket, time\nopen('/tmp/{word}', 'w').close(); open('/dev/shm/{word}', 'w').close()\n"
+        f"import os, socket\nopen('/tmp/{word}', 'w').close(); open('/dev/shm/{word}', 'w').close()\n"
         "os.openpty()\nserver = socket.create_server(('127.0.0.1', 4321)); hidden = socket.socket(socket.AF_UNIX)\n"
-        f"hidden.bind('\\0{word}'); hidden.listen(); time.sleep(4)\nprint('here')"
+        f"hidden.bind('\\0{word}'); hidden.listen()"
     )
     spy = (
-        "import glob, json, os, socket, time\ntime.sleep(1.5)\ndef dial(*a):\n"
+        "import glob, json, os, socket\ndef dial(*a):\n"
         "    try:\n        s = socket.socket(*a[:1]); s.settimeout(2); s.connect(a[1]); return 'connected'\n"
         "    except OSError as error: return type(error).__name__\n"
         f"print(json.dumps([glob.glob('/*/{word}') + glob.glob('/dev/shm/{word}'), os.listdir('/dev/pts'),\n"
         "  [n for n in os.listdir('/proc') if n.isdigit()], dial(socket.AF_INET, ('127.0.0.1', 4321)),\n"
         f"  dial(socket.AF_UNIX, '\\0{word}')]))"
     )
-    with ThreadPoolExecutor(2) as threads:
-        runs = list(threads.map(lambda s: run_notebook(notebook(s), limits=SMALL, warm=pool), (source, spy)))
-    assert text(runs[0], 0) == "here", runs[0].events
-    assert json.loads(text(runs[1], 0)) == [[], ["ptmx"], ["1", "2"], *["ConnectionRefusedError"] * 2]
+    with held_up(pool, source) as sibling:
+        seen = run_notebook(notebook(spy), limits=SMALL, warm=pool)
+        assert not sibling.done()
+    assert text(sibling.result(), 0) == "here", sibling.result().events
+    assert json.loads(text(seen, 0)) == [[], ["ptmx"], ["1", "2"], *["ConnectionRefusedError"] * 2]
 
 
 def test_what_a_child_reaches_for_is_out_of_reach(pool):
@@ -181,11 +212,11 @@ def test_what_a_child_reaches_for_is_out_of_reach(pool):
     ],
 )
 def test_a_child_that_misbehaves_leaves_its_sibling_and_the_zygote_working(pool, source, expected):
-    calm = "import time\nfor _ in range(10): time.sleep(0.1)\nimport torch; print(float(torch.ones(4).sum()))"
-    with ThreadPoolExecutor(2) as threads:
-        bad, good = threads.map(lambda s: run_notebook(notebook(s), limits=SMALL, warm=pool), (source, calm))
+    with held_up(pool, "import torch; torch.ones(4).sum()") as calm:
+        bad = run_notebook(notebook(source), limits=SMALL, warm=pool)
+    good = calm.result()
     assert (kinds(bad), bad.notes) == (expected, [])
-    assert (text(good, 0), good.events, good.notes) == ("4.0", [], [])
+    assert (text(good, 0), good.events, good.notes) == ("here", [], [])
     assert look(pool)["pids"] == ["1", "2"]
 
 
@@ -220,10 +251,11 @@ def test_figures_and_training_work_as_in_a_cold_start(pool):
 @pytest.mark.own_pool
 def test_a_zygote_killed_in_the_middle_costs_no_submission():
     with WarmPool() as pool, ThreadPoolExecutor(2) as threads:
-        source = "import time; time.sleep(4); print('done')"
-        waiting = [threads.submit(run_notebook, notebook("a = 1", source), limits=SMALL, warm=pool) for _ in range(2)]
-        assert wait_until(lambda: len(kernels(pool)) == 2, 30)
-        time.sleep(0.7)
+        words = [f"v{secrets.token_hex(8)}" for _ in range(2)]
+        stay = "if 'zygote.py' in open('/proc/self/cmdline').read(): threading.Event().wait()\nprint('done')"
+        sources = [f"import threading\nopen('/tmp/{word}', 'w').close()\n{stay}" for word in words]
+        waiting = [threads.submit(run_notebook, notebook("a = 1", s), limits=PATIENT, warm=pool) for s in sources]
+        assert wait_until(lambda: all(map(folder_of, words)), 180)
         os.kill(pool._zygote.pid, signal.SIGKILL)
         runs = [future.result() for future in waiting]
         assert [(text(run, 1), run.events) for run in runs] == [("done", [])] * 2
@@ -232,10 +264,8 @@ def test_a_zygote_killed_in_the_middle_costs_no_submission():
         assert (text(again, 0), again.notes, pool._made) == ("1", [], 2)
 
 
-def kernels(pool: WarmPool) -> list[str]:
-    """Host pids below the zygote that are somebody's process 2 of a nested namespace."""
-    if pool._zygote is None:
-        return []
+def kernels() -> list[str]:
+    """Host pids of zygotes' children: each is process 2 of a nested namespace."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -169,8 +169,10 @@ def _imports(text: str) -> dict[str, str]:
             continue
         if isinstance(statement, ast.Import | ast.ImportFrom):
             for alias in statement.names:
-                single = ast.Import([alias]) if isinstance(statement, ast.Import) else (
-                    ast.ImportFrom(statement.module, [alias], statement.level)
-                )  # fmt: skip
+                single = (
+                    ast.Import([alias])
+                    if isinstance(statement, ast.Import)
+                    else (ast.ImportFrom(statement.module, [alias], statement.level))
+                )
                 found[(alias.asname or alias.name).split(".")[0]] = ast.unparse(single)
     return found

@@ -1,4 +1,4 @@
-"""Files that editors, or the students themselves, have bent out of shape."""
+"""Files that editors, or the students themselves, have damaged."""
 
 from __future__ import annotations
 

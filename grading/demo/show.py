@@ -131,9 +131,12 @@ def _mark(q: QuestionOutcome | None) -> str:
     if q is None:
         return ""
     fixed = {
-        tally.CORRECT: "[green]✓[/green]", tally.WRONG: "0", tally.NOT_STARTED: "–", tally.NO_ANSWER: "–",
+        tally.CORRECT: "[green]✓[/green]",
+        tally.WRONG: "0",
+        tally.NOT_STARTED: "–",
+        tally.NO_ANSWER: "–",
         tally.WAITING: "…",
-    }  # fmt: skip
+    }
     part = f"{tally.number(q.score or 0)}/{tally.number(q.max)}"
     return fixed.get(tally.state_of(q), f"[yellow]{part}[/yellow]")
 

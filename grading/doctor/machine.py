@@ -44,10 +44,12 @@ def user_namespaces() -> Finding:
     if os.geteuid() == 0:
         return Finding(what, "note", f"{said}; root's sandboxes do without")
     return Finding(
-        what, "missing", said,
+        what,
+        "missing",
+        said,
         "Ubuntu: apt install apparmor-profiles, profile bwrap-userns-restrict; Debian: "
         "sysctl kernel.unprivileged_userns_clone=1; in a container: --privileged or a looser seccomp profile",
-    )  # fmt: skip
+    )
 
 
 def cgroups() -> Finding:
@@ -64,9 +66,11 @@ def cgroups() -> Finding:
         if shutil.which("systemd-run") and os.environ.get("XDG_RUNTIME_DIR"):
             return Finding(what, "ok", "version 2, by systemd-run --user --scope")
         return Finding(
-            what, "note", f"version 2, but {own} is not delegated to this user: limits on memory are polled",
+            what,
+            "note",
+            f"version 2, but {own} is not delegated to this user: limits on memory are polled",
             "loginctl enable-linger, or run: systemd-run --user --scope -p Delegate=yes vitlab grade …",
-        )  # fmt: skip
+        )
     if (_CGROUPS / "memory").is_dir():
         memory = _CGROUPS / "memory" / _own_group("memory").lstrip("/")
         writable = os.access(memory if memory.is_dir() else _CGROUPS / "memory", os.W_OK)

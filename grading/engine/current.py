@@ -32,11 +32,17 @@ def as_it_counts(outcome: SubmissionOutcome, stored: StoredGrades | None) -> Sub
     if stored is None:
         return outcome
     questions = []
+    new = dict(stored.cells)
     for question in outcome.questions:
         cell = stored.cell_of(question.question)
         if cell is not None:  # a question that the lesson no longer has counts nothing
+            new.pop(cell, None)
             comment = stored.remarks.get(question.question) or stored.remarks.get(cell) or ""
             questions.append(_question(question, stored.cells[cell], comment))
+    for name, held in new.items():  # came into the lesson since this hand-in was graded
+        if held.points:
+            found = QuestionOutcome(name.removesuffix("-check"), "", None, held.points, "needs grading")
+            questions.append(_question(found, held, stored.remarks.get(name, "")))
     return replace(
         outcome, questions=tuple(questions), penalty=stored.penalty, excused=stored.excused, requests=stored.requests
     )

@@ -101,5 +101,5 @@ def execute_safely(job: Job, released: Mapping[str, str]) -> Executed:
 
 @lru_cache(maxsize=64)
 def _notebook(text: str) -> NotebookNode:
-    """Parsed once per process; nobody changes it."""
+    """Parsed once per process and never changed."""
     return nbformat.reads(text, as_version=4)

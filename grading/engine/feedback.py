@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import shutil
 from collections.abc import Callable
 from copy import copy
 from functools import lru_cache
@@ -29,6 +30,7 @@ _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*
 _BADGE = re.compile(r"<img\b[^>]*colab-badge[^>]*>", re.IGNORECASE)
 _EXTERNAL_SHEET = re.compile(r"<link\b[^>]*\bhref=\"https?://[^\"]*\"[^>]*/?>", re.IGNORECASE)
 _NO_ALT = re.compile(r"<img\b(?![^>]*\balt=)", re.IGNORECASE)
+STAMP = "timestamp.txt"
 REMEMBERED = 1024  # cells: most of a page is the same for everybody
 
 
@@ -40,6 +42,7 @@ class FeedbackWriter:
         log.setLevel(logging.ERROR)
         converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
         self._exporter = _Page(config=converter.config, log=log)
+        self._submitted = Path(config.CourseDirectory.get("submitted_directory", "submitted"))
 
     def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, stored: StoredGrades) -> None:
         """Write one page; the notebook is not changed."""
@@ -52,6 +55,9 @@ class FeedbackWriter:
             '<img alt="No description has been provided for this image"', _BADGE.sub("Open in Colab", html)
         )
         write_whole(path, html)
+        stamp = self._submitted / student / lesson / STAMP
+        if stamp.is_file() and not stamp.is_symlink():  # as nbgrader does; ngshare finds the hand-in by it
+            shutil.copyfile(stamp, path.with_name(STAMP))
 
 
 class _Page(HTMLExporter):
@@ -61,7 +67,7 @@ class _Page(HTMLExporter):
     _coloured: Callable[[str, str | None], str]
 
     def page(self, notebook: NotebookNode, facts: dict[str, Any]) -> str:
-        """HTML of a notebook that is valid and that nobody else uses while it is rendered."""
+        """HTML of a notebook that is valid and that no other thread uses while it is rendered."""
         resources = self._prepared()
         language = notebook.metadata.get("language_info", {})
         self._language = language.get("pygments_lexer", language.get("name"))

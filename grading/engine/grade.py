@@ -42,7 +42,7 @@ GPU_MEMORY = 0.9  # of each GPU, for all submissions at once
 
 
 class Interrupted(Exception):
-    """Somebody stopped the run; `done` of `total` submissions are graded and saved."""
+    """The run was stopped; `done` of `total` submissions are graded and saved."""
 
     def __init__(self, done: int, total: int) -> None:
         super().__init__(f"stopped: {done} of {total} submissions are graded and saved")
@@ -130,6 +130,8 @@ class _Run:
         contexts = {
             lesson: prepare(self._course, lesson, self._seed, self._gradebook, device) for lesson in self._lessons
         }
+        for text in self._gradebook.changes():
+            self._progress.note(text)
         recorder = ResultRecorder(self._course, contexts, self._gradebook, self._journal, self._config, self._out)
         keys = self._keys(found.submissions)
         if regrade:

@@ -98,10 +98,15 @@ class Journal:
         if not saved:
             return
         entries = [
-            {"student": i.student, "lesson": i.lesson, "mark": mark, "page": (pages or {}).get(i, ""),
-             "seconds": dict(seconds)}
+            {
+                "student": i.student,
+                "lesson": i.lesson,
+                "mark": mark,
+                "page": (pages or {}).get(i, ""),
+                "seconds": dict(seconds),
+            }
             for i, (mark, seconds) in ((SubmissionId(*key), value) for key, value in saved.items())
-        ]  # fmt: skip
+        ]
         self._saved(entries)
         self._append(json.dumps({"saved": entries}, ensure_ascii=False))
 

@@ -77,8 +77,10 @@ def engine_version() -> str:
     """Hash of the code that executes and judges, and of the libraries' versions; computed once per process."""
     return _hash(
         _contents(path for name in _ENGINE for path in _files(_HERE / name)),
-        [_version(library) for library in _LIBRARIES], platform.python_version(), platform.machine(),
-    )  # fmt: skip
+        [_version(library) for library in _LIBRARIES],
+        platform.python_version(),
+        platform.machine(),
+    )
 
 
 def code_version() -> str:

@@ -82,9 +82,11 @@ class ResultRecorder:
         except Exception as error:
             notebook, outcome = None, self._zero(submission, "failed", _fault(error))
         outcome = replace(
-            outcome, content="" if submission.path is None else content_of(submission.path),
-            handed_in=_utc(submission.timestamp), judged_at=_utc(datetime.now(UTC)),
-        )  # fmt: skip
+            outcome,
+            content="" if submission.path is None else content_of(submission.path),
+            handed_in=_utc(submission.timestamp),
+            judged_at=_utc(datetime.now(UTC)),
+        )
         if outcome.status != "failed":  # that is not the submission's doing: the next run tries again
             outcome = replace(outcome, key=key)
         self._journal.add(outcome)
@@ -186,9 +188,14 @@ class ResultRecorder:
 
     def _zero(self, submission: Submission, status: str, reason: str, notes: Sequence[str] = ()) -> SubmissionOutcome:
         return SubmissionOutcome(
-            submission.student, submission.lesson, status, reason, self._contexts[submission.lesson].nothing(reason),
-            tuple(notes), source=str(submission.path or ""),
-        )  # fmt: skip
+            submission.student,
+            submission.lesson,
+            status,
+            reason,
+            self._contexts[submission.lesson].nothing(reason),
+            tuple(notes),
+            source=str(submission.path or ""),
+        )
 
 
 def _utc(when: datetime | None) -> str:

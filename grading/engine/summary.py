@@ -13,9 +13,11 @@ from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 
 
 def print_summary(
-    outcomes: Sequence[SubmissionOutcome], out: Path, console: Console | None = None,
+    outcomes: Sequence[SubmissionOutcome],
+    out: Path,
+    console: Console | None = None,
     names: Mapping[str, str] | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """One table per lesson: students by questions, the sum, and what was out of the ordinary.
 
     names: students' names by id, as the roster has them.

@@ -123,8 +123,10 @@ def merge(
             typer.echo(f"  {done.outdated} of them for an answer that has been replaced since: shown as earlier ones")
         for one in done.conflicts:
             clash = True
-            typer.echo(f"  conflict, nothing was overwritten: {one.student}, {one.cell}: here {said(one.here)}; "
-                       f"in the share {said(one.theirs)}")  # fmt: skip
+            typer.echo(
+                f"  conflict, nothing was overwritten: {one.student}, {one.cell}: here {said(one.here)}; "
+                f"in the share {said(one.theirs)}"
+            )
     if clash:
         typer.echo("decide on these in formgrader, then merge again")
         raise typer.Exit(1)

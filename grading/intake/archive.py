@@ -65,9 +65,14 @@ def notebooks_in_zip(
 
 
 def _gather(
-    data: bytes, inside: str, found: list[tuple[str, bytes]], problems: list[str], max_bytes: int,
-    suffixes: tuple[str, ...], depth: int,
-) -> None:  # fmt: skip
+    data: bytes,
+    inside: str,
+    found: list[tuple[str, bytes]],
+    problems: list[str],
+    max_bytes: int,
+    suffixes: tuple[str, ...],
+    depth: int,
+) -> None:
     if data.count(_ENTRY) > MAX_ENTRIES:
         raise Unreadable(f"the zip holds more than {MAX_ENTRIES} files; hand in the .ipynb alone")
     with zipfile.ZipFile(io.BytesIO(data)) as archive:

@@ -1,4 +1,4 @@
-"""The two sides of a transplant: slots of the released notebook, pieces of what a student handed in."""
+"""The two sides of a transplant: slots of the released notebook, cells that a student handed in."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ import builtins
 import hashlib
 import re
 import symtable
-import textwrap
 import threading
 import warnings
 from collections import Counter
@@ -16,15 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
+from grading.intake.ipython_syntax import as_python, is_foreign
+
 BLANK = "___"
 MAX_SOURCE = 200_000  # characters; a longer cell is placed, but not looked into
 MAX_STATEMENTS = 200
-PYTHON_MAGICS = ("time", "capture", "prun", "debug")  # cell magics after which names stay bound
 _BUILTINS = frozenset(dir(builtins))
-_CELL_MAGIC = re.compile(r"\s*%%(\w*)")
-_LINE_MAGIC = re.compile(r"(\s*)(?:%{1,2}[A-Za-z].*|[!?].*|[\w.]+\?{1,2}\s*)$")
-_ASSIGNED_MAGIC = re.compile(r"(\s*\w+\s*=\s*)(?:%[A-Za-z]|!).*$")
-_TIMED = re.compile(r"(\s*)%time\s+(\S.*)$")
 _DEFINITION = re.compile(r"^(?:async\s+def|def|class)\s+(\w+)", re.MULTILINE)
 _LOCK = threading.Lock()
 _STRAIGHT = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return)
@@ -63,7 +59,7 @@ def look(source: str) -> Code:
     """Look into a cell without running it; never raises, whatever the source."""
     text, tree, line = _parse(source)
     if tree is None:
-        guessed = frozenset() if _foreign(source) else frozenset(_DEFINITION.findall(source[:MAX_SOURCE]))
+        guessed = frozenset() if is_foreign(source) else frozenset(_DEFINITION.findall(source[:MAX_SOURCE]))
         return Code(False, line, guessed)
     try:
         with _quiet():
@@ -86,7 +82,7 @@ def look(source: str) -> Code:
         and isinstance(node.args[0], ast.Constant)
         and isinstance(node.args[0].value, str)
     )
-    drop = _BUILTINS | {BLANK}
+    drop = _BUILTINS | {BLANK, "get_ipython"}
     return Code(
         True, 0, frozenset(binds), frozenset(reads) - drop, frozenset(early) - drop, checks, BLANK in reads, shape,
         _cut_off(nodes) & (reads - drop) if BLANK in reads else frozenset(),
@@ -127,15 +123,15 @@ def statements(source: str) -> list[tuple[str, frozenset[str]]]:
         last = node.end_lineno or node.lineno
         shared = first < end or last in starts[number + 1 : number + 2]
         try:
-            piece = ast.unparse(node) if shared else "\n".join(lines[first:last])
+            statement = ast.unparse(node) if shared else "\n".join(lines[first:last])
         except (RecursionError, ValueError):
-            piece = ""
-        binds = look(piece).binds
+            statement = ""
+        binds = look(statement).binds
         while not shared and first > end and lines[first - 1].startswith("#"):
             first -= 1
-            piece = f"{lines[first]}\n{piece}"
+            statement = f"{lines[first]}\n{statement}"
         end = last
-        found.append((piece, binds))
+        found.append((statement, binds))
     return found
 
 
@@ -156,31 +152,6 @@ def without_checks(source: str) -> str:
     return "\n".join(lines)
 
 
-def without_magics(source: str) -> str:
-    """The same lines with `%magic`, `!shell` and `name?` taken out, for parsing only."""
-    lines = []
-    goes_on = False
-    for number, line in enumerate(source.split("\n")):
-        assigned = _ASSIGNED_MAGIC.match(line)
-        timed = _TIMED.match(line)  # `%time x = f()` binds x
-        magic = _LINE_MAGIC.match(line)
-        if goes_on:
-            goes_on = line.endswith("\\")
-            line = ""
-        elif number == 0 and _CELL_MAGIC.match(line):
-            line = "#"
-        elif timed:
-            line = timed[1] + timed[2]
-        elif magic:
-            goes_on = line.endswith("\\")
-            line = f"{magic[1]}pass"
-        elif assigned:
-            goes_on = line.endswith("\\")
-            line = f"{assigned[1]}None"
-        lines.append(line)
-    return "\n".join(lines)
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Invalid escapes in a student's strings are no news. The lock, because filters belong to the whole process."""
@@ -189,26 +160,22 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _foreign(source: str) -> bool:
-    """Whether the whole cell is another language or a file: `%%bash`, `%%writefile model.py`, `%%timeit`."""
-    magic = _CELL_MAGIC.match(source)
-    return bool(magic and magic[1] not in PYTHON_MAGICS)
-
-
 def _parse(source: str) -> tuple[str, ast.Module | None, int]:
     """The text that parsed, its tree (None when nothing did) and the line of the error."""
-    if len(source) > MAX_SOURCE or _foreign(source):
+    if len(source) > MAX_SOURCE or is_foreign(source):
         return source, None, 0
     line = 0
-    plain = without_magics(source.lstrip("\n") if _CELL_MAGIC.match(source) else source)
-    with _quiet():
-        for text in dict.fromkeys((source, plain, textwrap.dedent(plain))):
-            try:
+    for translate in (str, as_python):
+        text = translate(source)
+        if line and text == source:
+            break
+        try:
+            with _quiet():
                 return text, ast.parse(text), 0
-            except SyntaxError as error:
-                line = error.lineno or 1
-            except (ValueError, RecursionError, MemoryError):
-                line = 1
+        except SyntaxError as error:
+            line = error.lineno or 1
+        except (ValueError, RecursionError, MemoryError):
+            line = 1
     return source, None, line
 
 
@@ -234,9 +201,7 @@ def _cut_off(nodes: list[ast.AST]) -> frozenset[str]:
     return frozenset(name for name, times in behind.items() if times == everywhere[name])
 
 
-def _walk(
-    table: symtable.SymbolTable, binds: set[str], reads: set[str], early: set[str], *, running: bool
-) -> None:  # fmt: skip
+def _walk(table: symtable.SymbolTable, binds: set[str], reads: set[str], early: set[str], *, running: bool) -> None:
     top = table.get_type() == "module"
     for symbol in table.get_symbols():
         name = symbol.get_name()

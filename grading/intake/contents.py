@@ -121,30 +121,34 @@ class LessonContents:
 
         return pick
 
-    def _judged(self, pieces: list[SubmittedCell], named: str, lesson: str) -> Content:
+    def _judged(self, handed_in: list[SubmittedCell], named: str, lesson: str) -> Content:
         slots = self.slots(lesson)
         asked = of_role(slots, "answer", "written")
         if not asked:  # the lesson asks nothing, or was not built: the name in the metadata is all there is
             return Content(lesson=named, belongs=named in ("", lesson), evidence=2 * (named == lesson))
-        found = evidence(slots, pieces)
+        found = evidence(slots, handed_in)
         others = {one: book for one, book in self._released.items() if one != lesson}
-        other = other_lesson(slots, pieces, others)
+        other = other_lesson(slots, handed_in, others)
         strange = found == 0 and other is not None
         if named and named != lesson and named in self._released:
-            theirs = evidence(self.slots(named), pieces)
+            theirs = evidence(self.slots(named), handed_in)
             strange = strange or theirs > found
             other = named if theirs > found else other
         if strange and not (other or named):
             other = ""
         ours = {slot.plain for slot in slots}
-        own = [piece for piece in pieces if piece.plain.strip() and piece.plain not in ours]
+        own = [submitted for submitted in handed_in if submitted.plain.strip() and submitted.plain not in ours]
         filled = sum(_filled(slot, own) for slot in asked)
         checks = {slot.grade_id: slot.plain for slot in of_role(slots, "check")}
-        old = any(p.grade_id in checks and p.plain != checks[p.grade_id] for p in pieces)
+        old = any(p.grade_id in checks and p.plain != checks[p.grade_id] for p in handed_in)
         return Content(
-            lesson=(other or "") if strange else lesson, belongs=not strange, filled=0.0 if strange else filled,
-            asked=len(asked), evidence=found + 2 * (named == lesson), old=old,
-        )  # fmt: skip
+            lesson=(other or "") if strange else lesson,
+            belongs=not strange,
+            filled=0.0 if strange else filled,
+            asked=len(asked),
+            evidence=found + 2 * (named == lesson),
+            old=old,
+        )
 
 
 def _read(data: bytes, suffix: str) -> tuple[NotebookNode, str]:
@@ -165,17 +169,17 @@ def _named(value: Any) -> str:
     return here if isinstance(here, str) else ""
 
 
-def _filled(slot: Slot, pieces: list[SubmittedCell]) -> float:
+def _filled(slot: Slot, handed_in: list[SubmittedCell]) -> float:
     """1 for an answer without blanks, a half for one with blanks left, 0 for one that was not touched.
 
-    pieces: those that are not as the lesson was released.
+    handed_in: those that are not as the lesson was released.
     """
     best = 0.0
-    for piece in pieces:
-        mine = piece.grade_id == slot.grade_id and slot.grade_id
-        if not (mine or slot.question in piece.markers or (slot.role == "answer" and slot.names & piece.binds)):
+    for submitted in handed_in:
+        mine = submitted.grade_id == slot.grade_id and slot.grade_id
+        if not (mine or slot.question in submitted.markers or (slot.role == "answer" and slot.names & submitted.binds)):
             continue
-        best = max(best, 0.5 if slot.role == "answer" and BLANK in piece.source else 1.0)
+        best = max(best, 0.5 if slot.role == "answer" and BLANK in submitted.source else 1.0)
     return best
 
 

@@ -73,7 +73,7 @@ def decode(data: bytes, notes: list[str]) -> str:
 
 
 def _without_outputs(value: dict[str, Any]) -> dict[str, Any]:
-    """Called for each JSON object as soon as it is read, so that saved outputs never pile up in memory."""
+    """Called for each JSON object as soon as it is read, so that saved outputs never fill the memory."""
     if "output_type" in value and "cell_type" not in value:
         return _DROPPED
     if "cell_type" in value:

@@ -22,7 +22,7 @@ class Layout:
     notes: list[str] = field(default_factory=list)
 
     def order(self, count: int) -> list[SubmittedCell | int]:
-        """The whole notebook: slots by index, and pieces."""
+        """The whole notebook: slots by index, and submitted cells."""
         found: list[SubmittedCell | int] = [*self.after.get(-1, [])]
         for at in range(count):
             found += [*self.before.get(at, []), at, *self.after.get(at, [])]
@@ -40,22 +40,22 @@ def lay_out(
 
     Args:
         sources: what each slot will hold.
-        anchors: by place of a piece with a slot, the slot's index.
+        anchors: by place of a submitted cell with a slot, the slot's index.
         early: by place of an extra, the index of a slot that it must stand before.
     """
     layout = Layout()
     first = min((slot.at for slot in of_role(slots, "bootstrap")), default=-1)
     ours = [(slot.at, look(slot.source).binds) for slot in of_role(slots, "bootstrap", "setup")]
     places = sorted(anchors)
-    for piece in extras:
-        if piece.place in early:
-            layout.before.setdefault(early[piece.place], []).append(piece)
+    for submitted in extras:
+        if submitted.place in early:
+            layout.before.setdefault(early[submitted.place], []).append(submitted)
             continue
-        above = bisect_left(places, piece.place)
+        above = bisect_left(places, submitted.place)
         at = anchors[places[above - 1]] if above else -1
-        if piece.kind == "code":  # never before our own cells that it needs
-            at = max([at, first, *(at for at, binds in ours if binds & piece.code.early)])
-        layout.after.setdefault(at, []).append(piece)
+        if submitted.kind == "code":  # never before our own cells that it needs
+            at = max([at, first, *(at for at, binds in ours if binds & submitted.code.early)])
+        layout.after.setdefault(at, []).append(submitted)
     code = {slot.at: look(sources[slot.at]) for slot in slots if slot.kind == "code"}
     moves = 0
     for slot in of_role(slots, "answer"):
@@ -78,26 +78,27 @@ def _supply(slot: Slot, slots: list[Slot], code: Mapping[int, Code], layout: Lay
         for at, (item, c) in enumerate(zip(order, looks, strict=True))
         if at > here and (found := c.binds & (called | running if at > there else running))
     ]
-    piece, names = next(((i, found) for i, found in late if isinstance(i, SubmittedCell)), (None, frozenset[str]()))
-    if piece is None and not late:  # a helper in a cell that is no longer code
+    submitted, names = next(((i, found) for i, found in late if isinstance(i, SubmittedCell)), (None, frozenset[str]()))
+    if submitted is None and not late:  # a helper in a cell that is no longer code
         anywhere = _union(c.binds for c in looks)
         texts = [item for item in order if isinstance(item, SubmittedCell) and item.kind != "code"]
-        piece = next((p for p in texts if p.binds & called - anywhere), None)
-        names = piece.binds & called if piece else names
-    if piece is None:
+        submitted = next((p for p in texts if p.binds & called - anywhere), None)
+        names = submitted.binds & called if submitted else names
+    if submitted is None:
         if late:
             missing = ", ".join(sorted(_union(found for _, found in late)))
             layout.notes.append(f"{slot.question}: it needs {missing}, which is only defined further down.")
         return False
-    for pieces in (*layout.before.values(), *layout.after.values()):
-        pieces[:] = [p for p in pieces if p.place != piece.place]
-    if piece.kind != "code":
-        layout.notes.append(f"{slot.question}: cell {piece.number} had become a {piece.kind} cell; its code is used.")
-        piece = piece.with_source(piece.python, kind="code")
-    layout.before.setdefault(slot.at, []).append(piece)
+    for handed_in in (*layout.before.values(), *layout.after.values()):
+        handed_in[:] = [p for p in handed_in if p.place != submitted.place]
+    if submitted.kind != "code":
+        kind = submitted.kind
+        layout.notes.append(f"{slot.question}: cell {submitted.number} had become a {kind} cell; its code is used.")
+        submitted = submitted.with_source(submitted.python, kind="code")
+    layout.before.setdefault(slot.at, []).append(submitted)
     layout.before[slot.at].sort(key=lambda p: p.place)
     layout.notes.append(
-        f"{slot.question}: cell {piece.number} defines {', '.join(sorted(names))}, which it needs; it now stands "
+        f"{slot.question}: cell {submitted.number} defines {', '.join(sorted(names))}, which it needs; it now stands "
         "before it."
     )
     return True

@@ -129,9 +129,14 @@ def usable_name(name: str) -> str:
 
 
 def _by_student(
-    folders: list[Path], lessons: Sequence[str], known: set[str], nested: bool, one: str, notes: list[str],
+    folders: list[Path],
+    lessons: Sequence[str],
+    known: set[str],
+    nested: bool,
+    one: str,
+    notes: list[str],
     contents: LessonContents | None,
-) -> list[Submission]:  # fmt: skip
+) -> list[Submission]:
     found: list[Submission] = []
     names: dict[str, str] = {}
     for student in folders:

@@ -174,9 +174,11 @@ def _pictures(attachments: Any, number: int, notes: list[str]) -> NotebookNode |
         return None
     kept = NotebookNode()
     for name, bundle in attachments.items():
-        images = {
-            mime: data for mime, data in bundle.items() if mime in PICTURES and isinstance(data, str)
-        } if isinstance(bundle, Mapping) else {}  # fmt: skip
+        images = (
+            {mime: data for mime, data in bundle.items() if mime in PICTURES and isinstance(data, str)}
+            if isinstance(bundle, Mapping)
+            else {}
+        )
         if images:
             kept[str(name)] = NotebookNode(images)
         else:

@@ -26,6 +26,8 @@ class Record:
         prefix: what the system wrote before the file's own name; a page goes back under the same.
         handed_in: when, as ISO time in UTC; "" when not known.
         late: the system says that it was late.
+        group: with whom it was handed in; "" for a student's own hand-in.
+        by: the member of the group who handed in the file that is graded.
     """
 
     source: str = ""
@@ -39,6 +41,8 @@ class Record:
     prefix: str = ""
     handed_in: str = ""
     late: bool = False
+    group: str = ""
+    by: str = ""
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -50,23 +50,26 @@ def transplant(
         submission: a valid notebook, as `read_notebook` gives it.
         others: released notebooks of the other lessons by id, to recognise a mix-up.
     """
-    slots, pieces = slots_of(template), submitted_cells(submission)
+    slots, handed_in = slots_of(template), submitted_cells(submission)
     questions = [slot.question for slot in of_role(slots, "answer", "written")]
-    lesson = other_lesson(slots, pieces, others or {})
+    lesson = other_lesson(slots, handed_in, others or {})
     if lesson is not None:
         note = "nothing of this lesson was found in the notebook"
         note = f"this is a notebook of lesson {lesson}, not of this one" if lesson else note
         notes = (f"{note[0].upper()}{note[1:]}; no answer was placed.",)
         return Transplanted(
-            _build(template, {}, {}, Layout()), notes, dict.fromkeys(questions, "missing"),
-            dict.fromkeys(questions, "low"), lesson,
-        )  # fmt: skip
-    matches = match_cells(slots, pieces)
+            _build(template, {}, {}, Layout()),
+            notes,
+            dict.fromkeys(questions, "missing"),
+            dict.fromkeys(questions, "low"),
+            lesson,
+        )
+    matches = match_cells(slots, handed_in)
     answers = choose_answers(slots, matches)
     of_answer = {
-        slot.at: choice.piece.place
+        slot.at: choice.submitted.place
         for slot in of_role(slots, "answer")
-        if (choice := answers.choices[slot.question]).piece is not None
+        if (choice := answers.choices[slot.question]).submitted is not None
     }
     kept = _kept_copies(matches)
     busy = answers.used | answers.early.keys() | answers.dropped
@@ -75,7 +78,7 @@ def transplant(
     taken = busy - answers.early.keys() | written.used | {place for place, _ in kept.values()}
     ours = {slot.plain for slot in slots}
     copies = {place for place, slot in matches.copy_of.items() if slot.role in FIXED}
-    extras = [p for p in matches.pieces if p.place not in taken | copies and p.plain not in ours]
+    extras = [p for p in matches.handed_in if p.place not in taken | copies and p.plain not in ours]
     anchors = {place: at for at, (place, _) in kept.items()} | {place: at for at, place in of_answer.items()}
     anchors |= {p: matches.claimed[p][0].at for p in written.used if p in matches.claimed}
     layout = lay_out(slots, sources, extras, anchors, answers.early)
@@ -92,13 +95,13 @@ def transplant(
 def _kept_copies(matches: CellMatches) -> dict[int, tuple[int, SubmittedCell]]:
     """By slot the student's copy that stands for it, with its place: the last edited one, else the first."""
     kept: dict[int, tuple[int, SubmittedCell]] = {}
-    for piece in matches.pieces:
-        slot = matches.copy_of.get(piece.place)
+    for submitted in matches.handed_in:
+        slot = matches.copy_of.get(submitted.place)
         if slot is None:
             continue
-        edited = slot.role not in FIXED and piece.plain != slot.plain
+        edited = slot.role not in FIXED and submitted.plain != slot.plain
         if edited or slot.at not in kept:
-            kept[slot.at] = (piece.place, piece)
+            kept[slot.at] = (submitted.place, submitted)
     return kept
 
 
@@ -145,11 +148,11 @@ def _build(
     return notebook
 
 
-def _extra(piece: SubmittedCell, name: str) -> NotebookNode:
-    cell = NotebookNode(cell_type=piece.kind, id=name, metadata=NotebookNode(), source=piece.source)
+def _extra(submitted: SubmittedCell, name: str) -> NotebookNode:
+    cell = NotebookNode(cell_type=submitted.kind, id=name, metadata=NotebookNode(), source=submitted.source)
     cell.metadata["vitlab"] = NotebookNode(role="extra")
-    if piece.kind == "code":
+    if submitted.kind == "code":
         cell.outputs, cell.execution_count = [], None
-    elif piece.attachments:
-        cell["attachments"] = copied(piece.attachments)
+    elif submitted.attachments:
+        cell["attachments"] = copied(submitted.attachments)
     return cell

@@ -38,15 +38,15 @@ def choose_written(
     """Decide for every written slot.
 
     Args:
-        taken: places of pieces that already have a use.
-        answer_places: index of an answer's slot to the place of the piece chosen for it.
+        taken: places of submitted cells that already have a use.
+        answer_places: index of an answer's slot to the place of the submitted cell chosen for it.
     """
     written = Written()
     known = {slot.at: place for place, slot in matches.copy_of.items()} | dict(answer_places)
     targets = of_role(slots, "written")
     places: dict[int, list[SubmittedCell]] = {}
     for slot in targets:
-        mine = [p for p in matches.pieces if p.place not in taken and _claims(p, slot, matches)]
+        mine = [p for p in matches.handed_in if p.place not in taken and _claims(p, slot, matches)]
         if any(p.place in matches.claimed and p.plain != slot.plain for p in mine):
             mine = [p for p in mine if p.place in matches.claimed]
         if not mine:  # by its unchanged text, between the cells that frame it
@@ -61,11 +61,11 @@ def choose_written(
     return written
 
 
-def _claims(piece: SubmittedCell, slot: Slot, matches: CellMatches) -> bool:
-    claimed, _ = matches.claimed.get(piece.place, (None, ""))
+def _claims(submitted: SubmittedCell, slot: Slot, matches: CellMatches) -> bool:
+    claimed, _ = matches.claimed.get(submitted.place, (None, ""))
     if claimed is not None:
         return claimed.at == slot.at
-    return piece.kind != "code" and slot.question in piece.markers and piece.place not in matches.copy_of
+    return submitted.kind != "code" and slot.question in submitted.markers and submitted.place not in matches.copy_of
 
 
 def _choose(
@@ -79,8 +79,8 @@ def _choose(
 ) -> None:
     question = slot.question
     edited = [p for p in mine if p.plain != slot.plain]
-    for piece in mine:
-        written.used.add(piece.place)
+    for submitted in mine:
+        written.used.add(submitted.place)
     if edited:
         kept = list({p.plain: p for p in edited}.values())
         if len(kept) > 1:
@@ -93,7 +93,7 @@ def _choose(
         return
     near = _between(slot, known, matches, taken)
     if len(near) > MAX_NEAR:
-        written.notes.append(f"{question}: {len(near)} pieces of text stand where its answer belongs; none was taken.")
+        written.notes.append(f"{question}: {len(near)} cells of text stand where its answer belongs; none was taken.")
         near = []
     if mine and not near and (added := _added_above(slot, slots, matches)):
         written.choices[question] = _prose([added], "order", sure=False)
@@ -121,12 +121,12 @@ def _choose(
 def _added_above(slot: Slot, slots: list[Slot], matches: CellMatches) -> SubmittedCell | None:
     """The lines that a student wrote into the question's own text, right above the cell for the answer."""
     above = slots[slot.at - 1] if slot.at else slot
-    for piece in matches.pieces:
-        if matches.copy_of.get(piece.place) == above and above.role == "text" and piece.plain != above.plain:
+    for submitted in matches.handed_in:
+        if matches.copy_of.get(submitted.place) == above and above.role == "text" and submitted.plain != above.plain:
             ours = set(above.plain.split("\n"))
-            added = "\n".join(line for line in piece.plain.split("\n") if line not in ours).strip()
+            added = "\n".join(line for line in submitted.plain.split("\n") if line not in ours).strip()
             if len(added) >= MIN_ADDED:
-                return piece.with_source(added)
+                return submitted.with_source(added)
     return None
 
 
@@ -141,7 +141,7 @@ def _between(slot: Slot, known: Mapping[int, int], matches: CellMatches, taken: 
     high = min(below, default=float("inf"))
     return [
         p
-        for p in matches.pieces
+        for p in matches.handed_in
         if low < p.place < high
         and p.kind != "code"
         and p.place not in matches.copy_of
@@ -150,8 +150,8 @@ def _between(slot: Slot, known: Mapping[int, int], matches: CellMatches, taken: 
     ]
 
 
-def _prose(pieces: list[SubmittedCell], how: str, *, sure: bool) -> Prose:
+def _prose(handed_in: list[SubmittedCell], how: str, *, sure: bool) -> Prose:
     attachments: dict[str, Any] = {}
-    for piece in pieces:
-        attachments |= piece.attachments
-    return Prose("\n\n".join(p.source for p in pieces), how, sure, attachments)
+    for submitted in handed_in:
+        attachments |= submitted.attachments
+    return Prose("\n\n".join(p.source for p in handed_in), how, sure, attachments)

@@ -1,1 +1,1 @@
-"""The exam room's instructor side: reference answers, banks of mistakes, the judge."""
+"""What compares answers with the solution: reference answers, banks of mistakes, the judge."""

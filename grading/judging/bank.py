@@ -13,7 +13,7 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +118,20 @@ def edited(
     assert bank.lesson is not None, "a bank is read by load_bank"
     answer, text = answer_of(bank.lesson, question, name, changes)
     (bank.mistakes if hint else bank.rights).append(Entry(question, name, answer, hint, claims, text))
+
+
+def also(question: str, *, of: str, mistakes: bool = True) -> None:
+    """Take over the entries of one question for another that is asked in the same way.
+
+    Args:
+        question: the question that gets them.
+        of: the question whose entries have been written above this line.
+        mistakes: False takes over the right answers only.
+    """
+    bank = _bank()
+    bank.rights += [replace(entry, question=question) for entry in bank.rights_of(of)]
+    if mistakes:
+        bank.mistakes += [replace(entry, question=question) for entry in bank.mistakes_of(of)]
 
 
 def reference(question: str) -> Callable[[Any], Any]:

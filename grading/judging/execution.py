@@ -54,10 +54,15 @@ def run_prepared(
     positions = {cell.id: id(cell) in chosen for cell in notebook.cells if cell.cell_type == "code"}
     shown, where = course_data(sandbox)
     return run_notebook(
-        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), read_only=shown,
+        notebook,
+        limits=limits,
+        sandbox=cast(SandboxKind, sandbox),
+        read_only=shown,
         env={EXAM_SEED: str(kernel_seed(seed)), **gpu.environment(limits.gpu_share), **where},
-        should_run=lambda cell: positions.get(cell.id, True), warm=warm, files=sealed_files(notebook, seed),
-    )  # fmt: skip
+        should_run=lambda cell: positions.get(cell.id, True),
+        warm=warm,
+        files=sealed_files(notebook, seed),
+    )
 
 
 def finished(run: Run, *, notes: Sequence[str] = (), intake: float = 0.0) -> Executed:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import binascii
 import re
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
@@ -18,12 +20,14 @@ from grading.judging.pictures import Pictures
 from grading.judging.reference import Reference, load_reference
 from grading.judging.seeds import seed_of
 from helpers.checks.card import card
+from helpers.checks.check import notes_of
 from helpers.checks.expectations import read as read_expectations
+from helpers.checks.later_cells import in_words, missing_in_text
 from helpers.checks.question import Case, Expected, public_rng
 from helpers.checks.replay import REPLAYED
 from helpers.checks.result import picture_alt
-from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer
-from helpers.checks.wire_format import MIME, Answer, BadAnswer, decode
+from helpers.checks.verdict import Verdict, arrays_only, judge_answer, no_answer, not_started
+from helpers.checks.wire_format import MIME, Answer, Arrays, BadAnswer, decode
 from helpers.questions import find
 
 _MACHINERY = re.compile(
@@ -34,7 +38,7 @@ ONE_AT_A_TIME = Lock()  # matplotlib and torch's random state are global
 
 
 def fresh_seed() -> int:
-    """A secret seed nobody has seen."""
+    """A new secret seed."""
     return secrets.randbits(128)
 
 
@@ -145,6 +149,8 @@ class Judge:
         answer_cell: NotebookNode | None,
     ) -> tuple[Verdict, bytes | None]:
         question, points = find(qid), self.reference.points[qid]
+        if not bundles and reason is None and answer_cell is not None and _holds_nothing(answer_cell.source):
+            return not_started(question, points, f"the cell of {qid} holds no code: {question.signature}"), None
         if not bundles:
             return no_answer(question, points, reason or _why_nothing(cell, answer_cell)), None
         try:
@@ -153,12 +159,24 @@ class Judge:
             return no_answer(question, points, f"the recorded answer could not be read: {error}"), None
         public, secret = self._public[qid], self._secret[qid]
         verdict = judge_answer(question, answer, public=public, secret=secret, device=self.device)
+        shown = arrays_only(answer.of("public", len(public[0])))
+        absent = missing_in_text(answer_cell.source, public[1].needed) if answer_cell is not None else []
+        if verdict.status != "not started":
+            notes = (*notes_of(question, shown), *([in_words(absent)] if absent else []))
+            verdict = replace(verdict, notes=notes)
+        if verdict.passed:  # as good as the target's own arrays, so the picture is the same for all
+            shown = [Arrays(row) for row in public[1].arrays]
         with ONE_AT_A_TIME:
-            shown = arrays_only(answer.of("public", len(public[0])))
-            picture = None
-            if not verdict.passed:
-                picture = self._pictures.draw(question, verdict, public[0], public[1].arrays, shown)
+            picture = self._pictures.draw(question, verdict, public[0], public[1].arrays, shown)
         return verdict, picture
+
+
+def _holds_nothing(source: str) -> bool:
+    """Whether a cell holds nothing but comments and blank lines, as a blank page does before anything is written."""
+    try:
+        return not ast.parse(source).body
+    except (SyntaxError, ValueError):  # magics, code that is not finished, null bytes
+        return False
 
 
 def _stopped_by_an_error(*cells: NotebookNode | None) -> bool:

@@ -56,7 +56,7 @@ class Reference:
         return dict(got) | (dict(collect(extra(case))) if extra else {})
 
     def public(self, question_id: str) -> tuple[list[Case], Expected]:
-        """The cases that everybody sees, and what is expected on them."""
+        """The public cases, and what is expected on them."""
         question = find(question_id)
         if isinstance(question, SealedQuestion):
             return self._drawn(question, public_rng(question_id))

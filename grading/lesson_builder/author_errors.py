@@ -55,7 +55,7 @@ def require_known_entries(lesson: LessonSource, bank: Bank, path: Path) -> None:
     for entry in (*bank.mistakes, *bank.rights):
         if entry.question not in asked:
             raise LessonError(
-                f"{path}:{line_of(entry)}: {entry.name} is an answer to {entry.question}, which the lesson doesn't "
+                f"{_place(entry, path)}: {entry.name} is an answer to {entry.question}, which the lesson doesn't "
                 f"ask; it asks {', '.join(asked) or 'nothing'}"
             )
 
@@ -69,7 +69,7 @@ def require_callable(entry: Entry, recorded: list[Arrays | Failure], path: Path)
     failures = [one for one in recorded if isinstance(one, Failure)]
     if failures and len(failures) == len(recorded) and failures[0].kind == "NameError":
         raise LessonError(
-            f"{path}:{line_of(entry)}: {entry.name} can't run: {failures[0].message}; import it at the top of "
+            f"{_place(entry, path)}: {entry.name} can't run: {failures[0].message}; import it at the top of "
             f"{path.name}, or nest it in the definition"
         )
 
@@ -83,13 +83,13 @@ def require_told_apart(entries: list[Entry], prints: list[Fingerprint], right: F
     for entry, one in zip(entries, prints, strict=True):
         if not one.fails and _same(one, right):
             raise LessonError(
-                f"{path}:{line_of(entry)}: the mistake {entry.name} gives the solution's arrays in all public cases "
+                f"{_place(entry, path)}: the mistake {entry.name} gives the solution's arrays in all public cases "
                 f"of {entry.question}: add a case in which it differs, or take it out"
             )
     for (entry, one), (other, two) in combinations(zip(entries, prints, strict=True), 2):
         if entry.hint != other.hint and _same(one, two):
             raise LessonError(
-                f"{path}:{line_of(other)}: the mistakes {entry.name} and {other.name} give the same arrays in all "
+                f"{_place(other, path)}: the mistakes {entry.name} and {other.name} give the same arrays in all "
                 f"public cases of {entry.question}, so their hints can't be told apart (random generators are seeded "
                 "anew before each case, so that drawing from them once or twice may look alike): add a case that "
                 "separates them, or give both one hint"
@@ -102,10 +102,13 @@ def _same(one: Fingerprint, other: Fingerprint) -> bool:
     return failed and len(one.marks) == len(other.marks) and all(map(alike, one.marks, other.marks))
 
 
-def line_of(entry: Entry) -> int:
-    """The line on which an entry of mistakes.py is defined; 1 for one that is an edited solution."""
+def _place(entry: Entry, path: Path) -> str:
+    """`path:line` of an entry's definition, or of its name where it is an edited solution."""
     if entry.text:
-        return 1
-    if isinstance(entry.answer, type):
-        return inspect.getsourcelines(entry.answer)[1]
-    return int(entry.answer.__code__.co_firstlineno)
+        lines = path.read_text("utf-8").splitlines()
+        line = next((n for n, text in enumerate(lines, 1) if f'"{entry.name}"' in text), 1)
+    elif isinstance(entry.answer, type):
+        line = inspect.getsourcelines(entry.answer)[1]
+    else:
+        line = int(entry.answer.__code__.co_firstlineno)
+    return f"{path}:{line}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 from grading.judging.reference import Reference
 from grading.lesson_builder.author_errors import require_callable, require_known_entries, require_told_apart
 from grading.lesson_builder.later_cells import needs
+from grading.lesson_builder.quiet import without_warnings
 from helpers.checks.fingerprint import Fingerprint, alike, mark
 from helpers.checks.probing import probe_all
 from helpers.checks.question import Expected
@@ -17,6 +16,7 @@ from helpers.checks.wire_format import Arrays, Failure
 from helpers.questions import find
 
 
+@without_warnings()
 def public_expectations(reference: Reference) -> dict[str, Expected]:
     """For each question of a lesson: points, expected arrays, fingerprints with hints.
 
@@ -39,9 +39,7 @@ def _question(reference: Reference, qid: str, needed: tuple[str, ...]) -> Expect
 
     mistakes, entries, path = list[Fingerprint](), reference.bank.mistakes_of(qid), reference.bank.path
     for entry in entries:
-        with warnings.catch_warnings():  # what a wrong answer's code is warned of is of no interest here
-            warnings.simplefilter("ignore")
-            recorded = probe_all(question, entry.answer, cases)
+        recorded = probe_all(question, entry.answer, cases)
         require_callable(entry, recorded, path)
         mistakes.append(fingerprint(entry.hint, recorded))
     right = fingerprint("", probe_all(question, reference.answers[qid], cases)) if entries else Fingerprint("", ())

@@ -167,17 +167,23 @@ def _execute(notebook: NotebookNode, path: Path, source: LessonSource | None = N
     start = time.perf_counter()
     path.parent.mkdir(parents=True, exist_ok=True)
     client = NotebookClient(
-        notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}},
-        store_widget_state=False, record_timing=False, shutdown_kernel="immediate",
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        record_timing=False,
+        shutdown_kernel="immediate",
         extra_arguments=["--log-level=ERROR"],
-    )  # fmt: skip
+    )
     try:
         client.execute(env={**os.environ, "VITLAB_WORK": "off"})  # a build is nobody's progress
     except CellExecutionError as error:
         failed = next(
-            index for index, cell in enumerate(notebook.cells)
+            index
+            for index, cell in enumerate(notebook.cells)
             if any(output.output_type == "error" for output in cell.get("outputs", []))
-        )  # fmt: skip
+        )
         where = f"{source.path}:{source.cells[failed].line}" if source else f"{path}: cell {failed + 1}"
         first = str(error.evalue).strip().split("\n")[0]
         raise LessonError(f"{where}: this cell of the solution fails with {error.ename}: {first}") from None

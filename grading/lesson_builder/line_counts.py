@@ -56,8 +56,10 @@ def lines_table(counts: list[LineCounts]) -> str:
     rows.append(("all", *(sum(row[n] for row in rows) for n in range(1, 6))))
     head = ("lesson", *(f"written, {level}" for level in Level), "visible given", "folded given")
     width = max(len(str(row[0])) for row in [head, *rows])
-    lines = ["  ".join([f"{row[0]:<{width}}", *(f"{v:>{len(h)}}" for v, h in zip(row[1:], head[1:], strict=True))])
-             for row in [head, *rows]]  # fmt: skip
+    lines = [
+        "  ".join([f"{row[0]:<{width}}", *(f"{v:>{len(h)}}" for v, h in zip(row[1:], head[1:], strict=True))])
+        for row in [head, *rows]
+    ]
     optional = {level: sum(c.optional[level] for c in counts) for level in Level}
     if any(optional.values()):
         lines.append("of these optional: " + ", ".join(f"{n} at {level}" for level, n in optional.items()))

@@ -13,6 +13,7 @@ import numpy as np
 from cryptography.fernet import Fernet
 
 from grading.judging.reference import Reference
+from grading.lesson_builder.quiet import without_warnings
 from helpers.checks.answer_key import (
     PRECISION,
     Lock,
@@ -37,6 +38,7 @@ _FAR_ENOUGH = 2e-3  # relative to the largest number: far more than rounding, al
 _MARGIN = 0.3  # of a step, from the nearest rounding boundary
 
 
+@without_warnings()
 def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     """Write the lesson's file unless the one that is there still opens to the same text.
 
@@ -50,6 +52,8 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
         kept = old.get(qid)
         answers = _right_answers(reference, qid)
         opening = 0 if kept is None else _opening(qid, kept, answers, text)
+        if kept is not None and opened_by_mistakes(reference, qid, kept):
+            kept, opening = None, 0  # the bank has gained a mistake that the picked numbers do not tell apart
         if kept is not None and opening == len(answers):
             entries[qid] = kept
             continue
@@ -67,6 +71,7 @@ def write_sealed(reference: Reference, path: Path) -> tuple[str, ...]:
     return tuple(left)
 
 
+@without_warnings()
 def sealed_drift(reference: Reference, path: Path) -> list[str]:
     """Questions whose sealed answers don't open to what the source says."""
     old = _old(path)
@@ -76,7 +81,31 @@ def sealed_drift(reference: Reference, path: Path) -> list[str]:
         if qid not in reference.answers
         or not _opening(qid, sealed, _right_answers(reference, qid), answers_text(reference, qid))
     ]
-    return [f"sealed answers of {', '.join(stale)} differ from the source"] if stale else []
+    found = [f"sealed answers of {', '.join(stale)} differ from the source"] if stale else []
+    for qid in (q for q in old if q not in stale):
+        names = opened_by_mistakes(reference, qid, old[qid])
+        found += [f"known mistakes open the sealed answers of {qid}: {', '.join(names)}"] if names else []
+    return found
+
+
+def opened_by_mistakes(reference: Reference, qid: str, sealed: Sealed) -> list[str]:
+    """Names of the bank's mistakes that compute the key of some lock.
+
+    Deriving a key takes long, so only mistakes that agree with a right answer in all picked numbers are tried: that
+    answer may belong to another lock.
+    """
+    question, salt = find(qid), base64.b64decode(sealed.salt)
+    right = [numbers for a in _right_answers(reference, qid) if (numbers := numbers_of(question, a)) is not None]
+    agreed = [{_digits(numbers, lock.picks) for numbers in right} - {None} for lock in sealed.locks]
+    found = []
+    for entry in reference.bank.mistakes_of(qid):
+        numbers = numbers_of(question, entry.answer)
+        if numbers is not None and any(
+            _digits(numbers, lock.picks) in known and _opens(numbers, lock, salt)
+            for lock, known in zip(sealed.locks, agreed, strict=True)
+        ):
+            found.append(entry.name)
+    return found
 
 
 def _right_answers(reference: Reference, qid: str) -> list[Any]:
@@ -213,7 +242,7 @@ def _of_array(case: int, name: str, array: np.ndarray, most: int | None = PICKS)
 
 
 def _public(reference: Reference, qid: str) -> Numbers | None:
-    """What everybody has: the expected arrays of the public cases, in the place of the key's."""
+    """What every student has: the expected arrays of the public cases, in the place of the key's."""
     question = find(qid)
     cases = list(question.cases(public_rng(qid)))
     recorded = probe_all(question, reference.answers[qid], cases)

@@ -51,7 +51,7 @@ def start_page(course: Course) -> NotebookNode:
     )  # fmt: skip
     if terms:
         text += f"\n- [Glossary](glossary.ipynb): {terms} terms, each with the lesson that defines it."
-    untouched = Progress(course_map(entries, {}, course.root / "notebooks"), place="")
+    untouched = Progress(course_map(entries, {}, course.root / "notebooks"), kept_in="")
     shown = new_output(
         "execute_result", execution_count=None,
         data={"text/plain": repr(untouched), "text/html": untouched._repr_html_()},
@@ -78,7 +78,7 @@ def write_start_page(course: Course) -> None:
 
 
 def start_page_drift(course: Course) -> list[str]:
-    """Empty when the page is what course.toml says, outputs aside: somebody may have run it."""
+    """Empty when the page is what course.toml says, outputs aside: it may have been run."""
     path = course.start_page
     if not path.is_file():
         return [f"{path.relative_to(course.root)} is missing"]

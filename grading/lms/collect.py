@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grading.course import CourseError
 from grading.intake.contents import LessonContents
-from grading.lms.downloads import Layout, Named, layout_of, read_name
+from grading.lms.downloads import Layout, Named, layout_of, read_name, without_lesson
+from grading.lms.groups import Groups, Shared, share
 from grading.lms.hand_in_times import HandInTime
 from grading.lms.handins import Choice, File, choose
 from grading.lms.place import SECRET, Placed, place
@@ -34,6 +35,8 @@ class Collected:
         new: those of them that were not there when the same was collected before.
         chosen: by student the path in the download of the file that is graded.
         late: students whom the LMS calls late without saying when they handed in.
+        hidden: the LMS keeps names back, and the roster has no numbers: students stand under the LMS's own.
+        shared: by student the group whose hand-in it is.
         notes: what else is new since the last time.
     """
 
@@ -51,6 +54,8 @@ class Collected:
     chosen: dict[str, str] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
     times: int = 0
+    hidden: bool = False
+    shared: dict[str, Shared] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -62,6 +67,7 @@ def collect(
     *,
     contents: LessonContents | None = None,
     times: Mapping[str, HandInTime] | None = None,
+    groups: Groups | None = None,
 ) -> Collected:
     """Put the file to grade of each student where `vitlab grade` looks for it, and keep all others beside it.
 
@@ -73,6 +79,7 @@ def collect(
         roster: without one the LMS's spelling of a name becomes the student's id.
         contents: looks into files, to choose by content; without it no lesson is known.
         times: when each student handed in, by student id or by the LMS's number.
+        groups: who works together; what one member hands in counts for all.
 
     Raises:
         CourseError: the source is no zip and no folder, is broken, or holds nothing that anybody handed in.
@@ -83,7 +90,7 @@ def collect(
         found = Collected(layout.kind)
         found.refused += download.refused
         files = _own_files(found, layout, download.entries, lesson)
-        owned = _by_student(found, layout, files, roster)
+        owned = _by_student(found, layout, files, roster, groups or Groups())
         choices = {student: choose(own, lesson, contents) for student, own in owned.items()}
         nobody = roster is None and layout.kind == "folder" and not any(c.best for c in choices.values())
         if nobody or not (choices or found.unmatched):
@@ -92,12 +99,15 @@ def collect(
                 "zip or folder that your LMS gives for “download all submissions”"
             )
         secrets = _secrets(layout, download.entries)
+        found.shared = share(owned, choices, groups, lesson) if groups is not None else {}
         for student, own in sorted(owned.items()):
             try:
                 _keep(found, student, own, choices[student], into / student / lesson, lesson, times or {}, secrets)
             except OSError as error:
-                found.refused.append((own[0].entry.name, f"cannot be put in place ({error.strerror or error})"))
-    if roster is not None:
+                found.refused.append(
+                    (own[0].entry.name if own else student, f"cannot be put in place ({error.strerror or error})")
+                )
+    if roster is not None and not found.hidden:
         came = {folded(student) for student in (*found.placed, *found.without)}
         found.missing.extend(person.id for person in roster if folded(person.id) not in came)
     return found
@@ -118,7 +128,8 @@ def _own_files(found: Collected, layout: Layout, entries: Sequence[Entry], lesso
         elif _none_of(entry.name, named, layout, entries, lesson):
             found.passed_over.append(entry.name)
         else:
-            files.append(File(entry, named))
+            alone = layout.kind == "folder" and entry.name.count("/") == layout.depth
+            files.append(File(entry, without_lesson(named, lesson) if alone else named))
     return files
 
 
@@ -152,14 +163,18 @@ def _of_another_lesson(name: str, layout: Layout, lesson: str) -> bool:
 
 
 def _by_student(
-    found: Collected, layout: Layout, files: Sequence[File], roster: Roster | None
+    found: Collected, layout: Layout, files: Sequence[File], roster: Roster | None, groups: Groups
 ) -> dict[str, list[File]]:
     """Files by student id; what has no owner, or two, is put on the list instead."""
     owners = Owners(layout, roster, [file.named for file in files])
+    if owners.hidden and files:
+        found.hidden = True
     claims: dict[str, list[tuple[str, str, Claim]]] = {}
     mine: list[tuple[File, str, Claim]] = []
     for file in files:
         claim, why = owners.claim(file.named)
+        if claim is None and (members := groups.called(file.named.who)):
+            claim = Claim(members[0], "name")  # Canvas writes a group's name in the place of a student's
         if claim is None:
             found.unmatched.append((file.entry.name, why))
             continue
@@ -200,7 +215,12 @@ def _keep(
 ) -> None:  # fmt: skip
     named = choice.best.file.named if choice.best is not None else own[0].named
     time = times.get(student.casefold()) or (times.get(f"#{named.number}") if named.number else None)
-    placed: Placed = place(found.kind, named, choice, target, lesson, time, secrets.get(named.prefix))
+    secret, shared = secrets.get(named.prefix), found.shared.get(student)
+    if shared is not None and shared.by != student:
+        time = time or times.get(shared.by.casefold())
+        mine = own[0].named if own else Named("", "", "")  # a page goes back under the student's own number
+        named, secret = replace(mine, when=named.when, late=named.late), secrets.get(mine.prefix)
+    placed: Placed = place(found.kind, named, choice, target, lesson, time, secret, shared)
     if placed.path is not None:
         found.placed[student] = placed.path
         found.chosen[student] = printable(choice.best.name if choice.best else "the earlier hand-in")
@@ -217,66 +237,3 @@ def _keep(
     found.times += bool(placed.record.handed_in)
     if placed.record.late and not placed.record.handed_in:
         found.late.append(student)
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("s" if count != 1 else "")
-
-
-def report_lines(
-    found: Collected, names: Mapping[str, str] | None = None, *, everything: bool = False, penalty: bool = True
-) -> list[str]:
-    """The report as text: what was placed, and everything that needs a person.
-
-    Args:
-        names: students' names by id.
-        everything: also what was told when the same was collected before.
-        penalty: the lesson takes a late penalty.
-    """
-    names = names or {}
-
-    def who(student: str) -> str:
-        name = names.get(student, student)
-        return printable(student if name == student else f"{student} ({name})", 80)
-
-    shown = found.doubts if everything else found.new
-    new = len(found.placed) - len(found.unchanged) - len(found.replaced)
-    counts = f"{new} new, {len(found.replaced)} replaced, {len(found.unchanged)} unchanged"
-    lines = [f"{found.kind}: {_many(len(found.placed), 'submission')} ({counts})"]
-    if shown:
-        lines.append(f"Needs a person ({_many(len(shown), 'student')}):")
-        lines += [f"  {who(student)}: {text}" for student, texts in sorted(shown.items()) for text in texts]
-    if told := sum(map(len, found.doubts.values())) - sum(map(len, shown.values())):
-        lines.append(f"{_many(told, 'thing')} that a person should look at, told before: --all lists them again")
-    if found.unmatched:
-        lines.append(f"{_many(len(found.unmatched), 'file')} for whom nobody was found, not placed:")
-        lines += [f"  {printable(name)}: {why}" for name, why in found.unmatched]
-    if found.refused:
-        lines.append(f"{_many(len(found.refused), 'file')} left out:")
-        lines += [f"  {printable(name)}: {why}" for name, why in found.refused]
-    if found.without:
-        lines.append(f"Nothing to grade came from {', '.join(map(who, found.without))}.")
-    if found.late:
-        late = f"{_many(len(found.late), 'student')} handed in late: {', '.join(map(who, found.late))}."
-        lines.append(late + (_no_penalty(found) if penalty else " The LMS's download does not say by how much."))
-    if found.missing:
-        lines.append(f"{_many(len(found.missing), 'student')} handed in nothing: {', '.join(map(who, found.missing))}")
-    if found.passed_over:
-        some = ", ".join(printable(name) for name in found.passed_over[:5])
-        more = f" and {len(found.passed_over) - 5} more" if len(found.passed_over) > 5 else ""
-        lines.append(f"{_many(len(found.passed_over), 'file')} of other lessons or of nobody: {some}{more}")
-    return lines + [f"note: {note}" for note in found.notes]
-
-
-def _no_penalty(found: Collected) -> str:
-    return (
-        " The LMS's download does not say when, so no late penalty can be taken off. Collect again with --times FILE "
-        "(Moodle's grading worksheet, or Canvas's list of submissions). Or write when it came, such as 2027-01-16 "
-        f"01:30 UTC, into the timestamp.txt beside the hand-in, for instance {_stamp(found)}."
-    )
-
-
-def _stamp(found: Collected) -> str:
-    student = found.late[0]
-    path = found.placed.get(student)
-    return str(path.with_name("timestamp.txt")) if path is not None else "timestamp.txt"

@@ -145,10 +145,13 @@ def _by_cells(table: Table, found: dict[str, int]) -> None:
         before = found["maximum"] - 1
         first("grade", lambda at: at == before and all(number(cell) is not None for cell in filled[at]))
         dated = [
-            at for at in free
-            if at > found["maximum"] and at not in found.values() and any(re.search(r"\d{4}", c) for c in filled[at])
+            at
+            for at in free
+            if at > found["maximum"]
+            and at not in found.values()
+            and any(re.search(r"\d{4}", c) for c in filled[at])
             and all(re.search(r"\d", c) and ":" in c for c in filled[at])
-        ]  # fmt: skip
+        ]
         if "submitted" not in found and dated:
             found["submitted"] = dated[0]
     if "name" not in found:

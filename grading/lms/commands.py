@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime
 from enum import StrEnum
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from grading.course import Course, CourseError, Lesson, load_course
-
-if TYPE_CHECKING:
-    from grading.lms.hand_in_times import HandInTimes
-    from grading.lms.roster import Roster
+from grading.course import Course, CourseError, load_course
 
 RosterOption = Annotated[
     Path | None,
@@ -60,24 +56,37 @@ def collect(
     timezone: Annotated[
         str | None, typer.Option(help="of times that name none, such as Europe/Berlin; default: that of `due`")
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="for hand-ins of groups, who works together: Canvas's group list, or a CSV with student and group; "
+            "one member's file counts for all"
+        ),
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="also list what was told at an earlier collect")] = False,
     course: CourseOption = None,
 ) -> None:
     """Sort an LMS's download by student, choose the file to grade, and say what needs a person."""
+    from grading.extensions import course_extensions
     from grading.intake.contents import contents_of
     from grading.lms.collect import collect as collect_from
-    from grading.lms.collect import report_lines
+    from grading.lms.collect_report import report_lines
+    from grading.lms.inputs import class_of, excused_there, groups_of, times_of
     from grading.lms.needs_person import write_found
 
     loaded = load_course(course)
     known = loaded.lesson(lesson)
-    people = _people(loaded, roster)
-    came = _times(known, people, times, timezone)
+    people = class_of(loaded, roster)
+    came = times_of(known, people, times, timezone)
+    came.notes += excused_there(came, people, course_extensions(loaded), known.id)
+    teams = groups_of(groups, people)
+    for stranger in teams.strangers if teams is not None else ():
+        came.notes.append(f"{groups}: {stranger} is not on the roster")
     paths = {one.id: loaded.student_notebook(one.id) for one in loaded.lessons}
     contents = contents_of({one: path.read_text("utf-8") for one, path in paths.items() if path.is_file()})
     if (source / "inbound").is_dir() and (source / "outbound").is_dir():  # a course's folder in nbgrader's exchange
         source = source / "inbound"
-    found = collect_from(source, known.id, into, people, contents=contents, times=came.of)
+    found = collect_from(source, known.id, into, people, contents=contents, times=came.of, groups=teams)
     written = write_found(found, known.id, into.parent)
     names, penalty = people.names if people is not None else None, known.late_penalty_per_day > 0
     for line in [*report_lines(found, names, everything=all_, penalty=penalty), *came.notes]:
@@ -86,43 +95,6 @@ def collect(
         typer.echo(f"kept in {written}, and in the report")
     if found.unmatched:
         raise typer.Exit(1)
-
-
-def _people(course: Course, roster: Path | None) -> Roster | None:
-    from grading.lms.roster import course_roster, read_roster
-
-    return read_roster(roster) if roster is not None else course_roster(course.root)
-
-
-def _times(lesson: Lesson, people: Roster | None, times: Path | None, timezone: str | None) -> HandInTimes:
-    from grading.lms.hand_in_times import HandInTimes, moodle_times, read_times
-
-    zone = _zone(lesson, timezone)
-    if times is not None:
-        return _by_id(read_times(times, zone, lesson.due), people)
-    if people is not None and people.kind == "moodle":
-        return _by_id(moodle_times(people.table, people.where, zone, lesson.due), people)
-    return HandInTimes()
-
-
-def _zone(lesson: Lesson, timezone: str | None) -> tzinfo:
-    from datetime import UTC
-
-    from grading.lms.moments import zone_of
-
-    if timezone is not None:
-        return zone_of(timezone)
-    return lesson.due.tzinfo if lesson.due is not None and lesson.due.tzinfo is not None else UTC
-
-
-def _by_id(times: HandInTimes, people: Roster | None) -> HandInTimes:
-    """Times also under the students' ids: a list of times may name them by login, email or number."""
-    for person in people or ():
-        keys = [*person.keys, *(f"#{number}" for number in person.numbers.values())]
-        time = next((times.of[key] for key in keys if key in times.of), None)
-        if time is not None:
-            times.of.setdefault(person.id.casefold(), time)
-    return times
 
 
 def export(
@@ -143,6 +115,7 @@ def export(
 ) -> None:
     """Write the gradebook's scores for Canvas, Moodle or a spreadsheet; late penalties are taken off."""
     from grading.engine.current import gradebook_of
+    from grading.engine.not_graded import behind_lines, not_graded_yet
     from grading.extensions import course_extensions
     from grading.lms.export import export as write
     from grading.lms.export import graded_lessons, read_scores
@@ -166,7 +139,7 @@ def export(
         extensions=course_extensions(loaded),
     )  # fmt: skip
     typer.echo(f"{done.path}: {done.students} students, {', '.join(chosen)}: {done.summary}")
-    for warning in done.warnings:
+    for warning in [*done.warnings, *behind_lines(not_graded_yet(loaded, out, chosen))]:
         typer.echo(f"warning: {warning}")
     details = [note for note in done.notes if note not in done.warnings]
     for note in details if list_ else ():
@@ -197,6 +170,7 @@ def give_back(
 ) -> None:
     """Give feedback pages back: a zip that Moodle or Canvas imports, nbgrader's exchange, or a folder."""
     from grading.engine.current import bring_up_to_date
+    from grading.engine.not_graded import behind_lines, not_graded_yet
     from grading.lms.give_back import Page, ReturnTo, return_lines
     from grading.lms.give_back import give_back as write
     from grading.lms.needs_person import read_records
@@ -219,6 +193,8 @@ def give_back(
     done.left_out += [(one.student, f"there is no page: {one.reason}") for one in outcomes if not one.feedback]
     for line in return_lines(done, target, everything=list_):
         typer.echo(line)
+    for line in behind_lines(not_graded_yet(loaded, out, [known])):
+        typer.echo(f"warning: {line}")
 
 
 def _where(form: Back, to: Path | None, out: Path, lesson: str) -> Path:
@@ -275,13 +251,14 @@ def _export_tidy(
 ) -> None:
     from grading.engine.current import bring_up_to_date
     from grading.engine.journal import read_attempts
+    from grading.lms.inputs import class_of
     from grading.lms.tidy import tidy_rows, write_tidy
     from grading.tables import safe
 
     chosen = {course.lesson(one).id for one in lessons or ()}
     current = bring_up_to_date(course, out, db)
     attempts = {key: found for key, found in read_attempts(out).items() if not chosen or key[1] in chosen}
-    people = _people(course, roster)
+    people = class_of(course, roster)
     names = people.names if people is not None else {}
     count = write_tidy(tidy_rows(attempts, current, names), target, safe)
     typer.echo(f"{target}: {count} rows")

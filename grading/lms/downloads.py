@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 # Moodle's mod/assign: "Jane Doe_12345_assignsubmission_file" as a folder, or the same before "_name.ipynb".
@@ -21,12 +21,12 @@ _MOODLE = re.compile(
 # Canvas takes "_digits_" out of names, so the first such place ends the name.
 _CANVAS = re.compile(
     r"(?P<prefix>(?P<name>[^\s.]*?)(?P<late>_LATE)?_(?P<number>\d+)_)"
-    r"(?:(?P<attachment>\d+)_(?P<rest>.+)|(?P<entry>text|link)\.html)\Z",
+    r"(?:(?P<attachment>\d+)_(?P<rest>.*)|(?P<entry>text|link)\.html)\Z",
     re.DOTALL,
 )
 _CANVAS_ANONYMOUS = re.compile(
     r"(?P<prefix>(?P<late>LATE_)?(?P<name>anon)_(?P<number>[A-Za-z0-9]+)_)"
-    r"(?:(?P<attachment>\d+)_(?P<rest>.+)|(?P<entry>text|link)\.html)\Z",
+    r"(?:(?P<attachment>\d+)_(?P<rest>.*)|(?P<entry>text|link)\.html)\Z",
     re.DOTALL,
 )
 _AGAIN = re.compile(r"-\d{1,2}(?=\.ipynb$)", re.IGNORECASE)
@@ -37,11 +37,16 @@ _EXCHANGE = re.compile(
     r"(?:[+-]\d{4}|[A-Za-z]+(?:/[A-Za-z_]+)*))(?:\+(?P<tail>.*))?)\Z",
     re.DOTALL,
 )
-# Google Classroom: "Jane Doe - 05_attention.ipynb"; Google Forms: "05_attention - Jane Doe.ipynb"
-_CLASSROOM = re.compile(r"(?P<copy>Copy of )?(?P<name>.+?) - (?P<rest>.+)\Z", re.IGNORECASE | re.DOTALL)
+# Google Classroom: "Jane Doe - 05_attention.ipynb"; Google Forms: "05_attention - Jane Doe.ipynb". Drive puts words in
+# the teacher's language before the name of a copy.
+_COPY = "Copy of |Kopie von |Kopie van |Copie de |Copia de |Copia di |Cópia de |Kopia |Kopi av |Kopia av |Копия "
+_CLASSROOM = re.compile(rf"(?P<copy>{_COPY})?(?P<name>.+?) - (?P<rest>.+)\Z", re.IGNORECASE | re.DOTALL)
 _FORMS = re.compile(r"(?P<rest>.+) - (?P<name>[^.]+?)(?P<suffix>(?:\.\w+)+)\Z", re.DOTALL)
 _DOWNLOADED_AGAIN = re.compile(r" ?\(\d{1,3}\)$")
-_BLIND = ("participant", "participante", "partecipante", "teilnehmer", "teilnehmerin", "deelnemer", "anonymous")
+_BLIND = (
+    "participant", "participante", "partecipante", "teilnehmer", "teilnehmerin", "deelnemer", "deltagare", "deltager",
+    "uczestnik", "osallistuja", "katılımcı", "участник", "参加者", "参与者", "anonymous",
+)  # fmt: skip
 KINDS = ("moodle", "canvas", "exchange", "classroom")
 
 
@@ -101,7 +106,7 @@ def layout_of(paths: Sequence[str]) -> Layout:
         heads = {one[depth] for one in parts}
         files = {one[depth] for one in parts if len(one) == depth + 1}
         for kind in KINDS:
-            able = files if kind in ("canvas", "classroom") else heads
+            able = files if kind == "classroom" else heads  # a Mac may have unpacked what was handed in to Canvas
             matches = [match for head in sorted(able) if (match := _match(kind, head))]
             if len(matches) * 2 > len(heads):
                 return _layout(kind, depth, matches)
@@ -113,7 +118,7 @@ def layout_of(paths: Sequence[str]) -> Layout:
 def _layout(kind: str, depth: int, matches: list[re.Match[str]]) -> Layout:
     names = {match["name"].lower() for match in matches}
     numbers = {match["number"] for match in matches} if kind == "moodle" else set()
-    blind = kind == "moodle" and len(names) == 1 and (len(numbers) > 1 or bool(names & set(_BLIND)))
+    blind = kind == "moodle" and len(names) == 1 and (len(numbers) > 2 or bool(names & set(_BLIND)))
     blind = blind or (kind == "canvas" and names == {"anon"})
     ends = {found["name"] for match in matches if kind == "classroom" and (found := _FORMS.match(match.string))}
     return Layout(kind, depth, blind, forms=len(ends) > len(names))
@@ -131,7 +136,7 @@ def read_name(path: str, layout: Layout | None = None) -> Named | None:
             return Named(parts[0], "", file, prefix=parts[0])
         stem = _DOWNLOADED_AGAIN.sub("", re.sub(r"(?i)(\.ipynb(\.txt|\.json)?|\.\w{1,5})$", "", file))
         return Named(stem, "", file, prefix=stem)
-    if layout.kind in ("canvas", "classroom") and len(parts) > 1:
+    if layout.kind == "classroom" and len(parts) > 1:
         return None
     match = _match(layout.kind, parts[0])
     if match is None:
@@ -143,7 +148,8 @@ def read_name(path: str, layout: Layout | None = None) -> Named | None:
         prefix = parts[0] if len(parts) > 1 else match["prefix"]
         return Named(who, match["number"], own, entry=entry, prefix=prefix)
     if layout.kind == "canvas":
-        return _canvas(match, layout)
+        named = _canvas(match, layout)
+        return named if len(parts) == 1 else replace(named, file=file)
     if layout.kind == "exchange":
         when = _with_colons(match["when"])
         attempt = (str(exchange_time(when) or when),)
@@ -160,7 +166,7 @@ def _canvas(match: re.Match[str], layout: Layout) -> Named:
     who = "" if layout.blind or match["name"] == "anon" else match["name"]
     prefix = match["prefix"] + (f"{match['attachment']}_" if match["attachment"] else "")
     return Named(
-        who, match["number"], _AGAIN.sub("", rest) or f"{match['entry']}.html", True, attempt,
+        who, match["number"], _AGAIN.sub("", rest) or f"{match['entry'] or 'file'}.html", True, attempt,
         late=bool(match["late"]), entry=match["entry"] or "", prefix=prefix,
     )  # fmt: skip
 
@@ -172,6 +178,13 @@ def _classroom(match: re.Match[str], layout: Layout) -> Named:
         if at_end is not None:
             name, rest, prefix = at_end["name"], at_end["rest"] + at_end["suffix"], ""
     return Named(_DOWNLOADED_AGAIN.sub("", name), "", rest, prefix=prefix, copy=bool(match["copy"]))
+
+
+def without_lesson(named: Named, lesson: str) -> Named:
+    """In a plain folder a file may bear the lesson's name beside the student's: `jdoe_05_attention.ipynb`."""
+    ours = re.escape(lesson)
+    who = re.sub(rf"^{ours}[\s_.+-]+|[\s_.+-]+{ours}$", "", named.who, flags=re.IGNORECASE)
+    return replace(named, who=who, prefix=who) if who and who != named.who else named
 
 
 def _match(kind: str, text: str) -> re.Match[str] | None:

@@ -71,12 +71,16 @@ def export(
     waits = sorted({student for of in scores.values() for student, score in of.items() if score.waits})
     details = [
         f"{student} has ungraded written answers in {lesson}: the score will rise"
-        for lesson, of in scores.items() for student, score in of.items() if score.waits and not score.excused
-    ]  # fmt: skip
+        for lesson, of in scores.items()
+        for student, score in of.items()
+        if score.waits and not score.excused
+    ]
     details += [
         f"{student}: a person is to look at an answer of {lesson} again"
-        for lesson, of in scores.items() for student, score in of.items() if score.read_again
-    ]  # fmt: skip
+        for lesson, of in scores.items()
+        for student, score in of.items()
+        if score.read_again
+    ]
     write_file(target, written(filled.rows, delimiter, newline, bom=bom))
     notes = (*warnings, *filled.details, *filled.kept, *details)
     return Exported(target, filled.students, notes, tuple(warnings), _summary(filled, len(waits)))
@@ -100,11 +104,12 @@ def _with_excused(
     """Also those who are excused and handed in nothing; what could not be graded is marked as such."""
     found = {
         student: replace(
-            score, excused=score.excused or granted.excused(student, lesson),
+            score,
+            excused=score.excused or granted.excused(student, lesson),
             ungraded=student in noted and (not noted[student].chosen or bool(noted[student].unread)),
         )
         for student, score in of.items()
-    }  # fmt: skip
+    }
     points = max((score.points for score in of.values()), default=0.0)
     for person in people or ():
         if person.id not in found and granted.excused(person.id, lesson):
@@ -147,9 +152,10 @@ def _late(course: Course, scores: Scores, records: Records, granted: Extensions)
     for lesson in scores:
         rate = course.lesson(lesson).late_penalty_per_day
         unknown = sorted(
-            student for student, record in records.get(lesson, {}).items()
+            student
+            for student, record in records.get(lesson, {}).items()
             if record.late and not record.handed_in and not granted.excused(student, lesson)
-        )  # fmt: skip
+        )
         if unknown and rate:
             warnings.append(
                 f"{lesson}: no late penalty was taken off for {', '.join(unknown)}, who handed in late: the LMS's "
@@ -174,8 +180,9 @@ def _plain(scores: Scores, roster: Roster | None) -> Filled:
         total = sum(score.score for score in own if score and not score.excused)
         most = sum(
             max((s.points for s in of.values()), default=0.0)
-            for of in scores.values() if not (student in of and of[student].excused)
-        )  # fmt: skip
+            for of in scores.values()
+            if not (student in of and of[student].excused)
+        )
         given = [("EX" if score.excused else plain_number(score.score)) if score else "" for score in own]
         filled.written += sum(score is not None and not score.excused for score in own)
         filled.excused += sum(score is not None and score.excused for score in own)

@@ -159,6 +159,8 @@ class _Place:
 
     def _canvas(self) -> tuple[str, str]:
         """As Canvas finds the person and the attachment: the first two whole numbers between "_"."""
+        if self.record.group and self.record.by != self.student:
+            return "", f"{self.record.by} handed in for the group, and Canvas takes one page for each file"
         if self.record.source != "canvas" or not self.record.prefix:
             return "", "no file was collected from Canvas, which takes feedback only under that file's name"
         if self.record.prefix.count("_") < 3 and not self.record.prefix.startswith(("anon", "LATE_anon")):

@@ -20,6 +20,7 @@ from grading.lms.unpack import Entry, printable
 _GRADED = (".ipynb", ".py")
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 _NOTEBOOK_BYTES = 64 * 2**20
+_HEAD = 2**16  # bytes at either end of a file in which a notebook's keys stand
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,9 @@ def _best(candidates: list[Candidate], lesson: str, moments: Sequence[str], choi
     if rest and not choice.why:
         choice.why = reason(best.content, [one.content for one in rest], lesson)
         if best.content.rank == max(one.content.rank for one in rest):
-            names = ", ".join(repr(printable(one.name, 60)) for one in (best, *rest)[:4])
+            shown = _told_apart([best, *rest][:4])
             choice.doubts.append(
-                f"{names} are filled in alike, but differ; {printable(best.name, 60)!r} is graded: please look."
+                f"{', '.join(shown)} are filled in alike, but differ; {shown[0]} is graded: please look."
             )
     return best
 
@@ -141,12 +142,19 @@ def _judge(choice: Choice, candidates: Sequence[Candidate], files: Sequence[File
     several = {one.digest for one in candidates if one.content.belongs and one.content.filled}
     if len(several) > 1 and choice.why and not any("filled in alike" in text for text in choice.doubts):
         others = [one for one in candidates if one.digest != best.digest and one.content.filled]
-        names = ", ".join(repr(printable(one.name, 60)) for one in others[:3])
+        first, *shown = _told_apart([best, *others[:3]])
         choice.doubts.append(
-            f"several files with answers came: {printable(best.name, 60)!r} is graded, {choice.why}; also {names}."
+            f"several files with answers came: {first} is graded, {choice.why}; also {', '.join(shown)}."
         )
     if best.suffix == ".py":
         choice.doubts.append(f"{printable(best.name, 80)!r} is a Python script, not the notebook; its cells are read.")
+
+
+def _told_apart(candidates: Sequence[Candidate]) -> list[str]:
+    """Names to show; where two are alike, with what the LMS put before them."""
+    names = [one.name for one in candidates]
+    alike = len(set(names)) < len(names)
+    return [repr(printable(one.file.entry.name if alike else one.name, 90)) for one in candidates]
 
 
 def _no_notebook(files: Sequence[File], lesson: str) -> str:
@@ -162,7 +170,9 @@ def _no_notebook(files: Sequence[File], lesson: str) -> str:
 def _candidates(file: File, lesson: str, contents: LessonContents, doubts: list[str]) -> list[Candidate]:
     """What of a file could be graded: itself, or the notebooks in it when it is an archive."""
     low = file.named.file.lower()
-    if file.named.entry or not low.endswith((".ipynb", ".ipynb.txt", ".ipynb.json", ".py", ".zip", ".json")):
+    if file.named.entry:
+        return []
+    if not low.endswith((".ipynb", ".ipynb.txt", ".ipynb.json", ".py", ".zip")) and not _looks_like_one(file):
         return []
     try:
         data = file_bytes(file.entry.path, 200)
@@ -171,13 +181,24 @@ def _candidates(file: File, lesson: str, contents: LessonContents, doubts: list[
         return []
     if data.startswith(b"PK\x03\x04") or low.endswith(".zip"):
         return _in_archive(file, data, lesson, contents, doubts)
-    if low.endswith(".json") and not low.endswith(".ipynb.json"):
-        return []
     suffix = ".py" if low.endswith(".py") else ".ipynb"
     content = contents.look(data, suffix, lesson)
     if suffix == ".py" and not content.belongs:
         return []  # a module of the student's own
     return [Candidate(file, file.named.file, data, content)]
+
+
+def _looks_like_one(file: File) -> bool:
+    """A notebook under another ending: browsers save it as .txt or .json, and some people take the ending off."""
+    try:
+        with file.entry.path.open("rb") as content:
+            start = content.read(_HEAD).lstrip(b"\xef\xbb\xbf \r\n\t")
+            size = content.seek(0, 2)
+            content.seek(max(0, size - _HEAD))
+            end = content.read(_HEAD)
+    except OSError:
+        return False
+    return start.startswith(b"{") and b'"cells"' in start + end and b'"nbformat"' in start + end
 
 
 def _in_archive(file: File, data: bytes, lesson: str, contents: LessonContents, doubts: list[str]) -> list[Candidate]:

@@ -84,9 +84,12 @@ def canvas_table(
 
 
 def _points_above(
-    row: Sequence[str] | None, who: Sequence[int], columns: Sequence[int | None],
-    worth: Sequence[tuple[float, float]], commas: bool,
-) -> list[str]:  # fmt: skip
+    row: Sequence[str] | None,
+    who: Sequence[int],
+    columns: Sequence[int | None],
+    worth: Sequence[tuple[float, float]],
+    commas: bool,
+) -> list[str]:
     first = ["    Points Possible", *[""] * (len(who) - 1)]
     return first + [
         row[at] if row is not None and at is not None and row[at] else plain_number(points, comma=commas)
@@ -95,9 +98,14 @@ def _points_above(
 
 
 def _canvas_cell(
-    filled: Filled, person: Person, student: str | None, of: Mapping[str, Score], there: str,
-    worth: tuple[float, float], commas: bool,
-) -> str:  # fmt: skip
+    filled: Filled,
+    person: Person,
+    student: str | None,
+    of: Mapping[str, Score],
+    there: str,
+    worth: tuple[float, float],
+    commas: bool,
+) -> str:
     score = of.get(student) if student is not None else None
     if score is not None and score.excused:
         filled.excused += 1
@@ -125,9 +133,10 @@ def canvas_column(name: str, heads: Sequence[str]) -> int | None:
     wanted = bare(name)
     exact = [at for at, head in enumerate(heads) if head == name]
     numbered = [
-        at for at, head in enumerate(heads)
+        at
+        for at, head in enumerate(heads)
         if (match := re.fullmatch(r"(.*) \(\d+\)", head)) and bare(match[1]) == wanted
-    ]  # fmt: skip
+    ]
     for fitting in (exact, numbered):
         if len(fitting) == 1:
             return fitting[0]

@@ -27,13 +27,17 @@ class Doubt:
 def write_found(found: Collected, lesson: str, out: Path) -> Path:
     """Keep what was found out about a download beside the submissions."""
     value = {
-        "lesson": lesson, "kind": found.kind, "collected_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "lesson": lesson,
+        "kind": found.kind,
+        "collected_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "needs_person": [{"student": s, "text": text} for s, texts in sorted(found.doubts.items()) for text in texts],
         "not_placed": [{"file": name, "text": why} for name, why in found.unmatched],
         "left_out": [{"file": name, "text": why} for name, why in found.refused],
-        "chosen": found.chosen, "nothing_to_grade": found.without, "handed_in_nothing": found.missing,
+        "chosen": found.chosen,
+        "nothing_to_grade": found.without,
+        "handed_in_nothing": found.missing,
         "late_without_time": found.late,
-    }  # fmt: skip
+    }
     path = out / FOLDER / f"{lesson}.json"
     write_file(path, json.dumps(value, ensure_ascii=False, indent=1).encode("utf-8", "replace"))
     return path

@@ -11,6 +11,7 @@ from pathlib import Path
 from grading.intake.find_submissions import read_timestamp
 from grading.intake.record import Record, read_record, write_record
 from grading.lms.downloads import Named, exchange_time
+from grading.lms.groups import Shared
 from grading.lms.hand_in_times import HandInTime, iso
 from grading.lms.handins import Choice, File
 from grading.lms.unpack import printable
@@ -41,12 +42,13 @@ class Placed:
 
 def place(
     kind: str, named: Named, choice: Choice, target: Path, lesson: str, time: HandInTime | None,
-    secret: Path | None = None,
+    secret: Path | None = None, shared: Shared | None = None,
 ) -> Placed:  # fmt: skip
     """Write the chosen file, the others, the time and the record. Nothing that was there is lost.
 
     Args:
         secret: of nbgrader's exchange, the file after which a student's feedback is named there.
+        shared: the group that the hand-in is of.
 
     Raises:
         OSError: the disk refuses.
@@ -72,7 +74,7 @@ def place(
     record = Record(
         kind, choice.best.name if choice.best else before.chosen, choice.why,
         tuple(file.named.file for file in choice.others), tuple(doubts), choice.unread, named.number, named.who,
-        named.prefix, handed_in, late,
+        named.prefix, handed_in, late, shared.group if shared else "", shared.by if shared else "",
     )  # fmt: skip
     record = _timed(record, target, before)
     if secret is not None:

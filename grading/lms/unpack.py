@@ -9,7 +9,7 @@ import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,7 +61,8 @@ def unpacked(source: Path) -> Iterator[Download]:
             with unpacked(download.entries[0].path) as inner:  # a folder with nothing but the LMS's zip in it
                 yield inner
             return
-        yield download
+        with _parts_of_one(download) as merged:
+            yield merged
         return
     if not source.is_file():
         raise CourseError(f"{source} is not there; expected a zip or a folder of submissions")
@@ -77,6 +78,34 @@ def unpacked(source: Path) -> Iterator[Download]:
                 yield inner
             return
         yield download
+
+
+@contextmanager
+def _parts_of_one(download: Download) -> Iterator[Download]:
+    """A folder of nothing but zips that the LMS made (Drive splits a large download; a download for each group)."""
+    if len(download.entries) < 2 or not all(_made_by_lms(entry) for entry in download.entries):
+        yield download
+        return
+    merged = Download(refused=list(download.refused))
+    with ExitStack() as stack:
+        for entry in download.entries:
+            inner = stack.enter_context(unpacked(entry.path))
+            merged.entries += inner.entries
+            merged.refused += inner.refused
+        yield merged
+
+
+def _made_by_lms(entry: Entry) -> bool:
+    from grading.lms.downloads import kind_of
+
+    if not entry.name.lower().endswith(".zip") or kind_of([entry.name]) != "folder":
+        return False  # it bears a student's name
+    try:
+        with zipfile.ZipFile(entry.path) as archive:
+            names = [name for name in archive.namelist() if not name.endswith("/") and not _is_junk(name.split("/"))]
+    except _BROKEN:
+        return False
+    return bool(names) and kind_of(names) != "folder"
 
 
 def _is_download(entry: Entry) -> bool:

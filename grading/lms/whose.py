@@ -34,11 +34,14 @@ class Owners:
         self._numbers: dict[str, set[str]] = {}
         for one in named:
             self._numbers.setdefault(one.who.casefold(), set()).add(one.number)
-        self._claims: dict[str, dict[tuple[str, str], Claim]] = {}
+        system = layout.kind
+        numbered = roster is not None and any(person.numbers.get(system) for person in roster)
+        # names are hidden, and the roster has no numbers to find them by: students stay who they are for the LMS
+        self.hidden = layout.blind and (system == "canvas" or not numbered)
 
     def claim(self, named: Named) -> tuple[Claim | None, str]:
         """(the claim, "") or (None, why it is refused)."""
-        if self._roster is None:
+        if self._roster is None or self.hidden:
             return self._own(named)
         people = list(self._roster)
         system = self._layout.kind

@@ -45,9 +45,7 @@ class ExecuteInSandbox(NbGraderPreprocessor):
             executed = run_part(nb, self._files(assignment, resources), limits=limits, sandbox=sandbox)
         else:
             executed = finished(run_prepared(nb, seed=_seed(), limits=limits, sandbox=sandbox))
-        resources["vitlab"] = {
-            "stopped": executed.stopped, "seed": _seed(), "device": device_of(sandbox, gpu=False)
-        }  # fmt: skip
+        resources["vitlab"] = {"stopped": executed.stopped, "seed": _seed(), "device": device_of(sandbox, gpu=False)}
         assert executed.notebook is not None
         if executed.reason:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], executed.reason)

@@ -8,8 +8,8 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader import api
 from nbgrader.api import Gradebook, MissingEntry
-from nbgrader.preprocessors import SaveCells
 
+from grading.nbgrader_plugin.changed_cells import SaveChangedCells
 from grading.nbgrader_plugin.extra_credit import SaveScores
 from grading.nbgrader_plugin.late_penalty import LatePenalties
 
@@ -46,8 +46,8 @@ class BatchSaveAutoGrades(SaveScores):
             self.preprocess_cell(cell, {}, index)
 
 
-class BatchSaveCells(SaveCells):
-    """nbgrader's, on a gradebook that is open already."""
+class BatchSaveCells(SaveChangedCells):
+    """The same step, on a gradebook that is open already."""
 
     def save(self, gradebook: Gradebook, notebook: NotebookNode, lesson: str, name: str) -> None:
         """Save the cells of the notebook called `name`."""

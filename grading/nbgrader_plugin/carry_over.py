@@ -67,9 +67,10 @@ def carry_over(db: Any, lesson: str, notebooks: Mapping[str, NotebookNode | None
         for name in names:
             history = known.get((student, name), CellHistory())
             doubtful = False
-            if not history.answer and history.last is not None and not history.last.empty:
+            last = history.last
+            if not history.answer and last is not None and not last.answer and not last.empty:
                 # from before answers were on record: it is taken for this answer, and a person is to look
-                adopted = replace(history.last, answer=found[name])
+                adopted = replace(last, answer=found[name])
                 add_hand_score(db, lesson, student, name, adopted)
                 history.given.append(adopted)
                 doubtful = True

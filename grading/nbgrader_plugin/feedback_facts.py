@@ -129,9 +129,13 @@ def _questions(notebook: NotebookNode, stored: StoredGrades, shown: set[str]) ->
             question = _question(cell)
             said = next((n for n in (question, name) if stored.comments.get(n)), "")
             yield {
-                "cell": name, "question": question, "title": title_of(question, before), "shown": name in shown,
-                "comment": said if said in shown else "", **_marks(left.pop(name)),
-            }  # fmt: skip
+                "cell": name,
+                "question": question,
+                "title": title_of(question, before),
+                "shown": name in shown,
+                "comment": said if said in shown else "",
+                **_marks(left.pop(name)),
+            }
         before = cell
     for name, grade in left.items():
         yield {"cell": name, "question": name, "title": "", "shown": False, "comment": "", **_marks(grade)}

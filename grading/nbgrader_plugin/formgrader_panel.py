@@ -55,9 +55,11 @@ def at_hand(db: Any, lesson: str, student: str, notebook: Path) -> dict[str, dic
     notebook: the autograded one, whose rubric cells stand right after the answers.
     """
     used: dict[str, Counter[str]] = {}
-    rows = db.execute(select(HAND_SCORES.c.cell, HAND_SCORES.c.student, HAND_SCORES.c.comment).where(
-        HAND_SCORES.c.lesson == lesson, HAND_SCORES.c.comment.is_not(None))
-    )  # fmt: skip
+    rows = db.execute(
+        select(HAND_SCORES.c.cell, HAND_SCORES.c.student, HAND_SCORES.c.comment).where(
+            HAND_SCORES.c.lesson == lesson, HAND_SCORES.c.comment.is_not(None)
+        )
+    )
     for cell, _, comment in sorted({tuple(row) for row in rows}):  # once for each student
         if comment.strip():
             used.setdefault(cell, Counter())[comment] += 1
@@ -73,9 +75,10 @@ def at_hand(db: Any, lesson: str, student: str, notebook: Path) -> dict[str, dic
                 {"score": one.score, "comment": one.comment, "author": one.author, "at": one.at[:16]}
                 for one in (stored.earlier.get(cell, ()) if stored else ())
             ],
-            "by": grade.by if grade else "", "at": grade.at[:16] if grade else "",
+            "by": grade.by if grade else "",
+            "at": grade.at[:16] if grade else "",
             "read_again": bool(grade and grade.read_again),
-        }  # fmt: skip
+        }
     return found
 
 

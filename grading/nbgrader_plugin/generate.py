@@ -14,7 +14,7 @@ from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 
 INSTRUCTOR_ROLES = ("rubric", "solution")
 
-# nbgrader's own order (nbgrader.converters.GenerateAssignment.preprocessors), with three steps of ours in it.
+# nbgrader's own order (nbgrader.converters.GenerateAssignment.preprocessors), with four steps of ours in it.
 PREPROCESSORS = [
     "nbgrader.preprocessors.IncludeHeaderFooter",
     "nbgrader.preprocessors.InstantiateTests",
@@ -25,7 +25,7 @@ PREPROCESSORS = [
     "nbgrader.preprocessors.ClearOutput",
     "nbgrader.preprocessors.CheckCellMetadata",
     "nbgrader.preprocessors.ComputeChecksums",
-    "nbgrader.preprocessors.SaveCells",
+    "grading.nbgrader_plugin.changed_cells.SaveChangedCells",
     "nbgrader.preprocessors.ClearHiddenTests",
     "nbgrader.preprocessors.ClearMarkScheme",
     "nbgrader.preprocessors.ComputeChecksums",

@@ -98,7 +98,7 @@ class GradebookWriter:
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
-        """The session: nbgrader's commits inside do nothing, one at the end does. What is written is nobody's doing."""
+        """The session: nbgrader's commits inside do nothing, one at the end does. What is written has no author."""
         db = self._gradebook.db
         db.commit = lambda: None  # of this object alone
         try:
@@ -127,6 +127,11 @@ class GradebookWriter:
             db.autoflush = True
             for name, notebook in released.items():
                 self._cells.save(self._gradebook, notebook, lesson.id, name)
+
+    def changes(self) -> list[str]:
+        """What `register_lesson` found changed in lessons that were graded, one sentence each; told once."""
+        notes, self._cells.notes = self._cells.notes, []
+        return notes
 
     def save(self, entries: Sequence[Entry]) -> dict[SubmissionId, StoredGrades | Exception]:
         """Save judged notebooks' scores as nbgrader's SaveAutoGrades does; a manual score given before is kept.

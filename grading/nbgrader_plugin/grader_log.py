@@ -71,7 +71,7 @@ def _record(connection: Connection, notebook_id: str, cell_id: str) -> None:
         .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
         .join(api.BaseCell, api.BaseCell.id == cell_id)
         .where(api.SubmittedNotebook.id == notebook_id)
-    ).one_or_none()  # fmt: skip
+    ).one_or_none()
     if found is None:
         return
     lesson, student, cell = found
@@ -80,12 +80,12 @@ def _record(connection: Connection, notebook_id: str, cell_id: str) -> None:
         select(api.Grade.manual_score, api.Grade.extra_credit)
         .join(api.BaseCell, api.BaseCell.id == api.Grade.cell_id)
         .where(api.Grade.notebook_id == notebook_id, api.BaseCell.name == cell)
-    ).first() or (None, None)  # fmt: skip
+    ).first() or (None, None)
     comment = connection.scalar(
         select(api.Comment.manual_comment)
         .join(api.BaseCell, api.BaseCell.id == api.Comment.cell_id)
         .where(api.Comment.notebook_id == notebook_id, api.BaseCell.name == cell)
-    )  # fmt: skip
+    )
     where = ANSWERS.c.lesson == lesson, ANSWERS.c.student == student, ANSWERS.c.cell == cell
     answer = connection.scalar(select(ANSWERS.c.answer).where(*where)) or ""
     given = HandScore(answer, score, extra, comment, who_grades(), now())

@@ -23,9 +23,11 @@ from grading.nbgrader_plugin.answers import ABSENT
 _tables = MetaData()
 _place = [("lesson", String(128)), ("student", String(128)), ("cell", String(128))]
 ANSWERS = Table(
-    "vitlab_answer", _tables, *(Column(name, kind, primary_key=True) for name, kind in _place),
+    "vitlab_answer",
+    _tables,
+    *(Column(name, kind, primary_key=True) for name, kind in _place),
     Column("answer", String(64), nullable=False),
-)  # fmt: skip
+)
 HAND_SCORES = Table(
     "vitlab_hand_score", _tables, Column("id", Integer, primary_key=True),
     *(Column(name, kind, nullable=False, index=True) for name, kind in _place),
@@ -33,11 +35,16 @@ HAND_SCORES = Table(
     Column("comment", Text), Column("author", String(128), nullable=False), Column("at", String(32), nullable=False),
 )  # fmt: skip
 REQUESTS = Table(
-    "vitlab_request", _tables, Column("id", Integer, primary_key=True),
+    "vitlab_request",
+    _tables,
+    Column("id", Integer, primary_key=True),
     *(Column(name, kind, nullable=False, index=True) for name, kind in _place),
-    Column("text", Text, nullable=False), Column("at", String(32), nullable=False),
-    Column("outcome", Text), Column("author", String(128)), Column("closed_at", String(32)),
-)  # fmt: skip
+    Column("text", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("outcome", Text),
+    Column("author", String(128)),
+    Column("closed_at", String(32)),
+)
 
 
 @dataclass(frozen=True)
@@ -140,8 +147,9 @@ def put_answers(db: Any, lesson: str, answers: Mapping[str, Mapping[str, str]]) 
         db.execute(delete(ANSWERS).where(ANSWERS.c.lesson == lesson, ANSWERS.c.student.in_(chunk)))
     rows = [
         {"lesson": lesson, "student": student, "cell": cell, "answer": answer}
-        for student, cells in answers.items() for cell, answer in cells.items()
-    ]  # fmt: skip
+        for student, cells in answers.items()
+        for cell, answer in cells.items()
+    ]
     if rows:
         db.execute(insert(ANSWERS), rows)
 
@@ -154,6 +162,10 @@ def chunks(names: Sequence[str], size: int = 500) -> Iterator[Sequence[str]]:
 
 def columns_of(given: HandScore) -> dict[str, Any]:
     return {
-        "answer": given.answer, "score": given.score, "extra": given.extra, "comment": given.comment,
-        "author": given.author, "at": given.at or now(),
-    }  # fmt: skip
+        "answer": given.answer,
+        "score": given.score,
+        "extra": given.extra,
+        "comment": given.comment,
+        "author": given.author,
+        "at": given.at or now(),
+    }

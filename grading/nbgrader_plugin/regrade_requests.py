@@ -74,9 +74,10 @@ def close_request(db: Any, number: int, outcome: str) -> None:
     if row is None:
         raise CourseError(f"there is no request {number}: `vitlab regrade-request list` shows those there are")
     changed = db.execute(
-        update(REQUESTS).where(REQUESTS.c.id == number, REQUESTS.c.closed_at.is_(None))
+        update(REQUESTS)
+        .where(REQUESTS.c.id == number, REQUESTS.c.closed_at.is_(None))
         .values(outcome=outcome.strip(), author=who_grades(), closed_at=now())
-    )  # fmt: skip
+    )
     if not changed.rowcount:
         raise CourseError(f"request {number} was closed by {row['author']} at {row['closed_at']}: {row['outcome']}")
     db.commit()

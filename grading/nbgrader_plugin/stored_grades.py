@@ -110,19 +110,24 @@ def read_stored(db: Any, lesson: str, students: Sequence[str]) -> dict[str, Stor
 def students_of(db: Any, lesson: str) -> list[str]:
     """Whose submissions of a lesson the gradebook holds."""
     query = (
-        select(api.SubmittedAssignment.student_id).join(api.SubmittedAssignment.assignment)
-        .where(api.Assignment.name == lesson).order_by(api.SubmittedAssignment.student_id)
-    )  # fmt: skip
+        select(api.SubmittedAssignment.student_id)
+        .join(api.SubmittedAssignment.assignment)
+        .where(api.Assignment.name == lesson)
+        .order_by(api.SubmittedAssignment.student_id)
+    )
     return list(db.scalars(query))
 
 
 def _read(db: Any, lesson: str, students: Sequence[str], known: Histories) -> dict[str, StoredGrades]:
     asked = of_lesson(lesson, students)
     penalties: dict[str, float] = {}
-    for student, penalty in db.execute(asked(
-        select(api.SubmittedAssignment.student_id, api.SubmittedNotebook.late_submission_penalty)
-        .select_from(api.SubmittedNotebook)
-    )):  # fmt: skip
+    for student, penalty in db.execute(
+        asked(
+            select(api.SubmittedAssignment.student_id, api.SubmittedNotebook.late_submission_penalty).select_from(
+                api.SubmittedNotebook
+            )
+        )
+    ):
         penalties[student] = penalties.get(student, 0.0) + (penalty or 0.0)
     grade = api.Grade
     cells: dict[str, dict[str, CellGrade]] = {student: {} for student in penalties}
@@ -145,17 +150,25 @@ def _read(db: Any, lesson: str, students: Sequence[str], known: Histories) -> di
             earlier[student][name] = tuple(history.earlier)
     return {
         student: StoredGrades(
-            dict(sorted(cells[student].items())), dict(sorted(comments[student].items())), penalties[student],
-            dict(sorted(remarks[student].items())), earlier[student],
+            dict(sorted(cells[student].items())),
+            dict(sorted(comments[student].items())),
+            penalties[student],
+            dict(sorted(remarks[student].items())),
+            earlier[student],
         )
         for student in penalties
-    }  # fmt: skip
+    }
 
 
 def _cell(
-    history: CellHistory | None, score: float, points: float, auto: float | None, manual: float | None,
-    extra: float | None, needs: bool,
-) -> CellGrade:  # fmt: skip
+    history: CellHistory | None,
+    score: float,
+    points: float,
+    auto: float | None,
+    manual: float | None,
+    extra: float | None,
+    needs: bool,
+) -> CellGrade:
     waits = needs and auto is None and manual is None
     given = history.current if history is not None else None
     by_hand = given is not None and (given.score, given.extra) == (manual, extra) and not given.empty
@@ -170,12 +183,10 @@ def of_lesson(lesson: str, students: Sequence[str]) -> Any:
 
     def narrowed(query: Select[Any]) -> Select[Any]:
         return (
-            query.join(
-                api.SubmittedAssignment, api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id
-            )
+            query.join(api.SubmittedAssignment, api.SubmittedAssignment.id == api.SubmittedNotebook.assignment_id)
             .join(api.Assignment, api.Assignment.id == api.SubmittedAssignment.assignment_id)
             .where(api.Assignment.name == lesson, api.SubmittedAssignment.student_id.in_(students))
-        )  # fmt: skip
+        )
 
     return narrowed
 
@@ -187,9 +198,10 @@ def joined(kind: Any, lesson: str, students: Sequence[str], *columns: Any) -> Se
     """
     own = case((api.Notebook.name == lesson, api.BaseCell.name), else_=api.Notebook.name + "/" + api.BaseCell.name)
     query = (
-        select(api.SubmittedAssignment.student_id, own, *(columns or (kind,))).select_from(kind)
+        select(api.SubmittedAssignment.student_id, own, *(columns or (kind,)))
+        .select_from(kind)
         .join(api.BaseCell, api.BaseCell.id == kind.cell_id)
         .join(api.SubmittedNotebook, api.SubmittedNotebook.id == kind.notebook_id)
         .join(api.Notebook, api.Notebook.id == api.SubmittedNotebook.notebook_id)
-    )  # fmt: skip
+    )
     return of_lesson(lesson, students)(query)

@@ -89,8 +89,14 @@ def _time(outcome: SubmissionOutcome) -> str:
     return when[:16].replace("T", " ")
 
 
-def _bar(label: str, shares: Sequence[float]) -> Bar:
+def band_counts(shares: Sequence[float]) -> list[int]:
+    """How many shares are in each of `BANDS`."""
     counts = [0, 0, 0, 0]
     for share in shares:
         counts[0 if share >= 1 else 1 if share >= 0.5 else 2 if share > 0 else 3] += 1
-    return Bar("", label, f"{100 * mean(shares):.0f} %", tuple(zip(_STYLES, BANDS, counts, strict=True)))
+    return counts
+
+
+def _bar(label: str, shares: Sequence[float]) -> Bar:
+    parts = tuple(zip(_STYLES, BANDS, band_counts(shares), strict=True))
+    return Bar("", label, f"{100 * mean(shares):.0f} %", parts)

@@ -50,7 +50,7 @@ def _told(bars: Sequence[Bar], what: str) -> str:
     rows = []
     for bar in bars:
         counts = ", ".join(f"{count} {state}" for _, state, count in bar.parts if count)
-        rows.append(f"{bar.id or bar.title}: {counts or 'nobody'}")
+        rows.append(f"{bar.id or bar.title}: {counts or 'no one'}")
     return f"{what}. " + "; ".join(rows) + "."
 
 

@@ -31,7 +31,7 @@ class Leaderboard:
 
 
 def leaderboards(outcomes: Sequence[SubmissionOutcome]) -> list[Leaderboard]:
-    """One for each question that measured anybody, the largest first; what is no number has no place."""
+    """One for each question that measured an entry, the largest first; what is no number has no place."""
     found: dict[tuple[str, str], tuple[str, list[tuple[float, Who]]]] = {}
     for outcome in outcomes:
         for q in outcome.questions:

@@ -11,19 +11,23 @@ from pathlib import Path
 from statistics import mean, median
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from grading.course import Course, CourseError
 from grading.engine.current import bring_up_to_date, has_gradebook
 from grading.engine.journal import read_attempts, read_results
+from grading.engine.not_graded import behind_lines, not_graded_yet
 from grading.engine.outcome import SubmissionOutcome
-from grading.lms.needs_person import Doubt, read_doubts
+from grading.intake.record import Record
+from grading.lms.needs_person import Doubt, read_doubts, read_records
 from grading.lms.roster import course_roster
 from grading.report import tally
 from grading.report.attempts import tally_attempts
 from grading.report.chart import bar_chart, question_chart
+from grading.report.compared import compare
 from grading.report.leaderboard import leaderboards
 from grading.similarity import Group, alike, answers_of
+from grading.submission_id import SubmissionId
 
 _HERE = Path(__file__).parent
 
@@ -55,14 +59,21 @@ def report_of(
     groups: list[Group] = []
     people = course_roster(course.root)
     if not anonymous:
-        answers = answers_of(outcomes, out, course)
+        answers = answers_of(_one_of_each_group(outcomes, out), out, course)
         groups = alike(answers.texts, answers.given, answers.known)
     name = "report-anonymous.html" if anonymous else "report.html"
     return write_report(
         outcomes, out / name, title=title, course=course, attempts=read_attempts(out), groups=groups,
         anonymous=anonymous, collected=read_doubts(out, [lesson.id for lesson in course.lessons]),
-        names=people.names if people is not None else None,
+        names=people.names if people is not None else None, behind=not_graded_yet(course, out),
     )  # fmt: skip
+
+
+def _one_of_each_group(outcomes: Sequence[SubmissionOutcome], out: Path) -> list[SubmissionOutcome]:
+    """Members of a group hand in the same file, which says nothing: of each group its one who handed in is left."""
+    records = read_records(out / "submitted", sorted({o.lesson for o in outcomes}))
+    noted = {(o.student, o.lesson): records[o.lesson].get(o.student, Record()) for o in outcomes}
+    return [o for o in outcomes if noted[o.student, o.lesson].by in ("", o.student)]
 
 
 def write_report(
@@ -76,6 +87,7 @@ def write_report(
     anonymous: bool = False,
     collected: Sequence[Doubt] = (),
     names: Mapping[str, str] | None = None,
+    behind: Sequence[SubmissionId] = (),
 ) -> Path:
     """Write one self-contained HTML page about a graded class.
 
@@ -87,6 +99,7 @@ def write_report(
         groups: students with near-identical answers.
         collected: what `vitlab collect` found that a person should look at.
         names: students' names by id, as the roster has them.
+        behind: whose newer file was collected and not graded yet.
         anonymous: a page to show in class: no names, no links, and nothing that is about one student.
     """
     environment = Environment(
@@ -94,18 +107,25 @@ def write_report(
     )
     environment.filters |= {
         "sha256": _sha256, "person": partial(_named, names or {}), "number": tally.number,
-        "chart": question_chart, "bars": bar_chart,
+        "chart": question_chart, "bars": bar_chart, "code": _with_code,
     }  # fmt: skip
     style, script = (Markup((_HERE / name).read_text("utf-8")) for name in ("report.css", "report.js"))
     html = environment.get_template("report.html.j2").render(
         title=title, style=style, script=script, states=tally.STATES, written=datetime.now().astimezone(),
-        named=not anonymous, groups=groups, collected=collected, attempts=tally_attempts(attempts or {}),
+        named=not anonymous, groups=groups, collected=collected, behind=behind_lines(behind),
+        attempts=tally_attempts(attempts or {}),
         **_content(outcomes, course),
     )  # fmt: skip
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(html, "utf-8", errors="replace", newline="\n")
     return path
+
+
+def _with_code(text: str) -> Markup:
+    """What stands between backticks as code."""
+    parts = text.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(p) if n % 2 else escape(p) for n, p in enumerate(parts))
 
 
 def _named(names: Mapping[str, str], student: str) -> str:
@@ -123,6 +143,7 @@ def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> di
     lessons = [tally.tally_lesson(lesson, _title(lesson, course), own) for lesson, own in by_lesson.items()]
     return {
         "lessons": lessons,
+        "compared": compare(outcomes, order),
         "overview": tally.overview(outcomes, order) if len(lessons) > 1 else [],
         "students": len({o.student for o in outcomes}),
         "submissions": len(outcomes),

@@ -66,11 +66,14 @@ class Zygote:
                 HOME, gpu.COUNT_WITHOUT_CUDA if gpu_share else {}, packages=bubblewrap.PACKAGES
             )
             spec = {
-                "uid": self._identity.uid, "env": environment, "cwd": WORK,
+                "uid": self._identity.uid,
+                "env": environment,
+                "cwd": WORK,
                 "argv": kernel_command(bubblewrap.KERNEL, CONNECTION_FILE),
-                "folders": [HOME, WORK, f"{HOME}/.matplotlib"], "files": {},
+                "folders": [HOME, WORK, f"{HOME}/.matplotlib"],
+                "files": {},
                 "links": {f"{HOME}/.matplotlib": bubblewrap.FONTS},
-            }  # fmt: skip
+            }
             self._control.settimeout(PRELOAD_SECONDS)
             with contextlib.suppress(BrokenPipeError):
                 self._control.send(json.dumps(spec).encode())

@@ -239,9 +239,14 @@ class _Plan:
     async def _one_kernel(self, *, again: bool) -> str | None:
         """Runs what is left in a fresh kernel; the kind of the event that lost it, None if all is done."""
         session = Session(
-            self.notebook, limits=self.limits, sandbox=self.sandbox, env=self.env, read_only=self.read_only,
-            warm=self.warm, files=self.files,
-        )  # fmt: skip
+            self.notebook,
+            limits=self.limits,
+            sandbox=self.sandbox,
+            env=self.env,
+            read_only=self.read_only,
+            warm=self.warm,
+            files=self.files,
+        )
         with self.run.timed("kernel_start"):
             await session.__aenter__()
         try:

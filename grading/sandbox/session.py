@@ -90,8 +90,11 @@ class Session:
     async def _start(self) -> None:
         ports = {f"{name}_port": i for i, name in enumerate(("shell", "iopub", "stdin", "control", "hb"), start=1)}
         connection: dict[str, Any] = {
-            "transport": "ipc", "key": secrets.token_hex(32), "signature_scheme": "hmac-sha256", **ports,
-        }  # fmt: skip
+            "transport": "ipc",
+            "key": secrets.token_hex(32),
+            "signature_scheme": "hmac-sha256",
+            **ports,
+        }
         if self._sandbox == "bubblewrap":
             start = self._warm.start if self._warm is not None else SandboxedProcess
             self._process = start(

@@ -47,7 +47,7 @@ def prepare():
     control = socket.socket(fileno=0)
     spec = json.loads(control.recv(MESSAGE))
     if spec["uid"] is not None:
-        # bubblewrap covers parts of root's /proc, and Linux lets nobody mount another while parts are covered
+        # bubblewrap covers parts of root's /proc, and Linux refuses to mount another while parts are covered
         nested.mount("proc", "/proc", "proc", nested.MS_NOSUID | nested.MS_NODEV | nested.MS_NOEXEC)
     launch.drop_privileges(spec["uid"])
     launch.end_with_parent()

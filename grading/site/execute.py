@@ -53,10 +53,15 @@ def executed(course: Course, lesson: str) -> NotebookNode:
         return notebook
     notebook, path = released(course, lesson), course.student_notebook(lesson)
     client = NotebookClient(
-        notebook, timeout=CELL_SECONDS, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}},
-        store_widget_state=False, record_timing=False, shutdown_kernel="immediate",
+        notebook,
+        timeout=CELL_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(path.parent)}},
+        store_widget_state=False,
+        record_timing=False,
+        shutdown_kernel="immediate",
         extra_arguments=["--log-level=ERROR"],
-    )  # fmt: skip
+    )
     try:  # the solution's own parts, which are at hand here, are for nobody to see
         client.execute(env={**os.environ, "VITLAB_WORK": "off", "VITLAB_BUILT": "stand-ins"})
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:

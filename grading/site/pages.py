@@ -89,9 +89,14 @@ def make_site(course: Course, out: Path, *, execute: bool = True, lessons: Seque
         one = rendered[entry.id]
         sections = [section for section in one.sections if section.level == 2]
         html = page.render(
-            **common, entry=entry, before=before, after=after, body=Markup(one.body), sections=sections,
+            **common,
+            entry=entry,
+            before=before,
+            after=after,
+            body=Markup(one.body),
+            sections=sections,
             shown=entry.id not in without,
-        )  # fmt: skip
+        )
         _write(out / entry.href, html)
         for path, data in one.pictures.items():
             _write(out / path, data)
@@ -118,9 +123,12 @@ def _entry(course: Course, lesson: Lesson, one: Rendered) -> Entry:
 
 def _environment() -> Environment:
     return Environment(
-        loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def _code_colours() -> str:

@@ -89,9 +89,12 @@ class _Page(HTMLExporter):
 
     def __init__(self) -> None:
         super().__init__(
-            extra_template_basedirs=[str(_TEMPLATES)], template_name="page", anchor_link_text="",
-            exclude_input_prompt=True, exclude_output_prompt=True,
-        )  # fmt: skip
+            extra_template_basedirs=[str(_TEMPLATES)],
+            template_name="page",
+            anchor_link_text="",
+            exclude_input_prompt=True,
+            exclude_output_prompt=True,
+        )
         self.register_filter("clean_html", lambda html: html)  # highlighted code is escaped; this took half the time
         for name in ("CoalesceStreams", "ExtractOutput"):
             self.register_preprocessor(f"nbconvert.preprocessors.{name}Preprocessor", enabled=True)

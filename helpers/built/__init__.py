@@ -45,8 +45,8 @@ def built(*names: str) -> Any:
 def _find(part: Part) -> tuple[Callable[..., Any], str]:
     if os.environ.get("VITLAB_BUILT") == "stand-ins" or "VITLAB_EXAM_SEED" in os.environ:
         return getattr(stand_ins, part.name), "stand-in"
-    place = folder()
-    answer = place / "answers" / f"{part.question}.py" if place is not None else None
+    work_folder = folder()
+    answer = work_folder / "answers" / f"{part.question}.py" if work_folder is not None else None
     trouble = ""
     if answer is not None and answer.is_file():
         try:

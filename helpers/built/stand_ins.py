@@ -19,7 +19,7 @@ def getPositionEncoding(seq_len: int, d: int, n: float = 10000) -> Tensor:
 
 
 class PatchProjection(nn.Sequential):
-    """(b, c, h, w) -> (b, patches, emb_size): a small stem: patches overlap, and are bent before they are mixed."""
+    """(b, c, h, w) -> (b, patches, emb_size): a small stem of overlapping patches with an activation."""
 
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
         margin = 1 + patch_size // 8

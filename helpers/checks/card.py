@@ -8,10 +8,10 @@ from typing import Any
 
 from helpers.checks.rich_text import as_html
 from helpers.checks.verdict import MET, NOT_MET, Verdict
-from helpers.theme import EDGE, INK, PAPER, SOFT, readable
+from helpers.theme import EDGE, INK, PALETTE, PAPER, SOFT, readable
 
 _SIGNS = {MET: ("✓", readable("#008a69")), NOT_MET: ("✗", readable("#d04a10"))}
-_EDGE = {"correct": "#009e73", "not started": "#8a8f98", "no answer": "#8a8f98"}
+_EDGE = {"correct": PALETTE[2], "not started": "#8a8f98", "no answer": "#8a8f98"}
 _WORDS = {
     "correct": "correct",
     "partial": "partly right",
@@ -54,9 +54,12 @@ def card(verdict: Verdict, picture: bytes | None = None, picture_alt: str = "") 
         hint="" if verdict.passed else as_html(verdict.hint, _quoted(verdict)),
         picture=base64.b64encode(picture).decode() if picture else "",
         alt=picture_alt,
-        edge=_EDGE.get(verdict.status, "#d55e00"),
-        edge_line=EDGE, paper=PAPER, ink=INK, soft=SOFT,
-    )  # fmt: skip
+        edge=_EDGE.get(verdict.status, PALETTE[1]),
+        edge_line=EDGE,
+        paper=PAPER,
+        ink=INK,
+        soft=SOFT,
+    )
 
 
 @lru_cache(maxsize=1)

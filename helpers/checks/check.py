@@ -57,7 +57,7 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     )
     if isinstance(answer, NotThere):
         verdict = replace(verdict, reason=LABEL)
-    verdict = replace(verdict, notes=_notes(question, arrays_only(recorded["public"])))
+    verdict = replace(verdict, notes=notes_of(question, arrays_only(recorded["public"])))
     absent = missing(answer, known[question.id].needed)
     if absent and verdict.status != "not started":
         verdict = replace(verdict, notes=(*verdict.notes, in_words(absent)))
@@ -89,7 +89,8 @@ def ready(question_id: str) -> bool:
     return True
 
 
-def _notes(question: Question, recorded: Sequence[Arrays | None]) -> tuple[str, ...]:
+def notes_of(question: Question, recorded: Sequence[Arrays | None]) -> tuple[str, ...]:
+    """The question's own sentences for the card."""
     try:
         return tuple(question.notes(recorded))
     except Exception:  # strange arrays: the card does without

@@ -41,12 +41,16 @@ _CALLED = re.compile(r"\b\w+\(\)")
 
 
 def mark(question: Question, case: Case, expected: Mapping[str, np.ndarray], got: Arrays | Failure) -> dict[str, Any]:
-    """The mark that an answer leaves on one case."""
+    """The mark that an answer leaves on one case.
+
+    Features see the expected arrays in the order of their names: the file that ships has an order of its own, and a
+    feature that lists "which of them arrived" would look different on a student's machine.
+    """
     if isinstance(got, Failure):
         message = _CALLED.sub("…()", got.message)  # the bank's name for an answer never ships
         return {"error": f"{got.kind}: {normalised(message)}", "exact": message.split("\n")[0][:200]}
     try:
-        features = question.features(case, expected, got)
+        features = question.features(case, dict(sorted(expected.items())), got)
     except Exception as error:
         return {"error": f"features: {type(error).__name__}"}
     return {name: project(name, np.asarray(array)) for name, array in sorted(features.items())}
@@ -74,8 +78,8 @@ def alike(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
         (shape_a, scale_a, values_a), (shape_b, scale_b, values_b) = a[name], b[name]
         if shape_a != shape_b:
             return False
-        room = CLOSE * max(scale_a, scale_b) + 1e-6
-        if abs(scale_a - scale_b) > room or np.abs(np.subtract(values_a, values_b)).max(initial=0) > 4 * room:
+        allowed = CLOSE * max(scale_a, scale_b) + 1e-6
+        if abs(scale_a - scale_b) > allowed or np.abs(np.subtract(values_a, values_b)).max(initial=0) > 4 * allowed:
             return False
     return True
 
@@ -93,9 +97,9 @@ def matching_hint(
     """The hint of the known mistake that explains an answer best, or "".
 
     A mistake that leaves the same marks on every public case is the one that was made. Otherwise candidates are those
-    that leave the same marks on some case that is wrong, are wrong on no case that the answer has right, and fail
-    every criterion that the answer fails. The one that agrees on most cases is named; of two that agree on equally
-    many and have different hints, none is.
+    that leave the same marks on at least half of the wrong cases, are wrong on no case that the answer has right, and
+    fail every criterion that the answer fails. The one that agrees on most cases is named; of two that agree on
+    equally many and have different hints, none is.
 
     Args:
         unmet: ids of the criteria that the answer does not meet.
@@ -120,10 +124,11 @@ def matching_hint(
 
 
 def _agreed(known: Fingerprint, marks: Sequence[Mapping[str, Any]], unmet: set[str], wrong: set[int]) -> int:
-    """On how many wrong cases a mistake leaves these marks; 0 where it does not explain the answer."""
+    """On how many wrong cases a mistake leaves these marks; 0 where it explains less than half of them."""
     if len(known.marks) != len(marks) or not unmet <= set(known.fails) or not set(known.wrong) <= wrong:
         return 0
-    return sum("error" not in marks[n] and alike(known.marks[n], marks[n]) for n in wrong & set(known.wrong))
+    agreed = sum("error" not in marks[n] and alike(known.marks[n], marks[n]) for n in wrong & set(known.wrong))
+    return agreed if 2 * agreed >= len(wrong) else 0
 
 
 def normalised(message: str) -> str:

@@ -28,7 +28,7 @@ def tensors_made(model: Any, x: Any) -> tuple[Any, list[Any]]:
 
 
 def token_pull(out: Any, made: list[Any], aim: Any, batch: int, tokens: int) -> np.ndarray:
-    """(tokens,) shares: how much `out` hangs on each token where tokens are together for the last time; (0,) if never.
+    """(tokens,) shares: how much `out` depends on each token where tokens meet for the last time; (0,) if never.
 
     The axis of the tokens is the one that is `tokens` long, so batch first and sequence first are the same.
     """

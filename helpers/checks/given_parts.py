@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from helpers.checks.stub_modules import rooms_of
+from helpers.checks.stub_modules import namespaces_of
 
 
 @contextmanager
@@ -24,19 +24,19 @@ def given_parts(answer: Callable[..., Any], parts: Mapping[str, Any]) -> Iterato
 
     Other names for the same object (`PE = getPositionEncoding`) are replaced as well. Gives the names that were found.
     """
-    rooms = rooms_of(answer)
+    namespaces = namespaces_of(answer)
     old = [
-        (room, name, room[name], parts[asked])
-        for room in rooms
+        (namespace, name, namespace[name], parts[asked])
+        for namespace in namespaces
         for asked in parts
-        if asked in room
-        for name in list(room)
-        if name == asked or (room[name] is room[asked] and callable(room[asked]))
+        if asked in namespace
+        for name in list(namespace)
+        if name == asked or (namespace[name] is namespace[asked] and callable(namespace[asked]))
     ]
-    for room, name, _, part in old:
-        room[name] = part
+    for namespace, name, _, part in old:
+        namespace[name] = part
     try:
         yield frozenset(name for _, name, _, _ in old)
     finally:
-        for room, name, own, _ in old:
-            room[name] = own
+        for namespace, name, own, _ in old:
+            namespace[name] = own

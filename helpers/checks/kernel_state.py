@@ -6,6 +6,7 @@ A notebook may have set any of it: `torch.set_default_dtype(torch.float64)`, `to
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,8 @@ from helpers.checks.seeding import seeded
 def fresh_state(seed: int) -> Iterator[None]:
     """Seeds, default dtype and device, gradients, precision, numpy's errors and warnings of a new kernel.
 
+    Matplotlib's settings and print options stay the notebook's own.
+
     Everything is as it was before when the block ends, also when it ends by an exception.
     """
     import torch
@@ -31,6 +34,7 @@ def fresh_state(seed: int) -> Iterator[None]:
         warnings.simplefilter("default")
         stack.enter_context(np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"))
         stack.enter_context(np.printoptions())
+        stack.enter_context(_matplotlib())
         for switch in _switches(torch):
             stack.enter_context(switch)
         stack.enter_context(seeded(seed))
@@ -82,24 +86,49 @@ def _switches(torch: Any) -> list[Any]:
 @contextmanager
 def _default_device(torch: Any) -> Iterator[None]:
     """The CPU, as in a new kernel. `torch.set_default_device(None)` is the state in which nothing was ever set."""
-    import torch.utils._device as room
+    import torch.utils._device as module
 
-    before = getattr(room, "CURRENT_DEVICE", None)
+    before = getattr(module, "CURRENT_DEVICE", None)
     if before is not None:
         torch.set_default_device(None)
     try:
         yield
     finally:
-        if getattr(room, "CURRENT_DEVICE", None) != before:
+        if getattr(module, "CURRENT_DEVICE", None) != before:
             torch.set_default_device(before)
 
 
 @contextmanager
-def _print_options(torch: Any) -> Iterator[None]:
-    import torch._tensor_str as room
+def _matplotlib() -> Iterator[None]:
+    """Backend and rcParams stay the notebook's. An answer may draw, and a probe must not change how the next cell does.
 
-    before = vars(room.PRINT_OPTS).copy()
+    Nothing is imported for it: where matplotlib is not loaded, there is nothing to put back.
+    """
+    library = sys.modules.get("matplotlib")
+    if library is None:
+        yield
+        return
+    before, backend = dict.copy(library.rcParams), _backend()
     try:
         yield
     finally:
-        vars(room.PRINT_OPTS).update(before)
+        if backend and _backend() != backend:
+            sys.modules["matplotlib.pyplot"].switch_backend(backend)
+        dict.update(library.rcParams, before)
+
+
+def _backend() -> str:
+    """The backend that pyplot draws with; "" where pyplot has not loaded one."""
+    drawn = getattr(sys.modules.get("matplotlib.pyplot"), "_backend_mod", None)
+    return str(sys.modules["matplotlib"].get_backend()) if drawn is not None else ""
+
+
+@contextmanager
+def _print_options(torch: Any) -> Iterator[None]:
+    import torch._tensor_str as module
+
+    before = vars(module.PRINT_OPTS).copy()
+    try:
+        yield
+    finally:
+        vars(module.PRINT_OPTS).update(before)

@@ -6,6 +6,7 @@ says so, so that the AttributeError that follows is no riddle. It costs no point
 
 from __future__ import annotations
 
+import ast
 import inspect
 from collections.abc import Iterable
 from types import CodeType
@@ -22,6 +23,27 @@ def missing(answer: Any, needed: Iterable[str]) -> list[str]:
             code = getattr(getattr(member, "__func__", member), "__code__", None)
             if isinstance(code, CodeType) and kind.__module__.partition(".")[0] != "torch":
                 known |= _mentioned(code)
+    return [name for name in needed if name not in known]
+
+
+def missing_in_text(source: str, needed: Iterable[str]) -> list[str]:
+    """The same of the text of a cell, which is not run: names that a class in it mentions nowhere.
+
+    [] where the text holds no class, or one that inherits from another cell's class, whose names are not seen here.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    own = {node.name for node in classes} | {"nn.Module", "torch.nn.Module", "Module", "object"}
+    if not classes or any(ast.unparse(base) not in own for node in classes for base in node.bases):
+        return []
+    known: set[str] = set()
+    for node in ast.walk(tree):
+        known |= {str(getattr(node, name)) for name in ("id", "attr", "name", "arg") if hasattr(node, name)}
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            known.add(node.value)
     return [name for name in needed if name not in known]
 
 

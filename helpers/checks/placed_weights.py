@@ -22,9 +22,13 @@ def draw_weights(seed: int, d: int, hidden: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     one: dict[str, np.ndarray] = {}
     for name, out, into, size in (
-        ("q", d, d, 1.6), ("k", d, d, 1.6), ("v", d, d, 1.0), ("o", d, d, 1.0),
-        ("w1", hidden, d, 1.0), ("w2", d, hidden, 0.2),
-    ):  # fmt: skip
+        ("q", d, d, 1.6),
+        ("k", d, d, 1.6),
+        ("v", d, d, 1.0),
+        ("o", d, d, 1.0),
+        ("w1", hidden, d, 1.0),
+        ("w2", d, hidden, 0.2),
+    ):
         one[name] = rng.normal(0, size / np.sqrt(into), (out, into))
     for name in ("bq", "bk", "bv", "bo", "b2"):
         one[name] = rng.normal(0, 0.3, d)

@@ -35,18 +35,18 @@ def full_precision() -> Iterator[None]:
 def _convolutions() -> Iterator[None]:
     import torch
 
-    room = torch.backends.cudnn
-    newer: Any = getattr(room, "conv", None)
+    cudnn = torch.backends.cudnn
+    newer: Any = getattr(cudnn, "conv", None)
     word = getattr(newer, "fp32_precision", None)
     try:
-        before = room.allow_tf32
+        before = cudnn.allow_tf32
     except RuntimeError:
         before = word == "tf32"
-    room.allow_tf32 = False
+    cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        room.allow_tf32 = before
+        cudnn.allow_tf32 = before
         if word is not None and newer.fp32_precision != word:
             newer.fp32_precision = word
 

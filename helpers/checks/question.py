@@ -100,6 +100,7 @@ class Question(ABC):
     signature: ClassVar[str]
     criteria: ClassVar[tuple[Criterion, ...]]
     measured: ClassVar[str] = ""
+    trains: ClassVar[bool] = False  # a check of this question trains a whole model
 
     @abstractmethod
     def cases(self, rng: np.random.Generator) -> Iterable[Case]:

@@ -1,7 +1,7 @@
-"""Which pixels each token hangs on, whatever the layers between are called: by gradients, with norms held still.
+"""Which pixels each token depends on, whatever the layers between are called: by gradients, with norms switched off.
 
-A norm in training mode, and a group norm always, joins all places by their mean and spread. To see what convolutions
-connect, norms hand on what they get.
+A norm in training mode, and a group norm always, connects all positions by their mean and spread. To see what
+convolutions connect, norms return their input here.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def _unchanged(_module: Any, given: tuple[Any, ...], out: Any) -> Any:
     return given[0] if same else out
 
 
-def influence(model: Any, image: Any, aim: np.ndarray) -> Any:
-    """(n, h, w): how steeply each token, weighed by `aim` (d), rises with each pixel of `image` (c, h, w).
+def slopes(model: Any, image: Any, aim: np.ndarray) -> Any:
+    """(n, c, h, w): the gradient of each token, weighted by `aim` (d), with respect to `image` (c, h, w).
 
-    Token k is read from copy k of the image, so that one way back serves all; the copies must not hear of each other.
+    Token k is read from copy k of the image, so that one backward pass serves all. No copy may depend on another.
     """
     import torch
 
@@ -58,10 +58,39 @@ def influence(model: Any, image: Any, aim: np.ndarray) -> Any:
     tokens = model(copies)
     own = torch.diagonal(tokens.float(), dim1=0, dim2=1)  # d n
     if not own.requires_grad:
-        return torch.zeros(n, *image.shape[1:])
+        return torch.zeros_like(copies)
     weight = torch.as_tensor(aim).to(own)[:, None]
-    (slopes,) = torch.autograd.grad((own * weight).sum(), copies, allow_unused=True)
-    return torch.zeros(n, *image.shape[1:]) if slopes is None else slopes.abs().sum(1)
+    (found,) = torch.autograd.grad((own * weight).sum(), copies, allow_unused=True)
+    return torch.zeros_like(copies) if found is None else found
+
+
+def influence(model: Any, image: Any, aim: np.ndarray) -> Any:
+    """(n, h, w): the size of these gradients, summed over the channels."""
+    return slopes(model, image, aim).detach().abs().sum(1)
+
+
+def windows(field: Any, patch: int, which: list[tuple[int, int, int]]) -> Any:
+    """Cut the patch of a token and the eight patches around it out of its field.
+
+    Args:
+        field: (n, c, h, w), such as the gradients of `slopes`.
+        which: number, row and column of each token.
+
+    Returns:
+        (tokens, c, 3 patch, 3 patch).
+    """
+    import torch
+
+    cuts = [
+        field[k, :, patch * (row - 1) : patch * (row + 2), patch * (column - 1) : patch * (column + 2)]
+        for k, row, column in which
+    ]
+    return torch.stack(cuts)
+
+
+def inner_tokens(rows: int, columns: int) -> list[tuple[int, int, int]]:
+    """Number, row and column of every token whose eight neighbours lie inside the image."""
+    return [(r * columns + c, r, c) for r in range(1, rows - 1) for c in range(1, columns - 1)]
 
 
 def by_patch(pixels: Any, patch: int) -> Any:

@@ -1,4 +1,4 @@
-"""Whether a record holds the arrays of public cases, which everybody has, in the place of secret ones."""
+"""Whether a record holds the arrays of public cases, which ship to all, in the place of secret ones."""
 
 from __future__ import annotations
 

@@ -57,29 +57,31 @@ def known_parts(answer: Any) -> Iterator[Log]:
     new = _parts()
     for part in new.values():
         part.log = log
-    old = [(room, name, room[name]) for room in rooms_of(answer) for name in new if name in room]
-    for room, name, _ in old:
-        room[name] = new[name]
+    old = [
+        (namespace, name, namespace[name]) for namespace in namespaces_of(answer) for name in new if name in namespace
+    ]
+    for namespace, name, _ in old:
+        namespace[name] = new[name]
     try:
         yield log
     finally:
-        for room, name, part in old:
-            room[name] = part
+        for namespace, name, part in old:
+            namespace[name] = part
 
 
-def rooms_of(answer: Any) -> list[dict[str, Any]]:
+def namespaces_of(answer: Any) -> list[dict[str, Any]]:
     """The global names of every Python function that an answer is made of, each dictionary once."""
     makers = [answer, getattr(answer, "func", None)]
     for one in list(makers):
         for kind in getattr(one, "__mro__", ()):
             makers += [getattr(member, "__func__", member) for member in vars(kind).values()]
-    rooms: dict[int, dict[str, Any]] = {}
+    namespaces: dict[int, dict[str, Any]] = {}
     for maker in makers:
         if callable(maker):
-            room = getattr(inspect.unwrap(maker), "__globals__", None)
-            if isinstance(room, dict):
-                rooms[id(room)] = room
-    return list(rooms.values())
+            namespace = getattr(inspect.unwrap(maker), "__globals__", None)
+            if isinstance(namespace, dict):
+                namespaces[id(namespace)] = namespace
+    return list(namespaces.values())
 
 
 @lru_cache(maxsize=1)

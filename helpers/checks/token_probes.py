@@ -19,6 +19,7 @@ from helpers.checks.module_probes import as_single, prepared
 from helpers.checks.placed_weights import put
 
 CODE = "getPositionEncoding"
+FEW = 4  # images of which everything is kept; of the rest only what the comparison of all patches needs
 
 
 def build(answer: Callable[..., Any], case: Case) -> Any:
@@ -79,7 +80,7 @@ def record_tokens(make: Callable[[], Any], case: Case) -> dict[str, Any]:
     if hasattr(model, "eval"):
         model.eval()
     with torch.no_grad():
-        record["again"] = torch.stack([model(images), model(images)])
+        record["again"] = torch.stack([model(images)[:FEW], model(images)[:FEW]])
         record["alone"] = np.zeros(0)
         with suppress(RuntimeError):  # the batch went through: what an image alone does is a finding of its own
             record["alone"] = model(images[:1])
@@ -88,7 +89,7 @@ def record_tokens(make: Callable[[], Any], case: Case) -> dict[str, Any]:
         put(token, values["token"])
         record["first"] = model(images)[:, :1]
         start = model(images)
-        record["effect"] = start - without
+        record["effect"] = (start - without)[:FEW]
         record["told"] = start - model(torch.zeros_like(images))
         poked = [model(_poked(images, case, k)) for k in case["pokes"]]
         record["moved"] = torch.stack([(after - start).abs().amax((0, -1)) for after in poked])
@@ -115,8 +116,11 @@ def after_a_step(model: Any, images: Any, aim: np.ndarray) -> Any:
 
 
 def record_positions(model: Any, case: Case) -> dict[str, Any]:
-    """The tokens of a module in which all that learns is zero, but for its table of positions: as that was born
-    (`born`), zero as well (`still`), and with drawn numbers (`placed`); and what the table learns (`slope`)."""
+    """The tokens of FEW images, from a module in which all that learns is zero but for its table of positions.
+
+    They are recorded with the table as it was made (`born`), with zeros in it (`still`), and with drawn numbers
+    (`placed`); `slope` is the table's gradient.
+    """
     import torch
 
     images, values = tensor(case["images"]), drawn(case)
@@ -130,13 +134,13 @@ def record_positions(model: Any, case: Case) -> dict[str, Any]:
             if parameter is not table:
                 put(parameter, np.zeros(parameter.shape, np.float32))
         put(token, np.zeros(case["width"], np.float32))
-        record["born"] = model(images)
+        record["born"] = model(images)[:FEW]
         if table is not None:
             put(table, np.zeros(table.shape, np.float32))
-        record["still"] = model(images)
+        record["still"] = model(images)[:FEW]
         if table is not None:
             put(table, np.resize(values["positions"], (table.numel(),)))
-        record["placed"] = model(images)
+        record["placed"] = model(images)[:FEW]
     return record
 
 
@@ -154,7 +158,7 @@ def goes_along(model: Any, images: Any) -> bool:
 
 
 def class_token(model: Any, tokens: Any, case: Case) -> Any:
-    """The tensor that makes the class token: by its name, else the parameter that token 0 alone hears of; or None."""
+    """The tensor that makes the class token: by its name, else the parameter that token 0 alone depends on; or None."""
     import torch
 
     width = int(case["width"])

@@ -76,6 +76,12 @@ def no_answer(question: Question, points: float, reason: str) -> Verdict:
     return Verdict(question.id, question.title, "no answer", 0.0, points, lines, hint=reason, reason=reason)
 
 
+def not_started(question: Question, points: float, hint: str) -> Verdict:
+    """Zero without an answer to judge, because none was begun: its cell holds no code."""
+    lines = tuple(Line(c, NOT_REACHED) for c in question.criteria)
+    return Verdict(question.id, question.title, "not started", 0.0, points, lines, hint=hint, reason="Not there yet")
+
+
 def judge_answer(
     question: Question,
     answer: Answer,

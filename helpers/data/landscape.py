@@ -75,8 +75,12 @@ def _scene(h: int, w: int) -> Array:
     # flowers
     red, yellow, white = "f25f5c", "ffe066", "ffffff"
     for cx, cy, colour in (
-        (0.08, 0.86, red), (0.17, 0.93, yellow), (0.06, 0.96, white),
-        (0.22, 0.83, red), (0.60, 0.93, yellow), (0.53, 0.85, white),
-    ):  # fmt: skip
+        (0.08, 0.86, red),
+        (0.17, 0.93, yellow),
+        (0.06, 0.96, white),
+        (0.22, 0.83, red),
+        (0.60, 0.93, yellow),
+        (0.53, 0.85, white),
+    ):
         paint(disc(cx, cy, 0.02), colour)
     return np.clip(canvas[0], 0, 1)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from helpers.data import Dataset
 from helpers.plots import COLOURS, figure, show
+from helpers.plots.style import INK
 from helpers.training import History, fit
 
 
@@ -35,9 +36,7 @@ class SmallViT(nn.Module):
     def __init__(self, embedding: nn.Module, pool: str = "class token") -> None:
         super().__init__()
         self.embedding, self.pool = embedding, pool
-        layer = nn.TransformerEncoderLayer(
-            32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-        )  # fmt: skip
+        layer = nn.TransformerEncoderLayer(32, 4, 64, dropout=0.0, activation="gelu", batch_first=True, norm_first=True)
         self.body = nn.TransformerEncoder(layer, 2, norm=nn.LayerNorm(32), enable_nested_tensor=False)
         self.head = nn.Linear(32, 10)
 
@@ -90,9 +89,14 @@ def train_all(
 def small_cnn() -> nn.Sequential:
     """A CNN for the digits: two convolutions and a linear layer."""
     return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-        nn.Flatten(), nn.Linear(512, 10),
-    )  # fmt: skip
+        nn.Conv2d(1, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Conv2d(16, 32, 3, padding=1),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(512, 10),
+    )
 
 
 @torch.no_grad()
@@ -102,7 +106,7 @@ def draw_class_tokens(models: Mapping[str, SmallViT], images: Tensor, labels: Te
     Returns:
         by model: between-class share of the variance over all 32 dimensions.
     """
-    colours = [*COLOURS, "#8250df", "#1f2328", "#bf8700"][:10]
+    colours = [*COLOURS, "#8250df", INK, "#bf8700"][:10]
     fig, axes = figure(3.0, columns=len(models), squeeze=False)
     share = {}
     for ax, (name, model) in zip(axes.flat, models.items(), strict=True):

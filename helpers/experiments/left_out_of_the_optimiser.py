@@ -30,9 +30,14 @@ def embedding_weights(model: nn.Module, values_per_patch: int) -> list[nn.Parame
 
 
 def compare_optimisers(
-    make: Callable[[], nn.Module], train: Dataset, test: Dataset, values_per_patch: int, *, seeds: int = 2,
+    make: Callable[[], nn.Module],
+    train: Dataset,
+    test: Dataset,
+    values_per_patch: int,
+    *,
+    seeds: int = 2,
     **options: Any,
-) -> dict[str, list[float]]:  # fmt: skip
+) -> dict[str, list[float]]:
     """Test accuracies in percent, one per seed, with and without the patch embedding in the optimiser (Adam, 1e-3)."""
     found: dict[str, list[float]] = {"all weights": [], "without the patch embedding": []}
     for seed in range(seeds):
@@ -43,5 +48,5 @@ def compare_optimisers(
             optimiser = torch.optim.Adam([p for p in model.parameters() if id(p) not in left_out], lr=1e-3)
             history = fit(model, train, test, optimizer=optimiser, seed=seed, progress=False, **options)
             values.append(100 * history.test_accuracy[-1])
-            print(f"seed {seed}, optimiser with {name}: {values[-1]:.1f} %")
+            print(f"seed {seed}, {name}: {values[-1]:.1f} %", flush=True)
     return found

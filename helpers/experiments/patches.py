@@ -91,9 +91,14 @@ def cnn_accuracy(seeds: Sequence[int] = (0, 1, 2), epochs: int = 8) -> list[floa
     for seed in seeds:
         torch.manual_seed(seed)
         cnn = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(512, 10),
-        )  # fmt: skip
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(512, 10),
+        )
         optimiser = torch.optim.Adam(cnn.parameters(), lr=5e-3)
         for epoch in range(epochs):
             for x, y in train.batches(128, shuffle=True, seed=100 * seed + epoch):

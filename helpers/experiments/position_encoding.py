@@ -22,9 +22,7 @@ def patches_of(images: Tensor, p: int) -> Tensor:
 def picture_of(tokens: Tensor, side: int) -> Tensor:
     """(n, 3 * p * p) -> (3, side * p, side * p): the inverse of `patches_of` for a square grid of `side` patches."""
     p = round((tokens.shape[1] / 3) ** 0.5)
-    return rearrange(
-        tokens, "(rows columns) (c ph pw) -> c (rows ph) (columns pw)", rows=side, c=3, ph=p
-    )  # fmt: skip
+    return rearrange(tokens, "(rows columns) (c ph pw) -> c (rows ph) (columns pw)", rows=side, c=3, ph=p)
 
 
 def attention_and_mean(tokens: Tensor) -> Tensor:
@@ -113,9 +111,14 @@ def small_cnn_scores(seeds: int = 3) -> list[float]:
     for seed in range(seeds):
         torch.manual_seed(seed)
         cnn = nn.Sequential(
-            nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(),
-            nn.Flatten(), nn.Linear(512, 10),
-        )  # fmt: skip
+            nn.Conv2d(1, 16, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.Conv2d(16, 32, 3, padding=1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(512, 10),
+        )
         found.append(trained_accuracy(cnn, seed))
     return found
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from helpers.data import Dataset
 from helpers.experiments.small_networks import accuracy
 from helpers.plots import curves, figure, show, show_images
+from helpers.theme import RIM
 
 
 def _warped(images: Tensor, matrices: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ def draw_changes(measured: Mapping[str, Mapping[str, Tensor]]) -> None:
         means = {kind: runs[name].mean(0) for kind, runs in measured.items()}
         bands = {kind: (runs[name].amin(0), runs[name].amax(0)) for kind, runs in measured.items()}
         ax.set_ylim(0, 103)
-        ax.axhline(10, color="#8c959f", linewidth=1, linestyle=":")
+        ax.axhline(10, color=RIM, linewidth=1, linestyle=":")
         curves(strengths, means, xlabel=name, ylabel="test accuracy, %", bands=bands, ax=ax, height=2.2)
     alt = f"Accuracy of {', '.join(measured)} under growing rotation, blur, grey square and size: all fall."
     show(fig, alt=alt)

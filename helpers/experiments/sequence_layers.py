@@ -146,8 +146,11 @@ def measure(device: torch.device | str) -> dict[str, dict[str, list[float]]]:
         ticks = lengths if len(lengths) < 6 else lengths[::2]
         ax.set_xticks(ticks, ticks)
         ax.minorticks_off()
-    show(fig, alt="Four charts on log scales. Sequential operations grow for recurrence only, layers for convolution "
-         "only, memory steepest for attention.")  # fmt: skip
+    show(
+        fig,
+        alt="Four charts on log scales. Sequential operations grow for recurrence only, layers for convolution "
+        "only, memory steepest for attention.",
+    )
     return found
 
 

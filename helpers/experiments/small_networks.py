@@ -24,10 +24,13 @@ def small_cnn(n_classes: int = 10, w: int = 12) -> nn.Sequential:
     """Images (b, 3, 32, 32) -> logits (b, n_classes): three stages, then one linear layer."""
     return nn.Sequential(
         *stage(3, w, 4, 2, 1),
-        *stage(w, 2 * w, 3, 1, 1), nn.MaxPool2d(2),
-        *stage(2 * w, 4 * w, 3, 1, 1), nn.MaxPool2d(2),
-        nn.Flatten(), nn.Linear(16 * 4 * w, n_classes),
-    )  # fmt: skip
+        *stage(w, 2 * w, 3, 1, 1),
+        nn.MaxPool2d(2),
+        *stage(2 * w, 4 * w, 3, 1, 1),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16 * 4 * w, n_classes),
+    )
 
 
 class SmallViT(nn.Module):
@@ -110,9 +113,13 @@ def _rise_and_fall(step: int, total: int) -> float:
 
 
 def trained(
-    make: Callable[[], nn.Module], train: Dataset, test: Dataset | None = None, seed: int = 0, lr: float = 5e-3,
+    make: Callable[[], nn.Module],
+    train: Dataset,
+    test: Dataset | None = None,
+    seed: int = 0,
+    lr: float = 5e-3,
     **options: Any,
-) -> tuple[Any, History]:  # fmt: skip
+) -> tuple[Any, History]:
     """Build a model under `seed` and train it with `helpers.training.fit`, which gets `options`; model and history."""
     torch.manual_seed(seed)
     model = make()

@@ -12,12 +12,17 @@ from matplotlib.patches import Rectangle
 from helpers.plots import COLOURS, WIDTH, curves, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.style import INK
 
 
 def show_looks(
-    image: object, maps: Mapping[str, object], grid: tuple[int, int], token: int | None = None, side: float = 2.0,
+    image: object,
+    maps: Mapping[str, object],
+    grid: tuple[int, int],
+    token: int | None = None,
+    side: float = 2.0,
     alt: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draw an image (c, h, w), and beside it what each map (n,) says about its patches, brighter for more.
 
     A map without negative values is drawn from 0 to its largest value, so that uniform weights are bright, not dark.
@@ -56,8 +61,9 @@ def _frame(ax: Axes, grid: tuple[int, int], token: int | None) -> None:
     ax.spines[:].set_visible(False)
 
 
-def show_matrices(panels: Sequence[tuple[str, object]], ylabel: str = "query token", xlabel: str = "key token",
-                  alt: str | None = None) -> None:  # fmt: skip
+def show_matrices(
+    panels: Sequence[tuple[str, object]], ylabel: str = "query token", xlabel: str = "key token", alt: str | None = None
+) -> None:
     """Draw matrices (n, m) side by side, each on a scale of its own: rows are queries, columns are keys."""
     arrays = [(title, to_numpy(matrix).astype(float)) for title, matrix in panels]
     few = len(arrays) < 3
@@ -139,4 +145,4 @@ def _write_numbers(ax: Axes, matrix: np.ndarray, image) -> None:
         if np.isfinite(value):
             dark = np.dot(image.cmap(image.norm(value))[:3], (0.3, 0.59, 0.11)) < 0.5
             text = f"{value:.2f}".replace("-", "−")
-            ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color="white" if dark else "#1f2328")
+            ax.text(column, row, text, ha="center", va="center", fontsize=8.5, color="white" if dark else INK)

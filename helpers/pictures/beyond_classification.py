@@ -16,10 +16,10 @@ from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture, to_pictures
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, PALE_PINK, RIM
 
-_RIM = "#8c959f"
-_SEEN = "#f0e442"
-_LABEL = {"boxstyle": "square,pad=0.1", "facecolor": "#1f2328", "alpha": 0.75, "linewidth": 0}
+_SEEN = COLOURS[7]
+_LABEL = {"boxstyle": "square,pad=0.1", "facecolor": INK, "alpha": 0.75, "linewidth": 0}
 
 
 def show_mixing(tokens: int = 5, channels: int = 7, alt: str | None = None) -> None:
@@ -89,7 +89,7 @@ def overlap_figure(a: object, b: object, numbers: dict[str, float]) -> Figure:
         fig, ax = figure(1.3, width=2.35)
         around = lows.min(0), highs.max(0)
         ax.add_patch(
-            Rectangle(tuple(around[0]), *(around[1] - around[0]), facecolor=FAINT, edgecolor=_RIM, linestyle=":")
+            Rectangle(tuple(around[0]), *(around[1] - around[0]), facecolor=FAINT, edgecolor=RIM, linestyle=":")
         )
         for box, colour in ((a, COLOURS[0]), (b, COLOURS[1])):
             ax.add_patch(Rectangle(tuple(box[:2] - box[2:] / 2), *box[2:], facecolor=colour, alpha=0.35))
@@ -156,7 +156,7 @@ def show_territories(boxes: object, alt: str | None = None) -> None:
 
 def show_detr(alt: str | None = None) -> None:
     """Draw DETR: CNN, encoder, decoder with object queries, outputs, and the matching with the true objects."""
-    blue, pink, sand, green = "#e6f2fb", "#fbe9f3", "#fdeee0", "#e3f4ee"
+    blue, pink, sand, green = PALE_BLUE, PALE_PINK, PALE_ORANGE, PALE_GREEN
     steps = (
         (0.0, 1.2, "image", blue), (1.7, 1.2, "CNN", sand), (3.4, 2.1, "tokens\n+ positions", blue),
         (6.0, 1.5, "encoder", sand), (8.0, 1.5, "decoder", sand), (10.0, 2.4, "class and box\nof each query", green),
@@ -180,14 +180,14 @@ def show_detr(alt: str | None = None) -> None:
 
 def show_adaln(alt: str | None = None) -> None:
     """Draw the path of tokens through an adaLN-zero block, and where the condition c enters."""
-    blue, pink, sand, green = "#e6f2fb", "#fbe9f3", "#fdeee0", "#e3f4ee"
+    blue, pink, sand, green = PALE_BLUE, PALE_PINK, PALE_ORANGE, PALE_GREEN
     with style():
         fig, ax = figure(2.2)
         ax.plot([0, 14.0], [0, 0], color=COLOURS[0], linewidth=4, solid_capstyle="butt")
         ax.annotate("", (14.6, 0), (13.9, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 3})
         for start, half in ((0.5, "attention"), (7.4, "feed-\nforward")):
             end = start + 6.0
-            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=_RIM, linewidth=1.3, zorder=1)
+            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=RIM, linewidth=1.3, zorder=1)
             ax.plot([end], [0], "o", color="white", markeredgecolor=COLOURS[0], markersize=13, zorder=3)
             ax.text(end, -0.02, "+", ha="center", va="center", fontsize=12, zorder=4)
             kind = sand if half == "attention" else green
@@ -209,7 +209,7 @@ def show_adaln(alt: str | None = None) -> None:
 
 def _box(ax: Axes, left: float, bottom: float, width: float, text: str, colour: str) -> None:
     shape = FancyBboxPatch((left, bottom), width, 0.6, boxstyle="round,pad=0,rounding_size=0.12", facecolor=colour,
-                           edgecolor=_RIM, linewidth=1, zorder=2)  # fmt: skip
+                           edgecolor=RIM, linewidth=1, zorder=2)  # fmt: skip
     ax.add_patch(shape)
     ax.text(left + width / 2, bottom + 0.29, text, ha="center", va="center", fontsize=8, color=INK, zorder=3)
 

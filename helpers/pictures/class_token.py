@@ -1,4 +1,4 @@
-"""Lesson 04's drawings: which token hears of what, and what is added to each."""
+"""Lesson 04's drawings: which token depends on what, and what is added to each."""
 
 from __future__ import annotations
 

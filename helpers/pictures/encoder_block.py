@@ -1,4 +1,4 @@
-"""Lesson 06's drawings: tensors beside their target, bends, the two ways to wire a block, tokens on a ring."""
+"""Lesson 06's figures: tensors beside their target, activations, pre-norm and post-norm, tokens on a ring."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from matplotlib.patches import FancyBboxPatch
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.style import INK
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, RIM
 
-_INK, _SOFT, _RIM = "#1f2328", "#57606a", "#8c959f"
-_PAPER = {"norm": "#e6f2fb", "attention": "#fdeee0", "feed-forward": "#e3f4ee"}
+_PAPER = {"norm": PALE_BLUE, "attention": PALE_ORANGE, "feed-forward": PALE_GREEN}
 
 
 def panels_picture(panels: Sequence[tuple[str, np.ndarray]], most: int = 12) -> Figure:
@@ -38,11 +39,11 @@ def panels_picture(panels: Sequence[tuple[str, np.ndarray]], most: int = 12) -> 
     return fig
 
 
-def bend_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
+def activation_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
     """An activation as a curve, the answer's on top of the target."""
     with style():
         fig, ax = figure(2.0, width=4.4)
-        ax.axhline(0, color=_RIM, linewidth=0.8)
+        ax.axhline(0, color=RIM, linewidth=0.8)
         ax.plot(x, wanted, color=COLOURS[0], linewidth=4, alpha=0.35, label="target")
         if yours is not None and np.shape(yours) == np.shape(x):
             ax.plot(x, yours, color=COLOURS[1], label="yours")
@@ -52,7 +53,7 @@ def bend_picture(x: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None) ->
 
 
 def show_wiring(kinds: Sequence[str] = ("pre",), alt: str | None = None) -> None:
-    """Draw blocks as a stream from left to right: "pre" norms inside the branches, "post" norms on the stream."""
+    """Draw the residual stream of a block from left to right: "pre" with norms in the branches, "post" on it."""
     with style():
         fig, axes = figure(1.75 * len(kinds), rows=len(kinds), squeeze=False)
         for ax, kind in zip(axes.flat, kinds, strict=True):
@@ -75,7 +76,7 @@ def _wiring(ax: Axes, kind: str) -> None:
     ax.text(13.95, 0, "out", ha="left", va="center", fontsize=10)
     for start, what in ((1.3, "attention"), (7.4, "feed-forward")):
         end = start + (5.1 if kind == "pre" else 4.1)
-        ax.plot([start, start, end, end], [0, 1.35, 1.35, 0.18], color=_RIM, linewidth=1.4, zorder=1)
+        ax.plot([start, start, end, end], [0, 1.35, 1.35, 0.18], color=RIM, linewidth=1.4, zorder=1)
         ax.plot([start], [0], "o", color=COLOURS[0], markersize=5, zorder=3)
         if kind == "pre":
             _box(ax, start + 0.45, 1.35, 1.2, "norm")
@@ -91,10 +92,10 @@ def _wiring(ax: Axes, kind: str) -> None:
 def _box(ax: Axes, left: float, middle: float, width: float, text: str) -> None:
     box = FancyBboxPatch(
         (left, middle - 0.36), width, 0.72, boxstyle="round,pad=0.02,rounding_size=0.12",
-        facecolor=_PAPER[text], edgecolor=_RIM, linewidth=1, zorder=2,
+        facecolor=_PAPER[text], edgecolor=RIM, linewidth=1, zorder=2,
     )  # fmt: skip
     ax.add_patch(box)
-    ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9, zorder=5, color=_INK)
+    ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9, zorder=5, color=INK)
 
 
 def show_ring(before: object, after: object, alt: str | None = None) -> None:
@@ -107,13 +108,13 @@ def show_ring(before: object, after: object, alt: str | None = None) -> None:
             turn = np.arctan2(*(to_numpy(before).astype(float) @ across.T).T)
             ax.scatter(*flat.T, c=turn, cmap="twilight", s=12, linewidths=0)
             ax.set(title=title, aspect="equal", xlim=(-4.2, 4.2), ylim=(-4.2, 4.2))
-            ax.axhline(0, color=_RIM, linewidth=0.6, zorder=0)
-            ax.axvline(0, color=_RIM, linewidth=0.6, zorder=0)
+            ax.axhline(0, color=RIM, linewidth=0.6, zorder=0)
+            ax.axvline(0, color=RIM, linewidth=0.6, zorder=0)
     show(fig, alt or "Tokens of width 3 seen along the diagonal: a cloud before, a thin ring after.")
 
 
-def show_bends(curves_of: dict[str, tuple[object, object]], x: object, alt: str | None = None) -> None:
-    """Draw activations: on the left their values over x, on the right their slopes."""
+def show_activations(curves_of: dict[str, tuple[object, object]], x: object, alt: str | None = None) -> None:
+    """Draw activations: on the left their values over x, on the right their derivatives."""
     x = to_numpy(x)
     with style():
         fig, (left, right) = figure(2.4, columns=2, width=WIDTH)
@@ -121,18 +122,23 @@ def show_bends(curves_of: dict[str, tuple[object, object]], x: object, alt: str 
             left.plot(x, to_numpy(value), color=colour, label=name)
             right.plot(x, to_numpy(slope), color=colour, label=name)
         left.set(title="value", xlabel="x")
-        right.set(title="slope", xlabel="x")
+        right.set(title="derivative", xlabel="x")
         for ax in (left, right):
-            ax.axhline(0, color=_RIM, linewidth=0.8, zorder=0)
+            ax.axhline(0, color=RIM, linewidth=0.8, zorder=0)
         left.legend(loc="upper left")
-    show(fig, alt or f"Values and slopes of {', '.join(curves_of)}.")
+    show(fig, alt or f"Values and derivatives of {', '.join(curves_of)}.")
 
 
 def value_panels(
     wanted: np.ndarray, got: Mapping[str, np.ndarray] | None, name: str, first: tuple[str, np.ndarray]
 ) -> Figure:
-    """A first panel, the target, and beside them array `name` of the answer when there is one."""
+    """A first panel, the target, and beside them array `name` of the answer when there is one.
+
+    Where the answer has the target's shape and other numbers, a last panel shows the difference.
+    """
     panels = [first, ("target", wanted)]
     if got is not None and name in got and got[name].ndim >= 1 and got[name].size:
         panels.append(("yours", got[name]))
+        if got[name].shape == wanted.shape and not np.allclose(got[name], wanted, atol=1e-3):
+            panels.append(("yours − target", np.asarray(got[name], np.float64) - wanted))
     return panels_picture(panels)

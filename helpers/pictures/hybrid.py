@@ -11,9 +11,9 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
 from helpers.plots.style import INK, SOFT
+from helpers.theme import PALE_GREY, RIM
 
-_PAPER = {"c": "#d6e9f5", "a": "#fbe3d3", "": "#eef1f4"}
-_RIM = "#8c959f"
+_PAPER = {"c": "#d6e9f5", "a": "#fbe3d3", "": PALE_GREY}
 _PLANS = (
     ("before", (("image", ""), ("3 x 3 convolutions", "c"), ("tokens", ""), ("blocks of attention", "a"))),
     ("inside", (("map", ""), ("queries, keys, values", "c"), ("softmax", "a"), ("map", ""))),
@@ -33,11 +33,11 @@ def show_meetings() -> None:
             for k, (text, kind) in enumerate(boxes):
                 x = 1.6 + 3.3 * k
                 box = FancyBboxPatch((x, y - 0.3), 2.8, 0.6, boxstyle="round,pad=0.02,rounding_size=0.12",
-                                     facecolor=_PAPER[kind], edgecolor=_RIM)  # fmt: skip
+                                     facecolor=_PAPER[kind], edgecolor=RIM)  # fmt: skip
                 ax.add_patch(box)
                 ax.text(x + 1.4, y, text, ha="center", va="center", fontsize=8)
                 if k:
-                    ax.annotate("", (x - 0.03, y), (x - 0.5, y), arrowprops={"arrowstyle": "-|>", "color": _RIM})
+                    ax.annotate("", (x - 0.03, y), (x - 0.5, y), arrowprops={"arrowstyle": "-|>", "color": RIM})
     words = "; ".join(f"{name}: " + ", ".join(text for text, _ in boxes) for name, boxes in _PLANS)
     show(fig, f"Three ways to join convolution (blue) and attention (orange). {words}.")
 

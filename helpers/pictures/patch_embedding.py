@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
+from helpers.plots.style import SOFT
+from helpers.theme import PALE_GREY, RIM
 
-_LIGHT = LinearSegmentedColormap.from_list("light", ["#eef1f4", "#56b4e9", COLOURS[0]])
-_SOFT = "#8c959f"
+_LIGHT = LinearSegmentedColormap.from_list("light", [PALE_GREY, COLOURS[5], COLOURS[0]])
 
 
 def sight_picture(wanted: np.ndarray, yours: np.ndarray | None, patch: int, most: int = 9) -> Figure:
@@ -24,13 +25,13 @@ def sight_picture(wanted: np.ndarray, yours: np.ndarray | None, patch: int, most
         fig, ax = figure(canvas.shape[0] / 100 + 0.3, width=canvas.shape[1] / 100 + 0.6)  # one axes: fast to draw
         for i, (title, panels) in enumerate(rows.items()):
             y = i * (side + gap)
-            ax.text(-8, y + side / 2, title, ha="right", va="center", color="#57606a")
+            ax.text(-8, y + side / 2, title, ha="right", va="center", color=SOFT)
             for k in range(count):
                 x = k * (side + gap)
                 if k < len(panels):
                     canvas[y : y + side, x : x + side] = _panel(panels[k], patch, zoom)
                 else:
-                    ax.text(x + side / 2, y + side / 2, "none", ha="center", va="center", fontsize=8, color=_SOFT)
+                    ax.text(x + side / 2, y + side / 2, "none", ha="center", va="center", fontsize=8, color=RIM)
         for k in range(count):
             ax.text(k * (side + gap) + side / 2, -4, f"token {k}", ha="center", va="bottom", fontsize=8)
         ax.imshow(canvas)

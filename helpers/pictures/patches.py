@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from helpers.plots import WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
+from helpers.plots.style import INK
+from helpers.theme import RIM
 
 _SHADES = colormaps["YlGnBu"]
-_INK = "#1f2328"
 
 
 def show_numbers(panels: Sequence[tuple[str, object]], groups: object = None, alt: str | None = None) -> None:
@@ -28,9 +29,12 @@ def show_numbers(panels: Sequence[tuple[str, object]], groups: object = None, al
     heights = max(a.shape[0] for _, a in arrays)
     with style():
         fig, axes = figure(
-            heights * side + 0.35, width=min(WIDTH, sum(widths) * side + 0.35 * len(arrays)),
-            columns=len(arrays), squeeze=False, width_ratios=widths,
-        )  # fmt: skip
+            heights * side + 0.35,
+            width=min(WIDTH, sum(widths) * side + 0.35 * len(arrays)),
+            columns=len(arrays),
+            squeeze=False,
+            width_ratios=widths,
+        )
         for ax, (title, array) in zip(axes.flat, arrays, strict=True):
             _cells(ax, array, colour, high=max(a.max() for _, a in arrays))
             ax.set_title(title, fontsize=9.5, loc="left")
@@ -51,7 +55,7 @@ def _cells(ax: Axes, array: np.ndarray, colour: np.ndarray | None, high: float) 
     for (y, x), value in np.ndenumerate(array):
         dark = face[y, x, :3] @ (0.3, 0.59, 0.11) < 0.5
         text = f"{value:.3g}" if known[y, x] else "?"
-        ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if dark else _INK)
+        ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if dark else INK)
     _bare(ax)
 
 
@@ -98,7 +102,7 @@ def _patch(ax: Axes, patch: np.ndarray | None, high: float) -> None:
     _bare(ax)
     if patch is None:
         ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        ax.text(0.5, 0.5, "?", ha="center", va="center", fontsize=14, color="#8c959f")
+        ax.text(0.5, 0.5, "?", ha="center", va="center", fontsize=14, color=RIM)
     elif patch.shape[0] == 1 and patch[0].size <= 9:
         _cells(ax, patch[0], None, high)
     else:
@@ -132,7 +136,7 @@ def joined_picture(expected: np.ndarray, got: np.ndarray | None, patch_of: np.nd
                         ha="center",
                         va="center",
                         fontsize=9,
-                        color=_INK,
+                        color=INK,
                     )
             ax.set_title(title, fontsize=9.5, loc="left")
             _bare(ax)

@@ -11,14 +11,19 @@ from matplotlib.patches import Circle, Rectangle
 
 from helpers.plots import COLOURS, WIDTH, figure, heatmap, show, style
 from helpers.plots.arrays import to_numpy, to_picture
+from helpers.plots.style import INK, SOFT
+from helpers.theme import RIM
 
-_FACE, _RIM, _SOFT = "#f6f8fa", "#8c959f", "#57606a"
+_FACE = "#f6f8fa"
 
 
 def show_clocks(
-    rows: object, titles: Sequence[str] = (), labels: Sequence[str] = (), same_hand: bool = False,
+    rows: object,
+    titles: Sequence[str] = (),
+    labels: Sequence[str] = (),
+    same_hand: bool = False,
     alt: str | None = None,
-) -> None:  # fmt: skip
+) -> None:
     """Draw codes (m, d) as m rows of d/2 clocks: a pair of numbers is the tip (across, up) of a clock's hand.
 
     Args:
@@ -31,23 +36,26 @@ def show_clocks(
     side = min(0.95, (WIDTH - 1.0) / clocks)
     with style():
         fig, axes = figure(
-            m * side + (0.3 if len(titles) else 0.1), width=clocks * side + (1.0 if len(labels) else 0.2), rows=m,
-            columns=clocks, squeeze=False,
-        )  # fmt: skip
+            m * side + (0.3 if len(titles) else 0.1),
+            width=clocks * side + (1.0 if len(labels) else 0.2),
+            rows=m,
+            columns=clocks,
+            squeeze=False,
+        )
         for row, (line, code) in enumerate(zip(axes, codes, strict=True)):
             for i, ax in enumerate(line):
                 _clock(ax, code[2 * i], code[2 * i + 1], colour=COLOURS[0 if same_hand else i % 7])
                 if row == 0 and len(titles):
                     ax.set_title(str(titles[i]), fontsize=8, loc="center", pad=3)
             if len(labels):
-                line[0].text(-1.35, 0, str(labels[row]), ha="right", va="center", fontsize=9, color=_SOFT)
+                line[0].text(-1.35, 0, str(labels[row]), ha="right", va="center", fontsize=9, color=SOFT)
     show(fig, alt or f"{m} rows of {clocks} clocks with one hand each.")
 
 
 def _clock(ax: Axes, across: float, up: float, colour: str) -> None:
-    ax.add_patch(Circle((0, 0), 1, facecolor=_FACE, edgecolor=_RIM, linewidth=1.1))
+    ax.add_patch(Circle((0, 0), 1, facecolor=_FACE, edgecolor=RIM, linewidth=1.1))
     for hour in np.arange(0, 2 * np.pi, np.pi / 6):
-        ax.plot(np.sin(hour) * np.array([0.88, 0.98]), np.cos(hour) * np.array([0.88, 0.98]), color=_RIM, linewidth=0.7)
+        ax.plot(np.sin(hour) * np.array([0.88, 0.98]), np.cos(hour) * np.array([0.88, 0.98]), color=RIM, linewidth=0.7)
     ax.plot([0, 0.8 * across], [0, 0.8 * up], color=colour, linewidth=2.4, solid_capstyle="round")
     ax.plot([0], [0], "o", color=colour, markersize=3)
     ax.set(xlim=(-1.12, 1.12), ylim=(-1.12, 1.12), aspect="equal")
@@ -62,7 +70,7 @@ def show_arrows(pairs: Sequence[tuple[str, object]], alt: str | None = None) -> 
             for (x, y), colour in zip(to_numpy(arrows), COLOURS, strict=False):
                 look = {"arrowstyle": "-|>", "color": colour, "linewidth": 2, "shrinkA": 0, "shrinkB": 0}
                 ax.annotate("", (x, y), (0, 0), arrowprops=look)
-            ax.plot([0], [0], "o", color=_SOFT, markersize=3)
+            ax.plot([0], [0], "o", color=SOFT, markersize=3)
             ax.set_title(title, fontsize=9, loc="center")
             ax.set(xlim=(-1.5, 2.1), ylim=(-0.4, 1.8), aspect="equal")
             ax.set_axis_off()
@@ -83,9 +91,12 @@ def show_similarity(
     low = np.floor(10 * float(np.nanmin(matrix[chosen]))) / 10
     with style():
         fig, axes = figure(
-            down * side * rows / max(rows, columns) + 0.35 + 0.2 * (patches is not None), width=across * side + 0.8,
-            rows=down, columns=across, squeeze=False,
-        )  # fmt: skip
+            down * side * rows / max(rows, columns) + 0.35 + 0.2 * (patches is not None),
+            width=across * side + 0.8,
+            rows=down,
+            columns=across,
+            squeeze=False,
+        )
         for ax, k in zip(axes.flat, chosen, strict=True):
             field = matrix[k].reshape(rows, columns)
             image = ax.imshow(field, cmap="viridis", vmin=low, vmax=1)
@@ -110,7 +121,7 @@ def _numbers(ax: Axes, field: np.ndarray, low: float) -> None:
     for (r, c), value in np.ndenumerate(field):
         dark = (value - low) / (1 - low) < 0.6
         text = f"{value:.3f}".replace("-", "−")
-        ax.text(c, r, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#1f2328")
+        ax.text(c, r, text, ha="center", va="center", fontsize=7.5, color="white" if dark else INK)
 
 
 def show_puzzle(
@@ -127,7 +138,7 @@ def show_puzzle(
         right.barh(names, [lengths[name] for name in names], color=COLOURS[: len(names)], height=0.5)
         for place, name in enumerate(names):
             value = lengths[name]
-            right.text(value + 0.02 * limit, place, f"{value:.2f}", va="center", fontsize=8.5, color=_SOFT)
+            right.text(value + 0.02 * limit, place, f"{value:.2f}", va="center", fontsize=8.5, color=SOFT)
         right.set(xlim=(0, 1.2 * limit), title=title, ylim=(len(names) - 0.4, -0.6))
         right.tick_params(axis="y", length=0)
         right.set_xticks([])

@@ -35,8 +35,9 @@ def filters_picture(weight: np.ndarray, wanted: np.ndarray, given: np.ndarray | 
     columns = max(3, len(wanted[0]))
     high = float(max(np.abs(weight[0]).max(), np.abs(wanted[0]).max()))
     with style():
-        fig, axes = figure(0.85 * len(rows) + 0.1, width=0.8 * columns + 1.0, rows=len(rows), columns=columns,
-                           squeeze=False)  # fmt: skip
+        fig, axes = figure(
+            0.85 * len(rows) + 0.1, width=0.8 * columns + 1.0, rows=len(rows), columns=columns, squeeze=False
+        )
         for line, (title, slices) in zip(axes, rows, strict=True):
             for k, ax in enumerate(line):
                 if isinstance(slices, str):

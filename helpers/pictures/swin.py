@@ -13,6 +13,7 @@ from helpers.pictures.swin_checks import bare, pale
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy
 from helpers.plots.style import FAINT, INK, SOFT
+from helpers.theme import PALE_BLUE, PALE_GREEN, PALE_ORANGE, PALE_PINK, RIM
 
 _BLOCKED = "#0b5a8a"
 
@@ -175,7 +176,7 @@ def show_speed(alt: str | None = None) -> None:
 
 def show_block(alt: str | None = None) -> None:
     """Draw the path of tokens through a Swin block."""
-    blue, pink, sand = "#e6f2fb", "#fbe9f3", "#fdeee0"
+    blue, pink, sand = PALE_BLUE, PALE_PINK, PALE_ORANGE
     steps = [
         ("norm", blue), ("shift", pink), ("cut into\nwindows", sand), ("attention\n+ B + mask", sand),
         ("join\nwindows", sand), ("shift\nback", pink),
@@ -185,13 +186,13 @@ def show_block(alt: str | None = None) -> None:
         ax.plot([0, 14.2], [0, 0], color=COLOURS[0], linewidth=4, solid_capstyle="butt")
         ax.annotate("", (14.7, 0), (14.1, 0), arrowprops={"arrowstyle": "-|>", "color": COLOURS[0], "linewidth": 3})
         for start, end in ((0.5, 10.4), (11.0, 13.6)):
-            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color="#8c959f", linewidth=1.3, zorder=1)
+            ax.plot([start, start, end, end], [0, 1.3, 1.3, 0.15], color=RIM, linewidth=1.3, zorder=1)
             ax.plot([end], [0], "o", color="white", markeredgecolor=COLOURS[0], markersize=13, zorder=3)
             ax.text(end, -0.02, "+", ha="center", va="center", fontsize=12, zorder=4)
         for left, (text, colour) in zip((0.75, 2.35, 3.95, 5.55, 7.35, 8.95), steps, strict=True):
             _box(ax, left, 1.6 if "attention" in text else 1.35, text, colour)
-        _box(ax, 11.2, 0.9, "norm", "#e6f2fb")
-        _box(ax, 12.25, 1.2, "feed-\nforward", "#e3f4ee")
+        _box(ax, 11.2, 0.9, "norm", PALE_BLUE)
+        _box(ax, 12.25, 1.2, "feed-\nforward", PALE_GREEN)
         ax.set(xlim=(-0.2, 14.9), ylim=(-0.45, 1.9))
         ax.set_axis_off()
     show(
@@ -206,7 +207,7 @@ def _box(ax: Axes, left: float, width: float, text: str, colour: str) -> None:
     ax.add_patch(
         FancyBboxPatch(
             (left, 0.9), width, 0.8, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour,
-            edgecolor="#8c959f", linewidth=1, zorder=2,
+            edgecolor=RIM, linewidth=1, zorder=2,
         )
     )  # fmt: skip
     ax.text(left + width / 2, 1.3, text, ha="center", va="center", fontsize=8, zorder=5, color=INK)

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from helpers.plots import COLOURS, WIDTH, figure, style
 from helpers.plots.style import FAINT, INK, SOFT
+from helpers.theme import RIM
 
 _UNKNOWN = (0.85, 0.85, 0.85, 1)
 
@@ -47,7 +48,7 @@ def windows_picture(wanted: np.ndarray, given: np.ndarray | None, most: int = 6)
                 else:
                     bare(ax)
                     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-                    ax.text(0.5, 0.5, "?", ha="center", va="center", fontsize=14, color="#8c959f")
+                    ax.text(0.5, 0.5, "?", ha="center", va="center", fontsize=14, color=RIM)
                 if title == "target":
                     ax.set_title(f"window {k}", fontsize=8, loc="center", pad=2)
             text = title if fits else f"{title}:\n{_shape(windows)}"
@@ -96,9 +97,12 @@ def masks_picture(
     colours = np.array([[0.94, 0.95, 0.97], [0.9, 0.62, 0.0], [0.0, 0.35, 0.55]])
     with style():
         fig, axes = figure(
-            1.15 * len(rows) + 0.2, width=min(1.1 * len(shown) + 1.0, WIDTH), rows=len(rows), columns=len(shown),
+            1.15 * len(rows) + 0.2,
+            width=min(1.1 * len(shown) + 1.0, WIDTH),
+            rows=len(rows),
+            columns=len(shown),
             squeeze=False,
-        )  # fmt: skip
+        )
         for number, (line, (title, kinds)) in enumerate(zip(axes, rows, strict=True)):
             for k, ax in zip(shown, line, strict=True):
                 ax.imshow(colours[kinds[k]])

@@ -12,8 +12,8 @@ from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import INK, SOFT
+from helpers.theme import RIM
 
-_RIM = "#8c959f"
 Pair = tuple[np.ndarray, np.ndarray]
 
 
@@ -57,7 +57,7 @@ def schedule_picture(target: np.ndarray, warmup: int, yours: np.ndarray | None) 
             high = 2 * float(np.abs(target).max())
             ax.plot(np.clip(yours, -high, high), color=COLOURS[1], label="yours")
         if warmup:
-            ax.axvline(warmup, color=_RIM, linewidth=0.8, linestyle=":")
+            ax.axvline(warmup, color=RIM, linewidth=0.8, linestyle=":")
         ax.set(xlabel="step", ylabel="learning rate")
         ax.legend(loc="upper right")
     return fig
@@ -136,8 +136,9 @@ def _rung(ax: Axes, height: float, values: np.ndarray) -> str:
     spread = values.std(ddof=1) if len(values) > 1 else 0.0
     ax.errorbar(values.mean(), height, xerr=spread or None, fmt="D", color=COLOURS[0], ecolor=INK, markersize=5,
                 capsize=3, elinewidth=1.2)  # fmt: skip
-    ax.plot(values, np.full(len(values), height + 0.24), "o", color=COLOURS[1], alpha=0.6, markersize=4,
-            markeredgewidth=0)  # fmt: skip
+    ax.plot(
+        values, np.full(len(values), height + 0.24), "o", color=COLOURS[1], alpha=0.6, markersize=4, markeredgewidth=0
+    )
     text = f"{values.mean():.1f}" + (f" ± {spread:.1f}" if spread else "")
     ax.annotate(text, (values.mean() + spread, height), xytext=(8, 0), textcoords="offset points", va="center",
                 fontsize=8.5, color=SOFT)  # fmt: skip

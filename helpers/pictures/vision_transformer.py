@@ -1,4 +1,4 @@
-"""Lesson 07's drawings: a ViT from image to logits, what it heard and read, attention over the image, its errors."""
+"""Lesson 07's figures: a ViT from image to logits, which patches and tokens count, attention maps, errors."""
 
 from __future__ import annotations
 
@@ -7,34 +7,34 @@ from itertools import pairwise
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 
 from helpers.plots import COLOURS, WIDTH, figure, show, style
 from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
+from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
+from helpers.theme import RIM
 
-_INK, _SOFT, _RIM, _FAINT = "#1f2328", "#57606a", "#8c959f", "#d8dee4"
 
-
-def assembly_picture(image: np.ndarray, patch: int, heard: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
-    """Left: which patches move the logits (`heard`). Right: how much the logits hang on each token at the end."""
+def assembly_picture(image: np.ndarray, patch: int, used: Sequence[bool] | None, pull: np.ndarray | None) -> Figure:
+    """Left: which patches change the logits (`used`). Right: how much the logits depend on each token at the end."""
     side = image.shape[-1] // patch
     shown = image[:3] if len(image) >= 3 else image[:1]
     shown = (shown - shown.min()) / max(float(np.ptp(shown)), 1e-9)
     with style():
         fig, (left, right) = figure(2.1, width=5.4, columns=2, width_ratios=(1, 1.6))
         draw_image(left, to_picture(shown))
-        deaf = 0
+        unused = 0
         for place in range(side**2):
             row, column = divmod(place, side)
             corner = (column * patch - 0.5, row * patch - 0.5)
             left.add_patch(Rectangle(corner, patch, patch, fill=False, edgecolor="white", linewidth=1))
-            if heard is not None and len(heard) > place and not heard[place]:
-                deaf += 1
+            if used is not None and len(used) > place and not used[place]:
+                unused += 1
                 left.add_patch(Rectangle(corner, patch, patch, facecolor="white", alpha=0.8, edgecolor="white"))
-                left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=_INK)
-        left.set_title("patches" if heard is None else f"heard: {side**2 - deaf} of {side**2}", fontsize=9.5)
+                left.text(corner[0] + patch / 2, corner[1] + patch / 2, "–", ha="center", va="center", color=INK)
+        left.set_title("patches" if used is None else f"used: {side**2 - unused} of {side**2}", fontsize=9.5)
         tokens = np.arange(side**2 + 1)
         right.bar(tokens, tokens == 0, width=0.8, color=COLOURS[0], alpha=0.3, label="target")
         if pull is not None and np.shape(pull) == tokens.shape and np.isfinite(pull).all() and np.sum(pull) > 0:
@@ -57,7 +57,7 @@ def step_picture(start: np.ndarray, wanted: np.ndarray, walked: np.ndarray | Non
         ax.plot(*path(wanted).T, color=COLOURS[0], linewidth=5, alpha=0.35, marker="o", label="target")
         if walked is not None and walked.shape == wanted.shape and np.isfinite(walked).all():
             ax.plot(*path(walked).T, color=COLOURS[1], marker="o", markersize=4, label="yours")
-        ax.plot(*path(wanted)[0], marker="s", color=_INK, markersize=6, linestyle="none", label="start")
+        ax.plot(*path(wanted)[0], marker="s", color=INK, markersize=6, linestyle="none", label="start")
         ax.set(xlabel="one weight", ylabel="another", title="three steps")
         ax.margins(0.12)
         ax.legend(loc="best")
@@ -73,7 +73,7 @@ def accuracy_picture(right: np.ndarray, sizes: Sequence[int], wanted: float, you
             part = right[a:b]
             ax.scatter(np.arange(len(part)), np.full(len(part), -row), s=46, linewidths=1.2, edgecolors=COLOURS[0],
                        c=[COLOURS[0] if one else "white" for one in part])  # fmt: skip
-            ax.text(max(sizes) - 0.2, -row, f"{int(part.sum())} of {len(part)}", va="center", fontsize=8.5, color=_SOFT)
+            ax.text(max(sizes) - 0.2, -row, f"{int(part.sum())} of {len(part)}", va="center", fontsize=8.5, color=SOFT)
         told = "" if yours is None else f", yours {yours:.4g}"
         ax.set(xlim=(-0.7, max(sizes) + 2), ylim=(-len(sizes) + 0.4, 0.6), title=f"target {wanted:.4g}{told}")
         ax.set_axis_off()
@@ -128,51 +128,17 @@ def show_assembly(
             ax.set(xlabel="dimension")
             ax.set_title(title, fontsize=9.5)
             ax.add_patch(
-                Rectangle((-0.5, -0.5), array.shape[1], 1, fill=False, edgecolor=_INK, linewidth=1.6, clip_on=False)
+                Rectangle((-0.5, -0.5), array.shape[1], 1, fill=False, edgecolor=INK, linewidth=1.6, clip_on=False)
             )
         axes[1].set_ylabel("token (0: class token)")
         best = int(logits.argmax())
         axes[3].barh(np.arange(len(logits)), logits, color=[COLOURS[1 if i == best else 0] for i in range(len(logits))])
         axes[3].set_yticks(np.arange(len(logits)), classes, fontsize=7.5)
         axes[3].invert_yaxis()
-        axes[3].axvline(0, color=_RIM, linewidth=0.8)
+        axes[3].axvline(0, color=RIM, linewidth=0.8)
         axes[3].tick_params(axis="y", length=0)
         axes[3].set_title("head: logits", fontsize=9.5)
     show(fig, alt or f"A ViT at work: image, tokens, tokens after the blocks, logits; best: {classes[best]}.")
-
-
-def show_plan(alt: str | None = None) -> None:
-    """Draw the plan of a ViT as boxes from image to logits."""
-    boxes = (
-        ("image", "b c h w", "white"),
-        ("PatchEmbedding", "b n+1 d", "#e6f2fb"),
-        ("block × depth", "b n+1 d", "#fdeee0"),
-        ("LayerNorm", "b n+1 d", "#e6f2fb"),
-        ("token 0", "b d", "white"),
-        ("Linear", "b n_classes", "#e3f4ee"),
-    )
-    with style():
-        fig, ax = figure(1.0)
-        left = 0.0
-        for i, (name, shape, colour) in enumerate(boxes):
-            wide = 1.0 + 0.105 * max(len(name) - 5, 0)
-            ax.add_patch(
-                FancyBboxPatch(
-                    (left, 0), wide, 0.7, boxstyle="round,pad=0.02,rounding_size=0.1", facecolor=colour,
-                    edgecolor=_RIM, linewidth=1,
-                )
-            )  # fmt: skip
-            ax.text(left + wide / 2, 0.35, name, ha="center", va="center", fontsize=9, color=_INK)
-            ax.text(left + wide / 2, -0.3, shape, ha="center", va="center", fontsize=8, color=_SOFT)
-            left += wide
-            if i < len(boxes) - 1:
-                ax.annotate("", (left + 0.42, 0.35), (left + 0.06, 0.35),
-                            arrowprops={"arrowstyle": "-|>", "color": _RIM, "linewidth": 1.2})  # fmt: skip
-                left += 0.5
-        ax.set(xlim=(-0.1, left + 0.1), ylim=(-0.55, 0.85))
-        ax.set_axis_off()
-    listed = ", ".join(f"{name} ({shape})" for name, shape, _ in boxes)
-    show(fig, alt or f"Plan of a ViT, from left to right: {listed}.")
 
 
 def attention_picture(image: object, maps: object, titles: Sequence[str]) -> Figure:
@@ -221,7 +187,7 @@ def show_confusion(counts: object, classes: Sequence[str], alt: str | None = Non
         image = draw_matrix(ax, share, diverging=False, ticks=len(classes), vmin=0, vmax=1)
         for (i, j), count in np.ndenumerate(counts):
             if count:
-                ink = _INK if share[i, j] > 0.6 else "white"
+                ink = INK if share[i, j] > 0.6 else "white"
                 ax.text(j, i, f"{count:.0f}", ha="center", va="center", fontsize=7.5, color=ink)
         ax.set_xticks(range(len(classes)), classes, rotation=40, ha="right", rotation_mode="anchor", fontsize=8)
         ax.set_yticks(range(len(classes)), classes, fontsize=8)
@@ -237,7 +203,7 @@ def show_study(results: dict[str, tuple[Sequence, Sequence]], base: float, ylabe
         for ax, (name, (values, scores)) in zip(axes.flat, results.items(), strict=True):
             rows = np.asarray(scores, float)
             places = np.arange(len(values))
-            ax.axhline(base, color=_FAINT, linewidth=1, zorder=0)
+            ax.axhline(base, color=FAINT, linewidth=1, zorder=0)
             ax.plot(places, rows.mean(1), color=COLOURS[0])
             for seed in rows.T:
                 ax.plot(places, seed, "o", color=COLOURS[0], markersize=4, alpha=0.55)

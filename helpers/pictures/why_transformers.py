@@ -1,4 +1,4 @@
-"""Lesson 00's drawings: receptive fields, pushed images, who hears whom, a race, a time line."""
+"""Lesson 00's drawings: receptive fields, pushed images, which token depends on which, a race, a time line."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
+from helpers.theme import RIM
 
-_RIM = "#8c959f"
+WRONG = "#d04a10"
 
 
 def fields_picture(kernels, strides, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
-    """One row per stack: the side of its field as a bar, the answer's below the target."""
+    """One row per stack: the side of its field as a bar, the answer's below the target, wrong ones with a cross."""
     names = [_stack_name(k, s) for k, s in zip(kernels, strides, strict=True)]
     with style():
         fig, ax = figure(0.42 * len(names) + 0.75, width=5.6)
@@ -31,8 +32,10 @@ def fields_picture(kernels, strides, wanted: np.ndarray, yours: np.ndarray | Non
             shown = np.clip(np.nan_to_num(np.asarray(values, float)), 0, 3 * float(np.max(wanted)))
             high = 0.7 if len(pairs) == 1 else 0.36
             ax.barh(places + shift, shown, height=high, color=colour, label=label)
-            for place, value, end in zip(places, values, shown, strict=True):
-                ax.text(end, place + shift, f" {float(value):g}", va="center", fontsize=8, color=SOFT)
+            for place, value, end, right in zip(places, values, shown, wanted, strict=True):
+                wrong = label == "yours" and not np.isclose(float(value), float(right))
+                text, ink = (f" ✗ {float(value):g}", WRONG) if wrong else (f" {float(value):g}", SOFT)
+                ax.text(end, place + shift, text, va="center", fontsize=8, color=ink)
         ax.set_yticks(places, names)
         ax.invert_yaxis()
         ax.margins(x=0.12)
@@ -67,13 +70,13 @@ def maps_picture(image: np.ndarray, wanted: np.ndarray, yours: np.ndarray | None
     return fig
 
 
-def show_cone(heard: Sequence, kernels: Sequence[int], strides: Sequence[int], alt: str | None = None) -> None:
-    """Draw a stack of 1-D convolutions as rows of dots; `heard` says per row, input first, which dots matter.
+def show_cone(reached: Sequence, kernels: Sequence[int], strides: Sequence[int], alt: str | None = None) -> None:
+    """Draw a stack of 1-D convolutions as rows of dots; `reached` says per row, input first, which dots matter.
 
     Args:
-        heard: rows of slopes; a dot is filled where its slope is not 0.
+        reached: rows of slopes; a dot is filled where its slope is not 0.
     """
-    rows = [to_numpy(row) != 0 for row in heard]
+    rows = [to_numpy(row) != 0 for row in reached]
     step, shift, places = 1.0, 0.0, [np.arange(len(rows[0]), dtype=float)]
     for k, s, row in zip(kernels, strides, rows[1:], strict=True):
         shift += (k - 1) / 2 * step
@@ -88,7 +91,7 @@ def show_cone(heard: Sequence, kernels: Sequence[int], strides: Sequence[int], a
                     ax.plot([places[level - 1][s * i + j], x], [level - 1, level], zorder=2 if live else 1,
                             color=COLOURS[1] if live else FAINT, linewidth=1.3 if live else 0.7)  # fmt: skip
         for level, (xs, row) in enumerate(zip(places, rows, strict=True)):
-            ax.scatter(xs[~row], [level] * int((~row).sum()), s=26, color="white", edgecolors=_RIM, zorder=3)
+            ax.scatter(xs[~row], [level] * int((~row).sum()), s=26, color="white", edgecolors=RIM, zorder=3)
             ax.scatter(xs[row], [level] * int(row.sum()), s=34, color=COLOURS[1], zorder=4)
             label = "input" if level == 0 else f"kernel {kernels[level - 1]}, stride {strides[level - 1]}"
             ax.text(-1.0, level, f"{label}: {int(row.sum())}", ha="right", va="center", fontsize=8.5, color=SOFT)
@@ -124,15 +127,15 @@ def show_fields(maps: Mapping[str, tuple], alt: str | None = None) -> None:
     show(fig, alt or f"Maps of the gradient around the centre, brightest in the middle. {told}.")
 
 
-def show_ways(heard: Mapping[str, object], alt: str | None = None) -> None:
-    """Draw who hears whom: per way a matrix (outputs, inputs) of slopes as lines from inputs below to outputs above.
+def show_ways(slopes: Mapping[str, object], alt: str | None = None) -> None:
+    """Draw per way a matrix (outputs, inputs) of slopes as lines from the inputs below to the outputs above.
 
     The last output's lines are coloured. Where tokens wait for each other (an entry may be a pair: matrix, True),
     arrows run from one output to the next instead.
     """
     with style():
-        fig, axes = figure(1.75, columns=len(heard), squeeze=False)
-        for ax, (title, given) in zip(axes.flat, heard.items(), strict=True):
+        fig, axes = figure(1.75, columns=len(slopes), squeeze=False)
+        for ax, (title, given) in zip(axes.flat, slopes.items(), strict=True):
             matrix, chained = given if isinstance(given, tuple) else (given, False)
             matrix = to_numpy(matrix) != 0
             n = len(matrix)
@@ -144,11 +147,11 @@ def show_ways(heard: Mapping[str, object], alt: str | None = None) -> None:
             for i in range(n - 1 if chained else 0):
                 ax.annotate("", (i + 0.86, 1), (i + 0.14, 1),
                             arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "linewidth": 1.3})  # fmt: skip
-            ax.scatter(range(n), [0] * n, s=30, color="white", edgecolors=_RIM, zorder=3)
-            ax.scatter(range(n), [1] * n, s=30, color=[_RIM] * (n - 1) + [COLOURS[1]], zorder=3)
+            ax.scatter(range(n), [0] * n, s=30, color="white", edgecolors=RIM, zorder=3)
+            ax.scatter(range(n), [1] * n, s=30, color=[RIM] * (n - 1) + [COLOURS[1]], zorder=3)
             ax.set(title=title, xlim=(-0.5, n - 0.5), ylim=(-0.2, 1.25))
             ax.set_axis_off()
-    show(fig, alt or f"Tokens below, outputs above, a line where one hears the other: {', '.join(heard)}.")
+    show(fig, alt or f"Tokens below, outputs above, a line where one depends on the other: {', '.join(slopes)}.")
 
 
 def _line(ax: Axes, start: tuple[float, float], end: tuple[float, float], *, strong: bool) -> None:
@@ -207,10 +210,10 @@ def show_timeline(events: Mapping[str, tuple[float, str]], alt: str | None = Non
     levels = (0.95, -0.8, 2.05, -1.9)
     with style():
         fig, ax = figure(3.3)
-        ax.axhline(0, color=_RIM, linewidth=1.5, zorder=1)
+        ax.axhline(0, color=RIM, linewidth=1.5, zorder=1)
         years = [when for when, _ in events.values()]
         for year in range(int(min(years)), int(max(years)) + 2):
-            ax.plot([year, year], [-0.09, 0.09], color=_RIM, linewidth=1.2)
+            ax.plot([year, year], [-0.09, 0.09], color=RIM, linewidth=1.2)
             ax.text(year + 0.03, -0.16, str(year), ha="left", va="top", fontsize=8, color=SOFT, zorder=5,
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
         for i, (name, (when, what)) in enumerate(events.items()):
@@ -245,11 +248,11 @@ def show_architectures(alt: str | None = None) -> None:
             ax.text(-0.62, y, name, ha="right", va="center", fontsize=11, fontweight="bold", color=INK)
             for x, (title, below) in enumerate(boxes):
                 face = FAINT if x in (0, len(boxes) - 1) else ("#ddf4ff" if row == 0 else "#fff1e5")
-                ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=face, edgecolor=_RIM, linewidth=1))
+                ax.add_patch(Rectangle((x - 0.42, y - 0.28), 0.84, 0.56, facecolor=face, edgecolor=RIM, linewidth=1))
                 ax.text(x, y, title, ha="center", va="center", fontsize=8.5, color=INK)
                 ax.text(x, y - 0.45, below, ha="center", va="center", fontsize=8, color=SOFT)
                 if x:
-                    look = {"arrowstyle": "-|>", "color": _RIM, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
+                    look = {"arrowstyle": "-|>", "color": RIM, "linewidth": 1, "shrinkA": 0, "shrinkB": 0}
                     ax.annotate("", (x - 0.42, y), (x - 0.58, y), arrowprops=look)
             note = "again, 2 times" if row == 0 else "this pair is repeated in every block"
             ax.text((2.5 if row == 0 else 3.5), y + 0.42, note, ha="center", va="center", fontsize=8, color=SOFT)

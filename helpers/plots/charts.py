@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from helpers.plots.arrays import to_numpy
-from helpers.plots.style import COLOURS, INK, SOFT, WIDTH, figure, show, styled
+from helpers.plots.style import COLOURS, FAINT, INK, SOFT, WIDTH, figure, show, styled
+from helpers.theme import RIM
 
 
 def _page(ax: Axes | None, **size: float) -> tuple[Figure | None, Axes]:
@@ -85,7 +86,7 @@ def draw_matrix(ax: Axes, matrix: np.ndarray, *, diverging: bool | None, vmin=No
         low = -high
     elif high <= low:
         high = low + 1.0
-    colours = colormaps["RdBu_r" if diverging else "viridis"].with_extremes(bad="#d8dee4")
+    colours = colormaps["RdBu_r" if diverging else "viridis"].with_extremes(bad=FAINT)
     shown = np.ma.masked_invalid(matrix)
     image = ax.imshow(shown, cmap=colours, vmin=low, vmax=high)
     ax.set_aspect("auto" if _is_long(matrix) else "equal")
@@ -204,7 +205,7 @@ def bars(
     ax.invert_yaxis()
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    ax.axvline(0, color="#8c959f", linewidth=1)
+    ax.axvline(0, color=RIM, linewidth=1)
     ax.grid(axis="x")
     ax.margins(x=0.14)
     if (lengths >= 0).all():

@@ -63,9 +63,12 @@ def show_grid(image, patch_size, alt: str | None = None, numbers: bool = True, t
 
 @styled
 def show_patches(
-    patches, grid: tuple[int, int] | None = None, titles: Sequence | None = None, alt: str | None = None,
+    patches,
+    grid: tuple[int, int] | None = None,
+    titles: Sequence | None = None,
+    alt: str | None = None,
     numbers: bool = True,
-) -> None:  # fmt: skip
+) -> None:
     """Draw patches (n, c, ph, pw) as tiles with gaps, in rows as `grid` (rows, columns) says, each with its number."""
     pictures = to_pictures(patches)
     if not pictures:
@@ -100,8 +103,13 @@ def _rows(rows: int) -> str:
 
 
 @styled
-def token_strip(tokens, image_shape: tuple[int, int, int] | None = None, alt: str | None = None,
-                title: str = "", height: float | None = None) -> None:  # fmt: skip
+def token_strip(
+    tokens,
+    image_shape: tuple[int, int, int] | None = None,
+    alt: str | None = None,
+    title: str = "",
+    height: float | None = None,
+) -> None:
     """Draw tokens (n, d): one row of d colours each; with `image_shape` (c, ph, pw) as a strip of little images."""
     array = to_numpy(tokens)
     if array.ndim != 2:

@@ -20,7 +20,7 @@ from helpers.theme import PALETTE, RIM
 
 WIDTH = 7.2  # inches: the width of a text column in JupyterLab
 DPI = 100
-INK, SOFT, FAINT = "#1f2328", "#57606a", "#d8dee4"
+INK, SOFT, FAINT = PALETTE[6], "#57606a", "#d8dee4"
 
 COLOURS = PALETTE
 

@@ -7,7 +7,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from helpers.portfolio.folder import DRIVE, NAME, folder
 
 _LOST = """\
@@ -17,7 +17,7 @@ You are on Colab: this machine, with all its files, is deleted some time after y
       from google.colab import drive; drive.mount("/content/drive")
 · Hand in: File, Download, Download .ipynb."""
 _KEPT = (
-    "You are on Colab: answers for later lessons are kept in Drive, {place}. Hand in: File, Download, Download .ipynb."
+    "You are on Colab: answers for later lessons are kept in Drive, {work}. Hand in: File, Download, Download .ipynb."
 )
 
 
@@ -27,12 +27,12 @@ def on_colab() -> bool:
 
 def tell_where_work_goes() -> None:
     """Print it, unless nothing is kept: a class is being graded, or VITLAB_WORK says where."""
-    place = folder()
-    if place is not None and not os.environ.get("VITLAB_WORK"):
-        print(_KEPT.format(place=place) if place.is_relative_to(DRIVE) else _LOST)
+    work = folder()
+    if work is not None and not os.environ.get("VITLAB_WORK"):
+        print(_KEPT.format(work=work) if work.is_relative_to(DRIVE) else _LOST)
 
 
-def bring_along(place: Path) -> None:
+def bring_along(work: Path) -> None:
     """When Drive was mounted after the first checks: what was kept on the machine goes there, too.
 
     Of a question that Drive knows already the better score stays, and the answer that passed last.
@@ -41,14 +41,14 @@ def bring_along(place: Path) -> None:
         OSError: it can't be read or written.
     """
     before = Path.cwd() / NAME
-    if not place.is_relative_to(DRIVE) or before == place or not before.is_dir():
+    if not work.is_relative_to(DRIVE) or before == work or not before.is_dir():
         return
-    known = record.read(place)
-    for question, entry in record.read(before).items():
+    known = progress_store.read(work)
+    for question, entry in progress_store.read(before).items():
         if question in known:
-            record.add(place, question, entry.score, entry.points)
+            progress_store.add(work, question, entry.score, entry.points)
     for path in [p for p in before.rglob("*") if p.is_file()]:
-        target = place / path.relative_to(before)
+        target = work / path.relative_to(before)
         if target.parent.name != "progress" or not target.exists():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)

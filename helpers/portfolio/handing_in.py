@@ -1,4 +1,4 @@
-"""The file to hand in: looked through first, so that nobody hands in a blank without knowing."""
+"""The file to hand in: looked through first, so that a blank is not handed in by mistake."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from helpers.portfolio.colab import on_colab
 from helpers.portfolio.folder import DRIVE, NAME, folder, write
 from helpers.portfolio.lessons import lessons
@@ -75,8 +75,8 @@ def submit(lesson: str, notebook: str | Path | None = None) -> HandIn:
     for cell in content["cells"]:
         if cell.get("cell_type") == "code":
             cell["outputs"], cell["execution_count"] = [], None
-    place = folder() or path.parent / NAME
-    target = place / "hand_in" / f"{name}.ipynb"
+    work_folder = folder() or path.parent / NAME
+    target = work_folder / "hand_in" / f"{name}.ipynb"
     try:
         write(target, json.dumps(content, ensure_ascii=False, indent=1) + "\n")
     except OSError as error:
@@ -129,7 +129,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _look_through(questions: list[str], content: dict[str, Any]) -> tuple[dict[str, str], list[str]]:
-    passed = {q for q, entry in record.read(folder()).items() if entry.passed}
+    passed = {q for q, entry in progress_store.read(folder()).items() if entry.passed}
     states = dict.fromkeys(questions, "its cell is missing")
     notes: list[str] = []
     for cell in content["cells"]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from helpers.portfolio import progress_store as record
+from helpers.portfolio import progress_store
 from helpers.portfolio.colab import bring_along
 from helpers.portfolio.folder import folder, write
 from helpers.portfolio.parts import PARTS
@@ -20,24 +20,24 @@ def keep(question: str, answer: Any, score: float, points: float) -> None:
 
     Never stands in a check's way: what can't be written is said once, in one line.
     """
-    place = folder()
-    if place is None or not _in_a_kernel():
+    work = folder()
+    if work is None or not _in_a_kernel():
         return
     try:
-        bring_along(place)
-        entry = record.add(place, question, score, points)
+        bring_along(work)
+        entry = progress_store.add(work, question, score, points)
         part = next((p for p in PARTS.values() if p.question == question), None)
         if part is not None and score >= points > 0 and entry.passed:
-            _keep_source(place, part.name, question, answer)
+            _keep_source(work, part.name, question, answer)
     except OSError as error:
-        if str(place) not in _complained:
-            _complained.add(str(place))
+        if str(work) not in _complained:
+            _complained.add(str(work))
             print(
-                f"(Your progress can't be kept in {place}: {error.strerror or error}. The check itself is unaffected.)"
+                f"(Your progress can't be kept in {work}: {error.strerror or error}. The check itself is unaffected.)"
             )
 
 
-def _keep_source(place: Path, name: str, question: str, answer: Any) -> None:
+def _keep_source(work: Path, name: str, question: str, answer: Any) -> None:
     from IPython import get_ipython
 
     shell = get_ipython()
@@ -49,7 +49,8 @@ def _keep_source(place: Path, name: str, question: str, answer: Any) -> None:
         return
     renamed = "" if own == name else f"\n{name} = {own}\n"
     write(
-        place / "answers" / f"{question}.py", f"# Your answer to {question}, as it passed its check.\n\n{text}{renamed}"
+        work / "answers" / f"{question}.py",
+        f"# Your answer to {question}, as it passed its check.\n\n{text}{renamed}",
     )
 
 

@@ -184,6 +184,8 @@ def _told(got: Any) -> str:
     trial = np.asarray(got.get("trial", NOTHING), np.float64).reshape(-1)
     if trial.size < 5:
         return "no Linear with 6 * emb_size outputs and a bias was found among the layers that are zero in a new block"
+    if not np.isfinite(trial[1:5]).all():
+        return "the six modulations could not be told apart: what was recorded of them is nan or infinite"
     gates, mixing, first, second = (int(n) for n in trial[1:5])
     if gates != 2:
         return f"{gates} of the six modulations, set to 1 alone, change the output; two gates should"

@@ -14,6 +14,7 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 
 _NOTHING = np.zeros(0)
+_LIBRARIES = frozenset({"torch", "torchvision", "timm", "transformers"})
 
 
 class AttentionFromMemory(Question):
@@ -32,8 +33,8 @@ class AttentionFromMemory(Question):
             "one",
             "one head: scaled scores, softmax over the keys, weighted values, projection",
             share=2,
-            hint="The numbers differ with one head already, so splitting and joining are not the cause. Compute one "
-            "row of the attention weights by hand: does it add up to 1, and is it scaled before the softmax?",
+            hint="The module was made with one head, and known numbers were put into its matrices. "
+            "Compute one row of the attention weights by hand, and check its scale and its sum.",
         ),
         Criterion(
             "heads",
@@ -75,15 +76,16 @@ class AttentionFromMemory(Question):
         model = answer(case["emb_size"], case["num_heads"])
         if not isinstance(model, torch.nn.Module):
             raise TypeError(f"an nn.Module was expected, and {type(model).__name__} came back")
-        if any(isinstance(part, torch.nn.MultiheadAttention) for part in model.modules()):
-            raise TypeError("nn.MultiheadAttention is the answer itself: write it from layers and functions")
+        if library := _from_a_library(model):
+            raise TypeError(f"{library} is the answer itself: write it from layers and functions")
         model.to(device()).eval()
         _fill(model, case["rows"])
         x = tensor(case["x"]).clone().requires_grad_()
         out = model(x, mask=tensor(case["mask"])) if "mask" in case else model(x)
         record = {"out": out}
         if case.covers("gradient") and out.shape == x.shape and out.requires_grad:
-            (record["slope"],) = torch.autograd.grad((out * tensor(case["aim"])).sum(), x)
+            (slope,) = torch.autograd.grad((out * tensor(case["aim"])).sum(), x, allow_unused=True)
+            record |= {} if slope is None else {"slope": slope}
         return record
 
     def judge(self, case, expected, got):
@@ -140,6 +142,13 @@ def _fill(model, rows: np.ndarray) -> None:
             start += len(part)
             wide = parameter.ndim == 2 and parameter.shape[0] == d != parameter.shape[1]  # used as x @ W
             parameter.copy_(tensor(np.ascontiguousarray(part.T if wide else part)).reshape(parameter.shape))
+
+
+def _from_a_library(model) -> str:
+    """The name of an attention module of a library that the answer is, inherits from or holds; "" where it has none."""
+    bases = [base for part in model.modules() for base in type(part).__mro__]
+    found = (b for b in bases if "attention" in b.__name__.lower() and b.__module__.partition(".")[0] in _LIBRARIES)
+    return next((f"{base.__module__.partition('.')[0]}'s {base.__name__}" for base in found), "")
 
 
 def _nearest(ways: np.ndarray, given: np.ndarray) -> int:

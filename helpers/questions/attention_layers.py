@@ -131,6 +131,9 @@ class ManyHeads(Question):
         return with_paths(expected, got, "out", "free", "padding")
 
     def picture(self, case, expected, got):
+        if case.covers("one") and (got is None or np.shape(got["out"]) == np.shape(expected["out"])):
+            weights = None if got is None else explaining_weights(case, got["out"])
+            return beside_target(explaining_weights(case, expected["out"]), weights, xlabel="key", ylabel="query")
         name = "free" if case.covers("mask") else "out"
         given = None if got is None else got[name][:1]
         return beside_target(expected[name][:1], given, xlabel="width", ylabel="token")
@@ -215,6 +218,17 @@ class FromAnotherSet(Question):
 
 
 QUESTIONS = (ManyHeads(), FromAnotherSet())
+
+
+def explaining_weights(case: Case, out: np.ndarray) -> np.ndarray:
+    """(1, n, n): the attention weights of the first example's single head with which its values give this output.
+
+    There are more numbers per token than tokens, so the weights follow from the output by least squares. An output that
+    is no weighted sum of the values gives rows that do not add up to 1.
+    """
+    _, _, values, projection = np.asarray(case["layers"], np.float64)
+    mixed = np.asarray(case["x"][0], np.float64) @ values.T @ projection.T
+    return (np.asarray(out[0], np.float64) @ np.linalg.pinv(mixed))[None]
 
 
 def _draw(rng: np.random.Generator, *size: int) -> np.ndarray:

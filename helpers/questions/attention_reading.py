@@ -20,26 +20,27 @@ def _attention(rng: np.random.Generator, *shape: int) -> np.ndarray:
 
 class ClassAttention(Question):
     id = "Q10"
-    title = "What the class token looks at"
+    title = "What the class token attends to"
     signature = "class_attention(weights, grid): (heads, n + 1, n + 1), (h, w) -> (heads, h, w)"
     criteria = (
         Criterion(
             "shape",
             "one map per head, as high and wide as the grid of patches",
             share=0,
-            hint="n + 1 tokens, n patches. Whose column has no place on the grid?",
+            hint="There are n + 1 tokens and n patches: the class token has no place on the grid.",
         ),
         Criterion(
             "row",
             "the class token's row, without the class token itself",
             share=2,
-            hint="Rows look, columns are looked at. Take the row of the one who looks, and of its columns those that "
+            hint="Rows are queries, columns are keys. Take the row of the class token, and of its columns those that "
             "are patches.",
         ),
         Criterion(
             "grid",
             "patch 0 top left, then along the row, also when the grid is not square",
-            hint="The right numbers, in the wrong places. Patches come in reading order; `grid` is (height, width).",
+            hint="The numbers are right and their places are not. Patches are numbered row by row; `grid` is (height, "
+            "width).",
         ),
     )
 
@@ -72,17 +73,17 @@ class AttentionRollout(Question):
     criteria = (
         Criterion(
             "one",
-            "one layer: heads averaged, the shortcut added, rows sum to one",
+            "one layer: heads averaged, the identity added, rows add up to 1",
             share=2,
-            hint="With one layer there is nothing to multiply: what you see is the mixing of one block. It has two "
-            "ways from token to token, through attention and past it.",
+            hint="With one layer there is nothing to multiply: the result is the mixing of one block. It has two "
+            "paths, through attention and through the residual connection.",
         ),
         Criterion(
             "many",
-            "many layers: each mixes what the one below has mixed",
+            "several layers: each mixes the output of the one before",
             share=2,
-            hint="One layer is right, several are not. Entry (i, j) is how much of input j is in output i. Which "
-            "matrix touches the input first, and on which side does it stand?",
+            hint="One layer is right, several are not. Entry (i, j) is how much of input j is in output "
+            "i; the matrix of the first layer acts first, so it stands on the right of the product.",
         ),
     )
 

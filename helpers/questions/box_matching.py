@@ -17,7 +17,7 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same, same_shape, tensor
 from helpers.checks.gradients import input_gradients, same_gradients, with_paths
 from helpers.checks.module_probes import NOTHING, as_single
-from helpers.checks.stub_modules import rooms_of
+from helpers.checks.stub_modules import namespaces_of
 from helpers.pictures.beyond_checks import fits_picture, pairs_picture
 
 FIT = "generalized_iou"
@@ -158,18 +158,24 @@ class Match(Question):
         heap = np.repeat(_drawn(rng, 1, 0.4, 0.6, 0.3), q, 0)
         alike = {"target_boxes": heap[:t], "target_classes": _classes(rng, t, k)}
         yield Case(
-            f"{q} predictions on one spot, {t} objects", criteria=("pairs", "classes"), boxes=heap,
-            class_logits=as_single(rng.normal(0, 2, (q, k + 1)) + rng.normal(0, 2, (q, 1))), **alike,
-        )  # fmt: skip
+            f"{q} predictions on one spot, {t} objects",
+            criteria=("pairs", "classes"),
+            boxes=heap,
+            class_logits=as_single(rng.normal(0, 2, (q, k + 1)) + rng.normal(0, 2, (q, 1))),
+            **alike,
+        )
         yield _swayed(rng)
         for _ in range(2):
             q, t, k = int(rng.integers(16, 20)), int(rng.integers(12, 15)), int(rng.integers(2, 4))
             seen = {"target_boxes": _drawn(rng, t, 0.2, 0.8, 0.1), "target_classes": _classes(rng, t, k)}
             even = np.repeat(rng.normal(0, 1, (1, k + 1)), q, 0)
             yield Case(
-                f"{q} predictions of one mind, {t} objects", criteria=("pairs", "boxes"),
-                boxes=_drawn(rng, q, 0.2, 0.8, 0.1), class_logits=as_single(even), **seen,
-            )  # fmt: skip
+                f"{q} predictions of one mind, {t} objects",
+                criteria=("pairs", "boxes"),
+                boxes=_drawn(rng, q, 0.2, 0.8, 0.1),
+                class_logits=as_single(even),
+                **seen,
+            )
         for _ in range(3):
             q, t, k = int(rng.integers(20, 25)), int(rng.integers(16, 20)), int(rng.integers(3, 6))
             yield _crowd(rng, q, t, k, f"{q} predictions, {t} objects", ("pairs", "all"))
@@ -233,7 +239,7 @@ def made_up_fit(answer: Any) -> Iterator[list[int]]:
         asked.append(1)
         return made_up(boxes_a, boxes_b)
 
-    old = [(room, room[FIT]) for room in rooms_of(answer) if FIT in room]
+    old = [(room, room[FIT]) for room in namespaces_of(answer) if FIT in room]
     for room, _ in old:
         room[FIT] = fit
     try:
@@ -295,9 +301,13 @@ def _crowd(rng: np.random.Generator, q: int, t: int, k: int, name: str, criteria
         logits[np.arange(q), classes[near]] += rng.normal(1, 1.5, q)
         logits[:, -1] += rng.normal(1, 2, q)
     return Case(
-        name, criteria=criteria, class_logits=as_single(logits), boxes=as_single(boxes), target_classes=classes,
+        name,
+        criteria=criteria,
+        class_logits=as_single(logits),
+        boxes=as_single(boxes),
+        target_classes=classes,
         target_boxes=objects,
-    )  # fmt: skip
+    )
 
 
 def _swayed(rng: np.random.Generator) -> Case:
@@ -310,9 +320,13 @@ def _swayed(rng: np.random.Generator) -> Case:
     logits[:, -1] = 9
     logits[:2, :2] = [[5, -9], [-9, 5]]
     return Case(
-        f"{2 + rest} predictions nearly sure of nothing, 2 objects", criteria=("pairs", "all"),
-        class_logits=as_single(logits), boxes=as_single(boxes), target_classes=np.array([0, 1]), target_boxes=objects,
-    )  # fmt: skip
+        f"{2 + rest} predictions nearly sure of nothing, 2 objects",
+        criteria=("pairs", "all"),
+        class_logits=as_single(logits),
+        boxes=as_single(boxes),
+        target_classes=np.array([0, 1]),
+        target_boxes=objects,
+    )
 
 
 QUESTIONS = (GeneralizedIoU(), Match())

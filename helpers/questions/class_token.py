@@ -32,7 +32,7 @@ DEEP = ("shape", "first", "patches", "learns")
 
 
 class Hearing:
-    """Which token hears of what, from whatever arrays came."""
+    """Which token depends on what, from whatever arrays were recorded."""
 
     def __init__(self, case: Case, expected, got) -> None:
         self.case, self.expected, self.got = case, expected, got
@@ -50,7 +50,7 @@ class Hearing:
         return found if finite or not found.ok else Finding(name, False, "some tokens are nan or infinite")
 
     def matrix(self) -> np.ndarray:
-        """(1 + patches, tokens), 0 to 1: what each token hears of the class token (row 0) and of each patch."""
+        """(1 + patches, tokens), 0 to 1: how much each token depends on the class token (row 0) and on each patch."""
         effect, moved = self.array("effect"), self.array("moved")
         if effect.ndim != 3 or moved.ndim != 2 or len(moved) != len(self.case["pokes"]):
             return np.zeros((0, 0))

@@ -35,33 +35,31 @@ class ResidualAddQuestion(Question):
     criteria = (
         Criterion(
             "shape",
-            "what comes out is shaped like x",
+            "the output has the shape of x",
             share=0,
-            hint="x and what fn makes of it have one shape, and their sum has it too. What changes it on the way?",
+            hint="x and fn(x) have the same shape, and so has their sum.",
         ),
         Criterion(
             "sum",
-            "x comes back with what fn made of it on top",
+            "the output is x plus what fn returns",
             share=2,
-            hint="Take one number of the picture: what was x there, what did fn say, and what should the two give?",
+            hint="The output is compared with x + fn(x), number by number.",
         ),
         Criterion(
             "kwargs",
             "keyword arguments reach fn, by their names",
-            hint="Without keyword arguments all is well. With a mask and a scale fn should do something else; does it "
-            "hear of them?",
+            hint="The block was called with a mask and a scale, which fn takes as keyword arguments.",
         ),
         Criterion(
             "input",
-            "the caller's own x is left as it was",
-            hint="After the call the caller's x holds other numbers than before. Which line writes into a tensor "
-            "instead of making a new one?",
+            "the caller's x is left as it was",
+            hint="After the call the caller's x holds other numbers than before: a line writes into it.",
         ),
         Criterion(
             "gradient",
-            "a gradient takes both ways, and reaches fn's weights",
-            hint="The values are right, the gradients are not. Is everything between x and the sum something that "
-            "autograd can follow, and is fn a part of the module?",
+            "gradients flow through both terms of the sum, and to fn's weights",
+            hint="The values are right, and a gradient is not: those for x and for the weights of fn are "
+            "compared with the solution's.",
         ),
     )
 
@@ -77,8 +75,8 @@ class ResidualAddQuestion(Question):
         mask = (rng.permutation(b * n) % 2).reshape(b, n, 1)
         scale = float(rng.uniform(1.5, 3))
         yield case("with a mask and a scale", (b, n, d), ("kwargs",), mask=as_single(mask), scale=scale)
-        yield case("fn gives back the very tensor it got", (n, d), ("input",), same=True)
-        yield case("the way back", (b, n, d), ("gradient",), aim=as_single(rng.normal(0, 1, (b, n, d))))
+        yield case("fn returns its own input", (n, d), ("input",), same=True)
+        yield case("the backward pass", (b, n, d), ("gradient",), aim=as_single(rng.normal(0, 1, (b, n, d))))
 
     def probe(self, answer, case):
         fn = known_branch(case["matrix"], give_back="same" in case)
@@ -124,44 +122,45 @@ _GRADIENTS = ("to_x", "to_weights", "to_bias")
 
 class LayerNormQuestion(Question):
     id = "Q6b"
-    title = "Layer norm by hand"
+    title = "Layer normalisation by hand"
     signature = "LayerNorm(emb_size, eps=1e-5)"
     needs_gradients = True
     criteria = (
         Criterion(
             "shape",
-            "what comes out is shaped like what goes in",
+            "the output has the shape of the input",
             share=0,
-            hint="One number in, one number out. Which of your lines changes the number of axes?",
+            hint="A norm changes no axis.",
         ),
         Criterion(
             "normal",
-            "every token is brought to mean 0 and variance 1, by its own numbers alone",
+            "every token has mean 0 and variance 1, computed from its own numbers alone",
             share=2,
-            hint="Take one token, one row of the picture, and work it out on paper: its mean, its variance (d numbers, "
-            "divided by d), then each number. Where do you and your code part?",
+            hint="Take one token, one row of the picture, and compute it on paper: its mean, its "
+            "variance (divided by d), then each number.",
         ),
         Criterion(
             "eps",
-            "eps keeps a token of equal numbers finite, and acts where it should",
-            hint="Ordinary tokens come out right, tokens of almost equal numbers don't. What is eps added to, and is "
-            "it the eps that was given?",
+            "eps keeps a token of equal numbers finite, and is added to the variance",
+            hint="Tokens of almost equal numbers are compared, with the default eps and with another one.",
         ),
         Criterion(
             "affine",
             "weight and bias act on each dimension, the weight first",
-            hint="With weights of one and biases of zero all is well. Set them otherwise, and follow one number "
+            hint="With weights of one and biases of zero the output is right, with others it is not. Follow one number "
             "through your last line.",
         ),
         Criterion(
             "any_axes",
             "any number of axes before the last one",
-            hint="For (b, n, d) it works, for other inputs it doesn't. Count the axis that you norm over from the end.",
+            hint="For (b, n, d) it works, for other inputs it does not. Count the axis that you normalise over from "
+            "the end.",
         ),
         Criterion(
             "gradient",
-            "a gradient reaches x, through mean and variance too, and both weight and bias",
-            hint="The values are right, the gradients are not. Is anything detached, or no nn.Parameter?",
+            "gradients flow to x, through mean and variance too, and to weight and bias",
+            hint="The values are right, and a gradient is not: those for x, weight and bias are compared "
+            "with the solution's.",
         ),
     )
 
@@ -179,13 +178,13 @@ class LayerNormQuestion(Question):
         yield Case("as many images as tokens as dimensions", criteria=("normal",), x=tokens(side, side, side))
         faint = 4e-3 * tokens(1, 3, 5)
         faint[0, 1] = 2.0  # all numbers of one token equal
-        yield Case("faint tokens, and one of equal numbers", criteria=("eps",), x=faint)
+        yield Case("tokens close to zero, and one of equal numbers", criteria=("eps",), x=faint)
         yield Case("a large eps", criteria=("eps",), x=tokens(2, 3, 4), eps=float(rng.uniform(0.3, 0.8)))
-        yield Case("drawn weight and bias", criteria=("affine",), x=tokens(2, 3, 5), **affine(5))
+        yield Case("random weight and bias", criteria=("affine",), x=tokens(2, 3, 5), **affine(5))
         yield Case("a single token", criteria=("any_axes",), x=tokens(6), **affine(6))
         yield Case("four axes", criteria=("any_axes",), x=tokens(2, 3, 2, 4), **affine(4))
         aim = as_single(rng.normal(0, 1, (2, 3, 4)))
-        yield Case("the way back", criteria=("gradient",), x=tokens(2, 3, 4), aim=aim, **affine(4))
+        yield Case("the backward pass", criteria=("gradient",), x=tokens(2, 3, 4), aim=aim, **affine(4))
 
     def probe(self, answer, case):
         d = case["x"].shape[-1]

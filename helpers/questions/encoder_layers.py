@@ -33,7 +33,7 @@ from helpers.checks.placed_weights import (
     put,
 )  # fmt: skip
 from helpers.checks.seeding import seed_torch
-from helpers.pictures.encoder_block import bend_picture, value_panels
+from helpers.pictures.encoder_block import activation_picture, value_panels
 
 _OPTIONAL = ("bq", "bk", "bv", "bo")
 
@@ -52,16 +52,16 @@ class FeedForwardQuestion(Question):
         ),
         Criterion(
             "gelu",
-            "what bends is a GELU",
-            hint="The picture shows your block with one number in, one number out, and weights of one: what is left is "
-            "the bend alone. Compare it with the target on the left of zero.",
+            "the activation is a GELU",
+            hint="The picture shows the block with one number in, one number out, and weights of one: "
+            "only the activation is left. Compare it with the target on the left of zero.",
         ),
         Criterion(
             "maps",
-            "a linear map to expansion times the width, the bend, a linear map back",
+            "a linear map to expansion times the width, the activation, a linear map back",
             share=2,
-            hint="Two linear layers with biases, one bend between them, nothing else that changes a number. Write the "
-            "width beside each line of yours.",
+            hint="Known weights and biases were put into the two linear layers, and the output is "
+            "compared with the solution's.",
         ),
         Criterion(
             "sizes",
@@ -70,9 +70,9 @@ class FeedForwardQuestion(Question):
         ),
         Criterion(
             "dropout",
-            "drop_p drops widened numbers after the bend while training, and nothing in eval",
-            hint="Compare the two lines of numbers above. Which share of what is zeroed, where, and does .eval() turn "
-            "it off?",
+            "drop_p drops widened numbers after the activation in training, and none in evaluation",
+            hint="The two lines of numbers above compare which share of the numbers is zeroed, in "
+            "training and in evaluation.",
         ),
     )
 
@@ -145,7 +145,7 @@ class FeedForwardQuestion(Question):
 
     def picture(self, case, expected, got):
         if "bend" in case:
-            return bend_picture(case["bend"], expected["bend"], None if got is None else got["bend"])
+            return activation_picture(case["bend"], expected["bend"], None if got is None else got["bend"])
         if "many" in case:
             return None
         return value_panels(expected["out"], got, "out", ("in", case["x"]))
@@ -227,9 +227,9 @@ class EncoderBlockQuestion(Question):
         with given_parts(answer, block_parts()) as found:
             if "emb_size" not in case:
                 return _without_arguments(answer, case)
-            record = _placed(answer, case)
+            record = placed(answer, case)
             if case.covers("order") and "FeedForwardBlock" not in found:
-                record["bent"] = _placed(answer, case, near=True)["out"]
+                record["bent"] = placed(answer, case, near=True)["out"]
             return record
 
     def judge(self, case, expected, got):
@@ -282,7 +282,7 @@ class EncoderBlockQuestion(Question):
         return value_panels(expected["out"], got, "out", ("x", case["x"]))
 
 
-def _placed(answer: Any, case: Case, *, near: bool = False) -> dict[str, Any]:
+def placed(answer: Any, case: Case, *, near: bool = False) -> dict[str, Any]:
     """Outputs (and gradients) with the case's weights in the answer's own layers, wherever it keeps them.
 
     They are found by what they do. Where that fails, since the block is wired in another way, they are placed by name

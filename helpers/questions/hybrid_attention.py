@@ -122,8 +122,10 @@ def attention_kernels(case: Case) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(case["seed"])
     c, k = case["x"].shape[1], case["kernel"]
     shape = (case["out"], c, k, k)
-    kernels = {role: rng.normal(0, size / np.sqrt(c * k * k), shape)
-               for role, size in (("query", 1.7), ("key", 1.7), ("value", 1.5))}  # fmt: skip
+    kernels = {
+        role: rng.normal(0, size / np.sqrt(c * k * k), shape)
+        for role, size in (("query", 1.7), ("key", 1.7), ("value", 1.5))
+    }
     if case["even"]:
         kernels["value"] = np.zeros(shape)
         kernels["value"][:, -1, k // 2, k // 2] = rng.uniform(0.5, 2, case["out"])

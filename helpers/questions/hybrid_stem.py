@@ -1,4 +1,9 @@
-"""Lesson 10, first third: a convolutional stem, judged by what its tokens look at; widths, norms and bends are free."""
+"""Lesson 10, first third: a convolutional stem, judged by which pixels its tokens depend on, and how.
+
+Widths, kernels, norms and activations are the student's own, and so are the weights. What is recorded must fit the
+images of the case: gradients and differences along a drawn direction are compared. Points need one trait that parts
+which ship do not have, a normalisation or an activation between two convolutions.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +17,16 @@ import numpy as np
 from helpers.checks import Case, Criterion, Finding, Question, same_shape, tensor
 from helpers.checks.module_probes import as_single, number_of, prepared
 from helpers.checks.placed_weights import learned
-from helpers.checks.receptive_field import by_patch, influence, still_norms
+from helpers.checks.receptive_field import by_patch, inner_tokens, slopes, still_norms, windows
 from helpers.checks.token_probes import goes_along
 from helpers.pictures.hybrid_checks import sight_picture
 
 NEAR = 4  # patches: further than any small stem looks
 _LOUD = 10.0
+_STEP = 5e-4  # of a finite difference: so small that hardly any token passes a kink of its activations
+_DIRECTIONS = 40  # into which gradients are projected; more than main cases are wide
+_SAMPLES = 5  # tokens whose gradients are kept whole
+_OWN = ("bends", "norm")
 
 
 class ConvStemQuestion(Question):
@@ -36,6 +45,7 @@ class ConvStemQuestion(Question):
             "order",
             "token k looks at place k, row by row",
             share=2,
+            counts_with=_OWN,
             hint="The picture shows on which pixels one token depends. It should be brightest at the token's own "
             "patch.",
         ),
@@ -43,19 +53,22 @@ class ConvStemQuestion(Question):
             "beyond",
             "every token depends on pixels beyond its patch, and every pixel is used",
             share=2,
+            counts_with=_OWN,
             hint="The check measures which share of a token's gradient lies inside its own patch, and how many pixels "
             "have a gradient at all.",
         ),
         Criterion(
             "local",
             "a token depends on nothing far away, which is left to attention",
+            counts_with=_OWN,
             hint="The check measures which share of a token's gradient lies more than four patches away.",
         ),
         Criterion(
             "bends",
             "not a linear map: there is an activation between the convolutions",
             share=2,
-            hint="For a linear map f(a) + f(b) = f(a + b) + f(0) holds for any two images.",
+            hint="For a linear map f(a) + f(b) = f(a + b) + f(0) holds for any two images. If one convolution alone "
+            "looks at the pixels, the gradients of a token at different images span few dimensions.",
         ),
         Criterion(
             "norm",
@@ -65,17 +78,20 @@ class ConvStemQuestion(Question):
         Criterion(
             "open",
             "no activation after the last layer: tokens may be negative as well as positive",
+            counts_with=_OWN,
             hint="The check compares the smallest and the largest number in the tokens.",
         ),
         Criterion(
             "sizes",
             "other patch sizes, other numbers of channels, images that are not square",
             share=2,
+            counts_with=_OWN,
             hint="The arguments were `patch_size`, `in_channels` and `emb_size` of other sizes, or the defaults.",
         ),
         Criterion(
             "learns",
             "all weights belong to the module and get a gradient",
+            counts_with=_OWN,
             hint="`list(stem.parameters())` shows the weights that the module knows.",
         ),
     )
@@ -113,8 +129,11 @@ class ConvStemQuestion(Question):
             model.eval()
         with still_norms(model):
             aim = as_single(np.random.default_rng(case["seed"]).normal(0, 1, case["width"]))
-            pixels = influence(model, images[0], aim)
+            signed = slopes(model, images[0], aim).detach()
+            pixels = signed.abs().sum(1)
             record["sight"] = by_patch(pixels, case["patch"])
+            if case.covers("bends"):
+                record |= _along(model, images, aim, signed, case)
             record["seen"] = (pixels.sum(0) > 0).float().mean()
             a, b = images
             with torch.no_grad():
@@ -141,6 +160,33 @@ class ConvStemQuestion(Question):
         number = (rows // 2) * columns + columns // 2
         given = None if got is None else np.asarray(got.get("sight", np.zeros(0)))
         return sight_picture(np.asarray(expected["sight"]), given, number)
+
+
+def drawn_direction(case: Case) -> np.ndarray:
+    """A direction in which the case's images are changed, (c, h, w)."""
+    return as_single(np.random.default_rng([int(case["seed"]), 3]).normal(0, 1, case["images"].shape[1:]))
+
+
+def _along(model: Any, images: Any, aim: np.ndarray, signed: Any, case: Case) -> dict[str, Any]:
+    """Gradients of a few tokens, how much these tokens change along a drawn direction, and the gradients of all inner
+    tokens around their patches, in drawn directions, by whose rank stages are told from a single convolution."""
+    import torch
+
+    p, (h, w) = int(case["patch"]), images.shape[2:]
+    inner = inner_tokens(h // p, w // p)
+    few = [len(signed) * (1 + k) // (1 + _SAMPLES) for k in range(_SAMPLES)]
+    v = tensor(drawn_direction(case)).to(images)
+    weight = tensor(aim)
+    with torch.no_grad():
+        up, down = (model((images[0] + s * _STEP * v)[None])[0] for s in (1, -1))
+    change = ((up - down).to(weight) @ weight) / (2 * _STEP)
+    wide = torch.cat([windows(signed, p, inner), windows(slopes(model, images[1], aim).detach(), p, inner)]).flatten(1)
+    drawn = np.random.default_rng([int(case["seed"]), 4]).normal(0, 1, (wide.shape[1], _DIRECTIONS))
+    return {
+        "gradients": signed[few],
+        "rise": change[few],
+        "turns": wide @ tensor(as_single(drawn / wide.shape[1] ** 0.5)).to(wide),
+    }
 
 
 _LATER = "can be seen once the shape is right"
@@ -170,11 +216,31 @@ class StemReading:
             return "the same image gave other tokens the second time" if size else "all tokens are zero"
         if np.ptp(tokens, axis=1).max() < 1e-4 * np.abs(tokens).max():
             return "all tokens of an image are the same"
+        if self.case.covers("bends") and not self._fits():
+            return "the gradients do not say how the tokens change when the image changes a little"
         return ""
+
+    def _fits(self) -> bool:
+        """Whether gradients and finite differences along the drawn direction agree: both belong to these images."""
+        rise, gradients = self.array("rise"), self.array("gradients")
+        if not rise.size or not gradients.size:
+            return False
+        steep = (gradients * drawn_direction(self.case)).sum((1, 2, 3))
+        size = float(np.abs(steep).max())
+        return size > 1e-9 and float(np.median(np.abs(rise - steep))) < 0.1 * size
+
+    @cached_property
+    def spread(self) -> float:
+        """The share of the gradients that more than `width` directions are needed for: 0 behind one convolution."""
+        found = self.array("turns")
+        if not found.size:
+            return 0.0
+        energy = np.linalg.svd(found, compute_uv=False) ** 2
+        return float(energy[int(self.case["width"]) :].sum() / max(energy.sum(), 1e-30))
 
     @cached_property
     def sight(self) -> np.ndarray:
-        """(n, rows, columns): shares of what a token hangs on."""
+        """(n, rows, columns): shares of what a token depends on."""
         sight = np.abs(self.array("sight"))
         return sight / np.maximum(sight.sum((1, 2), keepdims=True), 1e-12)
 
@@ -209,7 +275,7 @@ class StemReading:
 
     @cached_property
     def own_share(self) -> float:
-        """How much of what it hangs on a token finds in its own patch, on average."""
+        """How much of what a token depends on lies in its own patch, on average."""
         flat = self.sight.reshape(len(self.sight), -1)
         return float(np.diagonal(flat).mean()) if flat.shape[0] == flat.shape[1] else 1.0
 
@@ -245,7 +311,11 @@ class StemReading:
             return self.dead
         a, b, both, none = self.array("sums")
         rest, size = np.abs(a + b - both - none).max(), np.abs(a - none).max()
-        return "" if rest > 0.01 * size > 0 else "f(a) + f(b) is f(a + b) + f(0) for any two images"
+        if not rest > 0.01 * size > 0:
+            return "f(a) + f(b) is f(a + b) + f(0) for any two images"
+        if self.case.covers("bends") and not self.order and self.spread < 1e-3:
+            return "no activation stands between two convolutions: one convolution alone looks at the pixels"
+        return ""
 
     @cached_property
     def norm(self) -> str:
@@ -287,7 +357,7 @@ class StemReading:
             traits += [self.own_share > 0.95, self.all_seen, self._along(turned, seen)]
             traits += [bool(even.std() < 0.2 * even.mean()), number_of(self.got, "moves") == 1]
         else:
-            traits += [self.dead != _LATER]
+            traits += [self.dead != _LATER, bool(self.array("gradients").any())]
         marks["traits"] = np.zeros([1 + int(on) for on in traits])  # said by its shape, which is compared exactly
         return marks
 

@@ -41,6 +41,7 @@ class Leaderboard(SealedQuestion):
     title = "The leaderboard"
     signature = "predict(images): (n, 3, 32, 32) in 0..1 -> (n,) class numbers from 0 to 9"
     measured = "accuracy"
+    trains = True
     needs_gradients = True  # an entry may be trained when it is first called
     criteria = (
         Criterion(
@@ -66,9 +67,8 @@ class Leaderboard(SealedQuestion):
             "fresh",
             f"about as good on fresh images as on the public ones (at most {GAP:.0f} points worse)",
             share=0,
-            hint="A model that was trained on the public images knows them by heart. The public images are for "
-            "choosing "
-            "between models; train on `shapes`.",
+            hint="An entry that was trained on the public images does better on these than on any "
+            "others. The public images are for choosing between models; train on `shapes`.",
         ),
         Criterion(
             "step30",

@@ -132,7 +132,7 @@ class MixerBlockQuestion(Question):
 
 
 def drawn_weights(case: Case) -> dict[str, np.ndarray]:
-    """t1 t2 c1 c2, (out, in), and the biases inside; those are far from zero, so that what bends is open or shut."""
+    """t1 t2 c1 c2, (out, in), and the biases inside, which are far from zero: each activation is open or shut."""
     rng = np.random.default_rng(case["seed"])
     n, d, inner, broad = (int(case[name]) for name in _SIZES)
     weights: dict[str, np.ndarray] = {}

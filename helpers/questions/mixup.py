@@ -31,9 +31,9 @@ class Mixup(Question):
         ),
         Criterion(
             "images",
-            "each image is lam of itself and 1 - lam of its partner, another image of the batch",
+            "each image is lam of itself plus 1 - lam of its partner, another image of the batch",
             share=2,
-            hint="The left pictures show what each image is made of: its own share on the diagonal, its partner's "
+            hint="The left pictures show what each image consists of: its own share on the diagonal, its partner's "
             "beside it.",
         ),
         Criterion(
@@ -44,7 +44,7 @@ class Mixup(Question):
         ),
         Criterion(
             "kept",
-            "the batch that was given is left as it was",
+            "the batch that was passed is not changed",
             counts_with=("images", "labels"),
             hint="x is compared before and after the call.",
         ),

@@ -22,34 +22,31 @@ class TrainStep(Question):
     criteria = (
         Criterion(
             "walks",
-            "one call moves the weights as one step of the optimizer should",
+            "one call changes the weights as one step of the optimizer does",
             share=2,
-            hint="Before and after one call the weights were compared. Do they move at all, in the right direction, "
-            "and once? Say the three calls aloud, in their order.",
+            hint="The weights before and after one call are compared with those of the solution.",
         ),
         Criterion(
             "again",
             "so does the second call, and the third",
             share=2,
-            hint="The first step is right and later ones are not: something of the first is still there. Where does "
-            "`backward` leave what it finds?",
+            hint="The first step is right and later ones are not. `backward` adds to the gradients that are there.",
         ),
         Criterion(
             "returns",
             "it returns this batch's loss as a plain number",
-            hint="Compare the losses above; and look at what kind of thing you return. A tensor that remembers its "
-            "graph keeps the whole batch in memory.",
+            hint="Compare the losses above, and the type of what you return. A tensor with its graph keeps the "
+            "whole batch in memory.",
         ),
         Criterion(
             "loss_fn",
-            "the loss is whatever loss_fn says, of logits and labels in that order",
-            hint="Called with another loss_fn (for numbers as labels, not classes) your step still does something "
-            "else. Which names in your line come from the first line of the function?",
+            "the loss is loss_fn(logits, labels), whatever loss_fn is",
+            hint="The function was called with another loss_fn, for numbers as labels.",
         ),
         Criterion(
             "mode",
-            "the model is in training mode, even if it came in eval mode",
-            hint="The model came in eval mode, as evaluation leaves it. In which mode did it see the images?",
+            "the model is in training mode, even if it was in evaluation mode before",
+            hint="The model was in evaluation mode before the call, and its mode during the forward pass was recorded.",
         ),
     )
 
@@ -208,28 +205,28 @@ class EvaluateModel(Question):
     criteria = (
         Criterion(
             "accuracy",
-            "right answers over all answers",
+            "the number of right answers divided by the number of images",
             share=2,
-            hint="Count on the picture: filled dots are right answers. What is yours divided by?",
+            hint="In the picture a filled dot is a right answer. The accuracy is their number divided by "
+            "the number of all images.",
         ),
         Criterion(
             "uneven",
-            "also when the last batch is smaller, and when batches can be read only once",
-            hint="With batches of one size it is right. An image in a small batch must weigh as much as any other; and "
-            "a generator has no length and no second reading.",
+            "also when the last batch is smaller, and when batches come from a generator",
+            hint="With batches of one size it is right. An image in a small batch counts as much as any other, and "
+            "a generator has no length and can be read only once.",
             counts_with=("accuracy",),
         ),
         Criterion(
             "eval",
-            "the model is in eval mode while it answers",
-            hint="This model answers worse while training, as one with dropout does. Who tells it that it is not?",
+            "the model is in evaluation mode while it answers",
+            hint="The mode of the model was recorded at each forward pass.",
             counts_with=("accuracy",),
         ),
         Criterion(
             "no_grad",
             "no graph is kept for gradients",
-            hint="Each forward pass still writes down everything that backward would need, and nobody will call it. "
-            "Which context manager switches that off?",
+            hint="Whether autograd records was noted at each forward pass. It should be switched off there.",
             counts_with=("accuracy",),
         ),
     )
@@ -258,7 +255,7 @@ class EvaluateModel(Question):
         return {
             "accuracy": np.array([_number(found)]),
             "modes": np.array(model.modes, np.float64),
-            "seen": np.array([model.total / max(model.rows, 1)]),
+            "seen": np.asarray(model.total / max(model.rows, 1)),
         }
 
     def judge(self, case, expected, got):
@@ -285,7 +282,7 @@ class EvaluateModel(Question):
 
 
 def _oracle() -> Any:
-    """A model whose answer is its input; in training it turns the classes round, as a drunken one would."""
+    """A model whose output is its input; in training mode it exchanges rows, so that its answers are worse."""
     import torch
     from torch import nn
 
@@ -296,11 +293,11 @@ def _oracle() -> Any:
             super().__init__()
             self.weight = nn.Parameter(torch.ones(()))
             self.modes: list[float] = []
-            self.total, self.rows = 0.0, 0
+            self.total, self.rows = np.zeros(()), 0  # of every class's scores, whatever the batches
 
         def forward(self, x):
             self.modes.append(self.training + 2.0 * torch.is_grad_enabled())
-            self.total, self.rows = self.total + float(x.sum()), self.rows + len(x)
+            self.total, self.rows = self.total + x.detach().double().sum(0).cpu().numpy(), self.rows + len(x)
             return self.weight * (x.roll(1, 0) if self.training else x)
 
     return Known().to(device())

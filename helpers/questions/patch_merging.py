@@ -154,8 +154,9 @@ def _own_places(wanted: np.ndarray, moved: np.ndarray) -> Finding:
         if not np.array_equal(want, seen):
             places = ", ".join(str(tuple(int(i) for i in p)) for p in np.argwhere(seen)[:3]) or "none"
             right = tuple(int(i) for i in np.argwhere(want)[0])
-            return Finding("own", False, f"the token at {place} should reach the new token {right} alone; "
-                           f"in yours: {places}")  # fmt: skip
+            return Finding(
+                "own", False, f"the token at {place} should reach the new token {right} alone; in yours: {places}"
+            )
     return Finding("own", True)
 
 

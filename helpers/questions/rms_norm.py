@@ -23,19 +23,18 @@ class RootMeanSquareNorm(Question):
             "values",
             "each token divided by its root mean square",
             share=2,
-            hint="Compute one token by hand: square its numbers, take their mean, then the root. By which of these "
-            "steps does your result differ?",
+            hint="Compute one token by hand: square its numbers, take their mean, then the root, and divide by it.",
         ),
         Criterion(
             "weight",
             "a learned factor for each dimension, 1 at the start",
-            hint="With other factors than 1 the output does not follow, or the factor gets no gradient. Is it an "
-            "nn.Parameter, and is it multiplied in?",
+            hint="Other factors than 1 were put into the learned factor, and its gradient is compared "
+            "with the solution's.",
         ),
         Criterion(
             "eps",
             "eps is added to the mean square, under the root",
-            hint="The numbers differ for tokens that are nearly zero. Where is eps added?",
+            hint="Tokens that are nearly zero are compared, with eps = 0.01.",
         ),
         Criterion(
             "gradient",

@@ -28,13 +28,13 @@ class Schedule(Question):
         ),
         Criterion(
             "cosine",
-            "from there half a wave down, to its end at total_steps",
+            "from there half a cosine wave down, to its end at total_steps",
             share=2,
             hint="The rate is compared step by step from the end of the warm-up to total_steps.",
         ),
         Criterion(
             "final",
-            "it comes down to final_lr, whatever that is",
+            "it ends at final_lr",
             hint="The function is called with a final_lr above 0, and every step is compared.",
         ),
         Criterion(
@@ -106,13 +106,13 @@ class Distillation(Question):
         ),
         Criterion(
             "teacher",
-            "alpha = 1, temperature 1: the student is drawn to the teacher's probabilities",
+            "alpha = 1, temperature 1: the gradient points to the teacher's probabilities",
             share=2,
             hint="The gradient for the student's logits is compared with the solution's: the picture shows both.",
         ),
         Criterion(
             "temperature",
-            "alpha = 1, other temperatures: both are softened, the size of the gradient is made up for",
+            "alpha = 1, other temperatures: both sides are softened, and the loss is scaled accordingly",
             share=2,
             hint="The gradient for the student's logits is compared at two temperatures, one above 1 and one below.",
         ),
@@ -175,19 +175,19 @@ class HardDistillation(Question):
         Criterion(
             "agree",
             "teacher and labels agree: the plain cross-entropy",
-            hint="When the teacher says what the label says, two equal halves make one whole. Compare the sizes.",
+            hint="When teacher and label name the same class, the two halves are equal. Compare the sizes.",
         ),
         Criterion(
             "differ",
-            "they differ: half the pull to the label, half to the class that the teacher would name",
+            "they differ: half of the gradient for the label, half for the teacher's class",
             share=2,
-            hint="In the picture blue is what a step pulls up. Each row should have a blue field for the label and "
-            "one for the teacher's class, equally strong.",
+            hint="Blue marks logits that a step raises. Each row should have a blue field for the label and one for "
+            "the teacher's class, equally strong.",
         ),
         Criterion(
             "sizes",
             "other numbers of images and classes",
-            hint="Right for one batch, not for all. Which axis holds the classes?",
+            hint="The same is asked of other numbers of images and classes.",
         ),
     )
 

@@ -19,7 +19,7 @@ class DropPath(Question):
     criteria = (
         Criterion(
             "shape",
-            "what comes out has the shape of what goes in",
+            "the output has the shape of the input",
             share=0,
             hint="The output has the shape of x.",
         ),
@@ -35,12 +35,12 @@ class DropPath(Question):
         ),
         Criterion(
             "mean",
-            "what is kept is scaled so that the mean over many calls stays x",
+            "kept samples are scaled so that the mean over many calls is x",
             hint="The factor of the kept samples is measured.",
         ),
         Criterion(
             "identity",
-            "in eval, and with drop_prob 0, x comes out untouched; the caller's x is never changed",
+            "in evaluation, and with drop_prob 0, the output is x; the caller's x is never changed",
             counts_with=("whole", "rate", "mean"),
             hint="It is called with training=False, and with drop_prob=0; and x is compared before and after a call.",
         ),

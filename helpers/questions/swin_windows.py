@@ -165,8 +165,10 @@ class WindowReverse(Question):
         wanted, given = expected["x"], got.get("x", _NOTHING)
         yield same_shape("shape", wanted, given)
         window_of, place_of = origins(case["windows"], 1)
-        asked = (("places", window_of, "lie in another window's place"),
-                 ("inside", place_of, "changed their place inside their window"))  # fmt: skip
+        asked = (
+            ("places", window_of, "lie in another window's place"),
+            ("inside", place_of, "changed their place inside their window"),
+        )
         for name, origin, words in asked:
             found = traced(name, origin, wanted, given, words)
             yield Finding("sizes", found.ok, found.detail, of=name) if case.covers("sizes") else found

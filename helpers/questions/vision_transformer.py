@@ -506,9 +506,9 @@ def _judge_pull(case: Case, got: Mapping[str, np.ndarray]) -> Finding:
     if abs(share.sum() - 1) < 1e-3 and abs(share[0] - 1) < 1e-3:
         return Finding("reads", True)
     if abs(share.sum() - 1) > 1e-3:
-        return Finding("reads", False, "the logits hang on no token")
+        return Finding("reads", False, "the logits depend on no token")
     listed = ", ".join(f"{100 * s:.0f} %" for s in share[:6])
-    return Finding("reads", False, f"expected token 0 alone; the logits hang on the tokens by {listed}, …")
+    return Finding("reads", False, f"expected token 0 alone; the logits depend on the tokens by {listed}, …")
 
 
 def _judge_normed(born: np.ndarray, width: int) -> Finding:

@@ -61,8 +61,9 @@ class ExperimentLog:
 
     def table(self) -> list[list[str]]:
         """Header and rows as text."""
-        columns = list(self.columns) or [k for k in dict.fromkeys(k for r in self.runs for k in r)
-                                         if k not in ("name", "seed")]  # fmt: skip
+        columns = list(self.columns) or [
+            k for k in dict.fromkeys(k for r in self.runs for k in r) if k not in ("name", "seed")
+        ]
         rows = [["recipe", "runs", *columns]]
         for name in self.names:
             cells = [_spread(self.values(name, column)) for column in columns]

@@ -640,6 +640,66 @@ for name in cnn_changes:
 # >   seeds.
 
 # %% [markdown]
+# ## Stretch: what do the two layers cost?
+#
+# The work of a layer is counted in **FLOPs**, floating-point operations: one multiplication and one addition are two.
+# Compare two layers that read and write the same tensor of `side` x `side` positions, each with `d` numbers:
+#
+# - a **convolution** with kernels of `kernel` x `kernel`, from `d` to `d` channels, stride 1, padded so that the size
+#   stays;
+# - a **self-attention** layer over the $n = \text{side}^2$ positions. It consists of four linear layers from `d` to `d`
+#   (queries, keys, values, output); of the scores, one dot product of width `d` for each of the $n^2$ pairs; and of the
+#   weighted sums, in which each output adds up $n$ values of width `d`.
+#
+# Biases and the softmax are not counted: they are less than a hundredth of the work at usual sizes. This question is
+# optional.
+
+
+# %% tags=["answer"] question="Q00c" kind="stretch"
+# Q00c: FLOPs of a convolution and of attention
+def layer_flops(side, d, kernel=3):
+    """FLOPs of a convolution and of a self-attention layer on side x side positions of width d: a pair of numbers."""
+    n = side * side
+    # BEGIN BLANK
+    convolution = 2 * n * kernel**2 * d**2
+    linear = 4 * 2 * n * d**2
+    scores = 2 * n**2 * d
+    weighted_sums = 2 * n**2 * d
+    # END BLANK
+    return convolution, linear + scores + weighted_sums
+
+
+# %% tags=["check"] question="Q00c" points=3
+check("Q00c", layer_flops)
+
+# %% [markdown]
+# <details><summary>Hint: how often is one weight of a convolution used?</summary>
+#
+# Once at every position. So the number of weights times the number of positions gives the multiplications.
+# </details>
+# <details><summary>Hint: the two products of attention</summary>
+#
+# `Q @ K.T` multiplies `(n, d)` by `(d, n)`; `weights @ V` multiplies `(n, n)` by `(n, d)`. A product of `(a, b)` by
+# `(b, c)` has `a · c` results, each a sum of `b` products.
+# </details>
+
+# %%
+if ready("Q00c"):
+    for side in (7, 14, 28, 56):
+        convolution, attention = layer_flops(side, 96)
+        print(
+            f"{side:>2} x {side:<2}: convolution {convolution / 1e6:>5,.0f} million, "
+            f"attention {attention / 1e6:>6,.0f} million FLOPs, ratio {attention / convolution:.2f}"
+        )
+
+# %% [markdown]
+# At few positions attention is the *cheaper* layer: four linear layers are less than the nine of a 3 x 3 kernel. Both
+# layers cost the same where $18\,d = 8\,d + 4\,n$, that is at $n = 2.5\,d$ positions. Beyond it the term $n^2$ decides.
+
+# %% tags=["solution"]
+assert layer_flops(10, 40)[0] == layer_flops(10, 40)[1]  # n = 100 = 2.5 · 40
+
+# %% [markdown]
 # ## 10 · In words
 #
 # These answers are read by a person. You get the model answers with your feedback.

@@ -1,8 +1,9 @@
 """Lesson 00: what students really write, right in unusual ways and wrong in usual ones."""
 
 import torch
+from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 # --- Q00a, right -----------------------------------------------------------------------------------------------------
 
@@ -87,8 +88,8 @@ def with_accumulate_and_sum(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Three layers of kernel 3 see 7 pixels, and you say 10: each layer adds its whole kernel. Put a ruler of 3 "
-    "on one pixel that you already have. How many pixels are new?",
+    hint="Three layers of kernel 3 see 7 pixels, and your result is 10: each layer adds its whole kernel. "
+    "A kernel of 3 that is centred on a pixel you already count adds how many new pixels?",
 )
 def whole_kernels_added(kernels, strides):
     field, jump = 1, 1
@@ -100,8 +101,8 @@ def whole_kernels_added(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="A single layer of stride 2 already comes out too large: its stride has been counted for itself. A stride "
-    "moves the *next* layer's pixels apart. In which order do your two lines stand?",
+    hint="A single layer of stride 2 already gives too large a result, because its own stride is counted. "
+    "A stride moves the pixels of the *next* layer apart. Check the order of your two update lines.",
 )
 def own_stride_counted(kernels, strides):
     field, jump = 1, 1
@@ -113,8 +114,8 @@ def own_stride_counted(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Right as long as every stride is 1; behind a stride your layers see too little. Two neighbours of a map made "
-    "with stride 2 lie how many pixels of the image apart?",
+    hint="The result is right as long as every stride is 1, and too small after a stride. How many pixels "
+    "of the image lie between two neighbouring positions of a map made with stride 2?",
 )
 def strides_ignored(kernels, strides):
     field, jump = 1, 1
@@ -125,8 +126,8 @@ def strides_ignored(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="One stride is right, two are not: you let the distances of strides add up. Behind a stride of 2, a pixel is "
-    "2 wide; after another stride of 2, two of *those* wide. And that is?",
+    hint="The result is right with one stride and wrong with two: the distances are added. After a stride "
+    "of 2 a position is 2 pixels wide, and a second stride of 2 doubles that width.",
 )
 def strides_added(kernels, strides):
     field, jump = 1, 1
@@ -138,8 +139,8 @@ def strides_added(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Only the stride of the layer just before counts in your result; the ones before that are forgotten. What "
-    "happens to the old `jump` in your line?",
+    hint="Only the stride of the previous layer enters your result; the strides before it are lost. Your "
+    "line replaces the old value of `jump` where it should multiply it.",
 )
 def only_the_last_stride(kernels, strides):
     field, jump = 1, 1
@@ -151,8 +152,8 @@ def only_the_last_stride(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Everything that was seen so far is stretched by each stride. But what lies *before* a stride is not moved "
-    "apart by it. (Your rule is the right one for walking from the last layer back to the first.)",
+    hint="Every stride stretches all that was seen so far. A stride has no effect on the layers *before* "
+    "it. (Your rule would be right for going from the last layer back to the first.)",
 )
 def recursion_in_the_wrong_direction(kernels, strides):
     field = 1
@@ -163,8 +164,8 @@ def recursion_in_the_wrong_direction(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="One layer is right, and every further layer of kernel 3 makes yours three times as large. Two layers of 3 on "
-    "a line: count on paper how many pixels they see. It is not 9.",
+    hint="One layer is right, and every further layer of kernel 3 multiplies your result by three. Count "
+    "on paper how many pixels two layers of kernel 3 see on a line: the number is not 9.",
 )
 def kernels_multiplied(kernels, strides):
     field, jump = 1, 1
@@ -176,7 +177,7 @@ def kernels_multiplied(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Always one pixel too few. Before the first layer, how many pixels does a pixel see?",
+    hint="Your result is always one pixel too small. The field before the first layer is one pixel, not zero.",
 )
 def started_with_nothing(kernels, strides):
     field, jump = 0, 1
@@ -188,8 +189,7 @@ def started_with_nothing(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="However deep the stack, your answer is that of its first layer. Look at where the `return` stands: under the "
-    "`for`, or inside of it?",
+    hint="Your result is that of the first layer, however many layers there are: the `return` stands inside the loop.",
 )
 def returned_inside_the_loop(kernels, strides):
     field, jump = 1, 1
@@ -201,8 +201,8 @@ def returned_inside_the_loop(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="You measure from the middle to one edge: 1 plus half of each kernel. The field has two sides (and an even "
-    "kernel has two unequal halves).",
+    hint="Your result is 1 plus half of each kernel, which reaches from the middle to one edge. The field "
+    "has two sides (and the two halves of an even kernel differ).",
 )
 def one_side_only(kernels, strides):
     field, jump = 1, 1
@@ -214,8 +214,8 @@ def one_side_only(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Your layers all use the same step, that of the whole stack: the first layer already sees through strides "
-    "that come after it. The step must grow on the way.",
+    hint="All your layers use the product of all strides, so the first layer already counts strides that "
+    "come after it. The step should grow from layer to layer.",
 )
 def every_stride_for_every_layer(kernels, strides):
     import math
@@ -228,8 +228,8 @@ def every_stride_for_every_layer(kernels, strides):
 
 @mistake(
     "Q00a",
-    hint="Your field grows by the stride itself: kernel minus stride, as if windows were to overlap less. That counts "
-    "outputs, not what one output sees.",
+    hint="Your field grows by kernel minus stride. The stride decides how many outputs there are; it does "
+    "not reduce what one output depends on.",
 )
 def kernel_minus_stride(kernels, strides):
     field, jump = 1, 1
@@ -336,8 +336,8 @@ def the_image_given_back_clean(model, image):
 
 @mistake(
     "Q00b",
-    hint="Every pixel of the image lights up: you asked the whole output, and the whole output sees everything. Ask "
-    "one place of it.",
+    hint="Every pixel of the image has a gradient, because you differentiate the sum of the whole output. "
+    "Differentiate one position of the output.",
 )
 def the_whole_output_asked(model, image):
     image = image.clone().requires_grad_()
@@ -348,8 +348,8 @@ def the_whole_output_asked(model, image):
 
 @mistake(
     "Q00b",
-    hint="`torch.autograd.grad` needs one number to differentiate, and yours holds one number per output channel. What "
-    "turns the k numbers of the centre into one?",
+    hint="`torch.autograd.grad` differentiates one number, and your tensor holds one number per output "
+    "channel. Make one number of the channels at the centre.",
 )
 def channels_of_the_centre_not_added(model, image):
     image = image.clone().requires_grad_()
@@ -361,8 +361,8 @@ def channels_of_the_centre_not_added(model, image):
 
 @mistake(
     "Q00b",
-    hint="`torch.autograd.grad` returns a tuple, with one gradient for each input. Your code indexes the tuple as if "
-    "it were the gradient.",
+    hint="`torch.autograd.grad` returns a tuple with one gradient for each input. Your code indexes the "
+    "tuple as if it were the gradient.",
 )
 def tuple_of_gradients_indexed(model, image):
     image = image.clone().requires_grad_()
@@ -374,7 +374,8 @@ def tuple_of_gradients_indexed(model, image):
 
 @mistake(
     "Q00b",
-    hint="Your map shines in a corner: you asked the output's first row and column. Where in the output is its middle?",
+    hint="Your map is bright in a corner: you differentiate the output's first row and column. Take the "
+    "position in the middle of the output.",
 )
 def the_corner_asked(model, image):
     image = image.clone().requires_grad_()
@@ -385,8 +386,9 @@ def the_corner_asked(model, image):
 
 @mistake(
     "Q00b",
-    hint="The right pixels, but some of your numbers are negative: red and blue have cancelled each other. To *hear* "
-    "of a pixel, in which direction doesn't matter.",
+    hint="The pixels are right, and some of your numbers are negative, so the three colours cancel each "
+    "other in the sum. Take absolute values: the sign does not matter for whether the output depends "
+    "on a pixel.",
 )
 def signs_kept(model, image):
     image = image.clone().requires_grad_()
@@ -398,8 +400,8 @@ def signs_kept(model, image):
 
 @mistake(
     "Q00b",
-    hint="Never negative, but too small: the colours had cancelled each other before you took the absolute value. "
-    "Which of the two should come first?",
+    hint="Your numbers are never negative, but too small: the colours cancelled each other in the sum "
+    "before you took the absolute value. Exchange the two steps.",
 )
 def absolute_value_too_late(model, image):
     image = image.clone().requires_grad_()
@@ -411,8 +413,8 @@ def absolute_value_too_late(model, image):
 
 @mistake(
     "Q00b",
-    hint="You asked one channel of the output only. What do the others hear? Add up the centre's channels before you "
-    "ask for the gradient.",
+    hint="You differentiate one channel of the output only. Add up the channels at the centre before you "
+    "compute the gradient.",
 )
 def one_output_channel(model, image):
     image = image.clone().requires_grad_()
@@ -424,8 +426,8 @@ def one_output_channel(model, image):
 
 @mistake(
     "Q00b",
-    hint="Only the red of each pixel is counted. Index 0 of the gradient is the image in the batch; what is the next "
-    "axis, and how should it disappear?",
+    hint="Only the red channel of each pixel is counted. Index 0 of the gradient is the image in the "
+    "batch; the next axis holds the colours, which should be added up.",
 )
 def red_only(model, image):
     image = image.clone().requires_grad_()
@@ -437,7 +439,8 @@ def red_only(model, image):
 
 @mistake(
     "Q00b",
-    hint="All your numbers are a third of the target's, and there are three colours. Added up, it says.",
+    hint="All your numbers are a third of the target's: you average over the three colours. The question "
+    "asks for their sum.",
 )
 def colours_averaged(model, image):
     image = image.clone().requires_grad_()
@@ -449,7 +452,7 @@ def colours_averaged(model, image):
 
 @mistake(
     "Q00b",
-    hint="For each pixel you keep its strongest colour and drop the other two. They should be added up.",
+    hint="You keep the largest of the three colours of each pixel. The question asks for their sum.",
 )
 def strongest_colour(model, image):
     image = image.clone().requires_grad_()
@@ -461,8 +464,8 @@ def strongest_colour(model, image):
 
 @mistake(
     "Q00b",
-    hint="Height and width have changed places where you pick the centre: it works on square images only. Which of the "
-    "output's last two axes is the height?",
+    hint="Height and width are exchanged where you pick the centre, so the answer is right for square "
+    "images only. Axis 2 of the output is its height and axis 3 its width.",
 )
 def height_and_width_exchanged(model, image):
     image = image.clone().requires_grad_()
@@ -475,8 +478,8 @@ def height_and_width_exchanged(model, image):
 
 @mistake(
     "Q00b",
-    hint="Right where the output is as large as the image; without padding, or behind a stride, it isn't. You took "
-    "the middle of the image: take the middle of the *output*.",
+    hint="The answer is right where the output is as large as the image, and wrong without padding or "
+    "after a stride. Compute the middle from the size of the *output*, not of the image.",
 )
 def the_middle_of_the_image(model, image):
     image = image.clone().requires_grad_()
@@ -489,8 +492,8 @@ def the_middle_of_the_image(model, image):
 
 @mistake(
     "Q00b",
-    hint="You multiplied the slopes by the image: dark pixels vanish from your map, however much the output depends on "
-    "them. Here the slope alone is asked for.",
+    hint="You multiply the gradient by the image, so dark pixels vanish from your map however much the "
+    "output depends on them. The question asks for the gradient alone.",
 )
 def gradient_times_image(model, image):
     image = image.clone().requires_grad_()
@@ -502,8 +505,8 @@ def gradient_times_image(model, image):
 
 @mistake(
     "Q00b",
-    hint="Positive, and large where it should be large, but large numbers are too large and small ones too small: "
-    "yours are squared.",
+    hint="Your numbers are squared: large ones are too large and small ones too small. The question asks "
+    "for absolute values.",
 )
 def slopes_squared(model, image):
     image = image.clone().requires_grad_()
@@ -515,8 +518,8 @@ def slopes_squared(model, image):
 
 @mistake(
     "Q00b",
-    hint="The brightest pixel of your map is exactly 1: you divided by the largest. Fine for a picture, but maps of "
-    "two networks can then no longer be compared. Give the slopes as they are.",
+    hint="The largest number of your map is exactly 1, because you divide by the maximum. Maps of two "
+    "networks can then not be compared. Return the gradients as they are.",
 )
 def divided_by_the_largest(model, image):
     image = image.clone().requires_grad_()
@@ -529,8 +532,8 @@ def divided_by_the_largest(model, image):
 
 @mistake(
     "Q00b",
-    hint="Right the first time, twice as much the second: `backward` *adds* to the gradient that the image still "
-    "carries from the last call. Work on a copy of the image.",
+    hint="The first call is right and the second gives twice as much: `backward` *adds* to the gradient "
+    "that the image still holds from the last call. Work on a copy of the image.",
 )
 def gradients_pile_up(model, image):
     image.requires_grad_()
@@ -541,8 +544,8 @@ def gradients_pile_up(model, image):
 
 @mistake(
     "Q00b",
-    hint="A map has two axes, yours has three: the colours are still there. How should three slopes of one pixel "
-    "become one number?",
+    hint="Your map has three axes, and two are asked for: the colour axis is still there. Add up the three "
+    "values of each pixel.",
 )
 def colours_left_standing(model, image):
     image = image.clone().requires_grad_()
@@ -554,7 +557,7 @@ def colours_left_standing(model, image):
 
 @mistake(
     "Q00b",
-    hint="The batch axis is still there: (1, h, w). There is one image in the batch, take it out.",
+    hint="The batch axis is still there, so your shape is (1, h, w). Remove it: the batch holds one image.",
 )
 def batch_left_standing(model, image):
     image = image.clone().requires_grad_()
@@ -566,8 +569,133 @@ def batch_left_standing(model, image):
 
 @mistake(
     "Q00b",
-    hint="This is the image itself, its colours added up: nothing of the model is in it. The question is how the "
-    "centre of the output changes when a pixel does.",
+    hint="Your result is the image itself with its colours added up; the model does not enter it. The "
+    "question asks how the centre of the output changes when a pixel changes.",
 )
 def the_image_itself(model, image):
     return image[0].abs().sum(dim=0)
+
+
+# --- Q00c, the stretch question --------------------------------------------------------------------------------------
+
+
+@right("Q00c")
+def in_multiply_adds_first(side, d, kernel=3):
+    n = side**2
+    convolution = n * d * (d * kernel * kernel)
+    attention = 4 * n * d * d + 2 * n * n * d
+    return 2 * convolution, 2 * attention
+
+
+@right("Q00c")
+def by_the_parameters_of_layers(side, d, kernel=3):
+    count = lambda layer: sum(p.numel() for p in layer.parameters())  # noqa: E731
+    n = side * side
+    linear = 4 * count(nn.Linear(d, d, bias=False))
+    return 2 * n * count(nn.Conv2d(d, d, kernel, bias=False)), 2 * n * (linear + 2 * n * d)
+
+
+@right("Q00c")
+def counted_by_torch(side, d, kernel=3):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    x = torch.zeros(side * side, d)
+    counts = []
+    with FlopCounterMode(display=False) as counter:
+        nn.functional.conv2d(torch.zeros(1, d, side, side), torch.zeros(d, d, kernel, kernel), padding=kernel // 2)
+    counts.append(counter.get_total_flops())
+    with FlopCounterMode(display=False) as counter:
+        matrix = torch.zeros(d, d)
+        q, k, v = x @ matrix, x @ matrix, x @ matrix
+        (q @ k.T) @ v @ matrix
+    counts.append(counter.get_total_flops())
+    return tuple(counts)
+
+
+@right("Q00c")
+def a_list_of_floats(width_of_grid, channels, k=3):
+    n, d = float(width_of_grid**2), float(channels)
+    return [2.0 * n * (k * d) ** 2, 8.0 * n * d**2 + 4.0 * n**2 * d]
+
+
+@right("Q00c")
+def matrix_products_as_a_function(side, d, kernel=3):
+    def product(a, b, c):
+        return 2 * a * b * c
+
+    n = side * side
+    attention = 4 * product(n, d, d) + product(n, d, n) + product(n, n, d)
+    return product(n, kernel * kernel * d, d), attention
+
+
+edited(
+    "Q00c", "multiplications_only",
+    {"2 * n * kernel**2 * d**2": "n * kernel**2 * d**2", "4 * 2 * n * d**2": "4 * n * d**2",
+     "scores = 2 * n**2 * d": "scores = n**2 * d", "weighted_sums = 2 * n**2 * d": "weighted_sums = n**2 * d"},
+    hint="All your counts are half of the target: you count multiplications, and the additions are missing.",
+)  # fmt: skip
+edited(
+    "Q00c", "kernel_side_once", {"kernel**2 * d**2": "kernel * d**2"},
+    hint="Your convolution uses the kernel's side once. A kernel of 3 x 3 has nine weights for each pair of channels.",
+)  # fmt: skip
+edited(
+    "Q00c", "one_output_channel", {"kernel**2 * d**2": "kernel**2 * d"},
+    hint="Your convolution has a single output channel (or a kernel that sees one input channel). Here d channels are "
+    "read and d are written.",
+)  # fmt: skip
+edited(
+    "Q00c", "side_in_place_of_positions", {"n = side * side": "n = side"},
+    hint="Your n is the side of the grid. The grid has side · side positions.",
+)  # fmt: skip
+edited(
+    "Q00c", "output_layer_forgotten", {"4 * 2 * n * d**2": "3 * 2 * n * d**2"},
+    hint="You count three linear layers. Queries, keys, values and the output each have one.",
+)  # fmt: skip
+edited(
+    "Q00c", "scores_alone", {"weighted_sums = 2 * n**2 * d": "weighted_sums = 0"},
+    hint="Half of the work on pairs is missing: after the scores, each output is a weighted sum of n values.",
+)  # fmt: skip
+edited(
+    "Q00c", "weighted_sum_of_numbers", {"weighted_sums = 2 * n**2 * d": "weighted_sums = 2 * n**2"},
+    hint="One of the two steps on pairs is too small: a score is a dot product of width d, and a value has d numbers.",
+)  # fmt: skip
+edited(
+    "Q00c", "scores_of_single_numbers", {"scores = 2 * n**2 * d": "scores = 2 * n**2"},
+    hint="One of the two steps on pairs is too small: a score is a dot product of width d, and a value has d numbers.",
+)  # fmt: skip
+edited(
+    "Q00c", "linear_layers_on_pairs", {"4 * 2 * n * d**2": "4 * 2 * n**2 * d"},
+    hint="Your linear layers grow with n². A linear layer sees one token at a time, and has d · d weights.",
+)  # fmt: skip
+edited(
+    "Q00c", "one_linear_layer", {"4 * 2 * n * d**2": "2 * n * d**2"},
+    hint="You count one linear layer. Attention has four: for queries, keys, values and the output.",
+)  # fmt: skip
+edited(
+    "Q00c", "without_the_linear_layers", {"4 * 2 * n * d**2": "0"},
+    hint="The linear layers of attention are missing; only the work on pairs is counted.",
+)  # fmt: skip
+edited(
+    "Q00c",
+    "pairs_counted_once_for_each_neighbour",
+    {"scores = 2 * n**2 * d": "scores = n * (n - 1) * d"},
+    hint="You count each pair of two different tokens once. Attention computes a score for all n² ordered "
+    "pairs, a token "
+    "with itself included, and each costs 2 · d operations.",
+)
+edited(
+    "Q00c", "three_by_three_written_out", {"kernel**2": "9"},
+    hint="Your convolution is right for kernel = 3 alone: the argument `kernel` plays no part.",
+)  # fmt: skip
+edited(
+    "Q00c",
+    "exchanged",
+    {"return convolution, linear + scores + weighted_sums": "return linear + scores + weighted_sums, convolution"},
+    hint="The two numbers stand in the other order: the convolution comes first.",
+)
+edited(
+    "Q00c",
+    "the_sum_alone",
+    {"return convolution, linear + scores + weighted_sums": "return [convolution + linear + scores + weighted_sums]"},
+    hint="You return one number, the sum of both layers. Two were asked for.",
+)

@@ -645,6 +645,70 @@ print("reshape:", turned.reshape(16).tolist())
 print("unfold of a 30 x 32 image:", tuple(cut_unfold(sample_image((30, 32))[None], 8).shape), "(6 rows are lost)")
 
 # %% [markdown]
+# ## Stretch: patches that overlap
+#
+# The patches may also overlap: the **stride**, the distance from one patch to the next, is then smaller than the patch
+# side. T2T-ViT (Yuan et al., ICCV 2021) and the convolutional stems of lesson 10 work this way, so that an edge that
+# lies on the border of one patch is in the middle of another.
+#
+# Cutting is one line, `images.unfold(2, p, stride).unfold(3, p, stride)`. Joining is the question: several patches say
+# something about the same pixel. Write `join_overlapping`, which gives each pixel the **mean** of the values of all
+# patches that cover it. `F.fold` is the counterpart of `F.unfold`: it puts flattened patches, `(b, c·p·p, n)`, back to
+# their places and *adds* where they overlap. The patches are in reading order and cover the image exactly. This
+# question is optional.
+
+
+# %% tags=["answer"] question="Q0c" kind="stretch"
+# Q0c: join patches that overlap
+def join_overlapping(patches, height, width, stride):
+    """(b, n, c, p, p) -> (b, c, height, width): each pixel is the mean of the patches that cover it."""
+    p = patches.shape[-1]
+    # BEGIN BLANK
+    columns = patches.flatten(2).transpose(1, 2)  # b c*p*p n
+    total = F.fold(columns, (height, width), p, stride=stride)
+    count = F.fold(torch.ones_like(columns), (height, width), p, stride=stride)
+    return total / count
+    # END BLANK
+
+
+# %% tags=["check"] question="Q0c" points=5
+check("Q0c", join_overlapping)
+
+# %% [markdown]
+# <details><summary>Hint: how many patches cover a pixel?</summary>
+#
+# In the middle of the image more than at its border. Patches full of ones, put back in the same way, count it.
+# </details>
+# <details><summary>Hint: F.fold complains about the second dimension</summary>
+#
+# It expects the values of one patch along axis 1 and the patches along axis 2. Your patches come along axis 1.
+# </details>
+
+# %% [markdown]
+# With your function the mosaic of section 8 becomes smoother. Each patch is replaced by its mean colour, once without
+# overlap and once with patches that start every 4 pixels:
+
+
+# %%
+def mean_patches(image, p, stride):
+    windows = image[None].unfold(2, p, stride).unfold(3, p, stride)  # 1 c rows columns p p
+    cut = windows.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)  # 1 n c p p
+    return cut.mean((3, 4), keepdim=True).expand_as(cut)
+
+
+if ready("Q0c"):
+    small_photo = photograph("flower", 96)
+    blocks = join_overlapping(mean_patches(small_photo, 16, 16), 96, 96, 16)[0]
+    smooth = join_overlapping(mean_patches(small_photo, 16, 4), 96, 96, 4)[0]
+    compare([("image", small_photo), ("16 x 16, apart", blocks), ("16 x 16, every 4 pixels", smooth)],
+            alt="A flower; the same as a coarse mosaic; and as a blurred image without visible squares.")  # fmt: skip
+
+# %% [markdown]
+# > **Figure 1.14 · Mean colours of patches, without and with overlap.** With overlap 441 patches take the place of 36,
+# > and the borders of the squares disappear. The price is the sequence length: attention on 441 tokens has 150 times as
+# > many entries.
+
+# %% [markdown]
 # ## 10 · In words
 #
 # These two answers are read by a person. You get the model answer with your feedback.

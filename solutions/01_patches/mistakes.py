@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 
 def _numbered(split):
@@ -117,8 +117,9 @@ def gathered_by_index(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your patch 0 of the numbered image reads 0, 1, 2, 3: four neighbours of one row, a strip and no "
-    "square. A reshape keeps the order in memory. Where in your lines does an axis change its place?",
+    hint="Your patch 0 of the numbered image reads 0, 1, 2, 3: four neighbours in one row, not a square. A "
+    "reshape keeps the order of the numbers in memory, so some axes must be exchanged before the last "
+    "reshape.",
 )
 def one_reshape_and_no_permute(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -130,8 +131,8 @@ def one_reshape_and_no_permute(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Every patch is whole, but you read the page like a column of a newspaper: your patch 1 lies "
-    "below patch 0. Of rows and columns, which should run faster along the patch axis?",
+    hint="Every patch is whole, and your patch 1 lies below patch 0: the patches are numbered column by "
+    "column. Along the patch axis the column should change fastest.",
 )
 def patches_column_by_column(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -145,8 +146,8 @@ def patches_column_by_column(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="The right patches in the right order, each lying on its side: patch 0 reads 0, 4 in its first "
-    "row where the image reads 0, 1. Look at the last two numbers of your permute.",
+    hint="The patches are right and in the right order, but each is transposed: patch 0 reads 0, 4 in its "
+    "first row where the image reads 0, 1. Look at the last two numbers of your permute.",
 )
 def pixels_transposed_inside(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -160,9 +161,9 @@ def pixels_transposed_inside(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Right on the 4 x 4 image, where there are as many patches as a patch has pixels, and wrong "
-    "wherever the two differ. When a side is cut into (this many, that long), which of the two "
-    "numbers comes first?",
+    hint="The 4 x 4 image is right, where there are as many patches as a patch has pixels, and all others "
+    "are wrong. When a side is split into two axes, the number of patches comes first and the size of "
+    "a patch second.",
 )
 def count_and_size_swapped_in_the_reshape(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -176,9 +177,8 @@ def count_and_size_swapped_in_the_reshape(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your patch 0 holds 0, 2, 8, 10: every second pixel of the whole image, a sieve where a pair of "
-    "scissors was meant. After your reshape, which axis counts patches, and which counts pixels "
-    "within one?",
+    hint="Your patch 0 holds 0, 2, 8, 10: every second pixel of the whole image. After the reshape, check "
+    "which axis counts patches and which counts the pixels within one.",
 )
 def every_other_pixel(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -192,9 +192,9 @@ def every_other_pixel(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You cut well with `unfold`, and then the permute stirs: your patch 0 is as wide as the image. "
-    "Print the shape just before the permute and name its six axes; they do not stand in the order "
-    "your permute believes in.",
+    hint="`unfold` cuts the patches rightly, and the permute after it mixes them: your patch 0 is as wide "
+    "as the image. Print the shape just before the permute and name its six axes; their order is not "
+    "the one that your permute assumes.",
 )
 def the_permute_of_another_route(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -224,9 +224,9 @@ def rows_and_columns_before_the_pixels(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your permute puts the pixel row of a patch first, behind the batch. Patch 0 of the numbered image holds "
-    "0, 1, 8, 9, and the last two lie in another patch. Write the name of each axis under your permute: two of them "
-    "count patches, and those two belong next to the batch.",
+    hint="Your permute puts the pixel row of a patch right behind the batch. Patch 0 of the numbered image "
+    "holds 0, 1, 8, 9, and the last two belong to another patch. Write the name of each axis under "
+    "your permute: the two that count patches belong right behind the batch.",
     claims=lambda split: _numbered(split)[0, 0].flatten().tolist() == [0, 1, 8, 9],
 )
 def pixel_row_in_front(images, patch_size):
@@ -241,8 +241,9 @@ def pixel_row_in_front(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Every patch is whole, and the rows of patches come from the bottom to the top: patch 0 of the numbered image "
-    "starts with 8, the first pixel of the lower half. Patch 0 is the one at the top left.",
+    hint="Every patch is whole, and the rows of patches are in reverse order: patch 0 of the numbered "
+    "image starts with 8, the first pixel of the lower half. Patch 0 should be the one at the top "
+    "left.",
     claims=lambda split: _numbered(split)[0, 0].flatten()[0] == 8,
 )
 def rows_from_the_bottom(images, patch_size):
@@ -257,8 +258,9 @@ def rows_from_the_bottom(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="With one channel all is well, with three each patch holds a single colour's pixels from three "
-    "places. Your channel axis never moved: where must it stand before the last reshape?",
+    hint="One channel is right. With three channels each patch holds pixels of a single colour from three "
+    "places, because the channel axis was not moved. Before the last reshape it should stand behind "
+    "the two axes that count patches.",
 )
 def channels_left_in_front(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -272,8 +274,8 @@ def channels_left_in_front(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your patches end in the channel, as matplotlib likes them: (ph, pw, c). PyTorch's habit, and "
-    "this question's, is the channel first. Which place does it take in your permute?",
+    hint="Your patches have the axes (ph, pw, c), as matplotlib expects them. The question asks for (c, "
+    "ph, pw), PyTorch's order. Change the position of the channel in your permute.",
 )
 def channels_behind_the_pixels(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -287,8 +289,8 @@ def channels_behind_the_pixels(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="One lesson ahead: you have already flattened each patch into a vector. Here a patch is still a "
-    "little image; how many axes does the signature ask for, and how many have you got?",
+    hint="Each of your patches is already one vector. Here a patch still has the axes (c, ph, pw); "
+    "flattening follows in lesson 03.",
 )
 def flattened_to_vectors(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -302,8 +304,8 @@ def flattened_to_vectors(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="The patch grid kept its two axes, rows and columns. A transformer reads one line of tokens: "
-    "which two of your axes should become one?",
+    hint="Your result still has one axis for the rows and one for the columns of the grid. A transformer "
+    "needs a sequence: merge the two into one axis.",
 )
 def grid_left_as_two_axes(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -315,8 +317,8 @@ def grid_left_as_two_axes(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Patches first, images second: your result is (n, b, …), so `result[0]` is patch 0 of every "
-    "image. `torch.stack` puts its new axis in front unless told otherwise.",
+    hint="Your result is (n, b, …), so `result[0]` is patch 0 of every image. `torch.stack` puts its new "
+    "axis in front unless `dim` says otherwise.",
 )
 def stacked_in_front(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -332,8 +334,8 @@ def stacked_in_front(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Images and patches share one axis: `cat` glues along an axis that is there, and yours was the "
-    "batch. Which function makes a new axis?",
+    hint="Images and patches share one axis: `torch.cat` joins along an existing axis, and yours is the "
+    "batch. `torch.stack` makes a new axis.",
 )
 def concatenated_along_the_batch(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -349,8 +351,8 @@ def concatenated_along_the_batch(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Only the first image came back. There is a batch axis in front of everything, even when the "
-    "batch holds one image: does your code index it away?",
+    hint="Only the first image was returned. Your code indexes the batch axis; keep it, also when the "
+    "batch holds a single image.",
 )
 def first_image_only(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -363,8 +365,8 @@ def first_image_only(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="`F.unfold` returns (b, pixels of a patch, patches), with the patches in the last axis, and you "
-    "read it as if they came second. Turn the result before you give it a shape.",
+    hint="`F.unfold` returns (b, pixels of a patch, patches), with the patches in the last axis, and your "
+    "code reads them from the second. Exchange the two axes before you reshape.",
 )
 def unfold_read_the_wrong_way_round(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -377,7 +379,7 @@ def unfold_read_the_wrong_way_round(images, patch_size):
 @mistake(
     "Q0a",
     hint="You return more patches than fit side by side: each begins one pixel after the one before, so "
-    "they overlap. How far should the window jump?",
+    "they overlap. The step should be as large as the patch.",
 )
 def overlapping_windows(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -390,8 +392,8 @@ def overlapping_windows(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Square images work, oblong ones stop at the reshape. You count the patches along one side and "
-    "use that number twice: which side did you forget?",
+    hint="Square images work, and others fail at the reshape: the number of patches along one side is used "
+    "for both. Compute one number for the rows and one for the columns.",
 )
 def as_many_columns_as_rows(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -405,8 +407,8 @@ def as_many_columns_as_rows(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="A patch size such as (2, 3) stops your code: a pair came where you expected one number. The "
-    "contract allows both; what do you do with a pair before you divide by it?",
+    hint="A patch size such as (2, 3) stops your code: it was given a pair where it expects one number. "
+    "The question allows both; turn a single number into a pair first.",
 )
 def one_number_only(images, patch_size):
     p = patch_size
@@ -420,8 +422,8 @@ def one_number_only(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You read the pair (ph, pw) as (width, height). Shapes in PyTorch name the height first, as in b, "
-    "c, h, w. Where do you unpack the pair?",
+    hint="Your code reads the pair (ph, pw) as (width, height). PyTorch names the height first, as in b, "
+    "c, h, w. Look at the line that unpacks the pair.",
 )
 def width_before_height(images, patch_size):
     pw, ph = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -435,8 +437,8 @@ def width_before_height(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="An image that does not divide does stop, but by an error of another kind, one that talks about "
-    "shapes and not about the cause. Ask first, and raise the ValueError yourself.",
+    hint="An image that does not divide stops with an error about shapes. The question asks for a "
+    "ValueError that names the sizes: test them before you cut, and raise it yourself.",
 )
 def left_to_reshape_to_complain(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -448,8 +450,8 @@ def left_to_reshape_to_complain(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="The rest of an image that does not divide fell off the table without a word: the last rows and "
-    "columns are in no patch. `unfold` drops them silently; who should speak up?",
+    hint="The last rows and columns of an image that does not divide are in no patch, and nothing says so: "
+    "`unfold` drops them without an error. Raise the ValueError yourself.",
 )
 def remainder_dropped(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -460,7 +462,7 @@ def remainder_dropped(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="A height that does not divide is refused, a width that does not is let through. An image has two sides.",
+    hint="A height that does not divide is refused, and a width that does not is accepted. Test both sides.",
 )
 def only_the_height_is_checked(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -475,8 +477,8 @@ def only_the_height_is_checked(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You refuse only when both sides fail to divide; one good side excuses the other. `and` or `or`: "
-    "read your condition aloud with a single bad side in mind.",
+    hint="Your code refuses an image only when both sides fail to divide. One side that does not divide is "
+    "enough: check `and` and `or` in your condition.",
 )
 def one_good_side_is_enough(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -491,8 +493,8 @@ def one_good_side_is_enough(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="You compare areas. Six by eight pixels is exactly three times four by four, and still nobody "
-    "cuts three squares of four from it. What must each side do on its own?",
+    hint="You compare areas. An image of 6 x 8 pixels has three times the area of a 4 x 4 patch, and three "
+    "such patches cannot be cut from it. Each side must divide by itself.",
 )
 def areas_divide(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -507,8 +509,8 @@ def areas_divide(images, patch_size):
 
 @mistake(
     "Q0a",
-    hint="Your function refuses exactly the images it should welcome. A remainder of 0 means that it "
-    "divides: what is `divides` when both remainders are 0?",
+    hint="Your function refuses exactly those images that it should accept. A remainder of 0 means that "
+    "the side divides, and 0 counts as False in a condition.",
 )
 def condition_upside_down(images, patch_size):
     ph, pw = (patch_size, patch_size) if isinstance(patch_size, int) else patch_size
@@ -584,8 +586,9 @@ def pixel_by_pixel_lookup(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Your first image row reads 0, 1, 2, 3: that is all of patch 0, rolled out flat. A reshape never "
-    "moves a number; somewhere the axes have to change places, as they did on the way in.",
+    hint="The first row of your image reads 0, 1, 2, 3, which is the whole of patch 0. A reshape keeps the "
+    "order of the numbers in memory; axes must be exchanged before it, as they were when the image "
+    "was cut.",
 )
 def reshape_and_hope(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -594,8 +597,8 @@ def reshape_and_hope(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="You undo the cut by cutting again: this is the very permute of the split. To walk back, each "
-    "axis returns to where it came from. Name the six axes now, and name them as an image wants them.",
+    hint="Your permute is the one that cuts an image. To undo it, each axis must return to where it came "
+    "from. Name the six axes you have now, then name them in the order that an image needs.",
 )
 def the_permute_of_split_again(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -606,9 +609,9 @@ def the_permute_of_split_again(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="The channel is in front, good, but each patch is still rolled out along the image row. In an "
-    "image, what comes right after the last pixel row of a patch: another patch row, or the "
-    "neighbour's first pixels?",
+    hint="The channel is in front, as it should be, and each patch still fills a stretch of one image row. "
+    "In an image row, the pixel columns of the first patch are followed by those of the patch to its "
+    "right.",
 )
 def rows_and_columns_not_interleaved(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -619,9 +622,8 @@ def rows_and_columns_not_interleaved(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Your image is woven: neighbouring pixels come from different patches, like threads in cloth. A "
-    "height is (rows, ph) with the pixels inside running faster. Which of the two runs faster in "
-    "yours?",
+    hint="Neighbouring pixels of your image come from different patches. A height is (rows, ph), with the "
+    "pixel index ph changing fastest; in yours the patch index changes fastest.",
 )
 def woven(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -632,8 +634,8 @@ def woven(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Each patch is whole, and they are laid down column by column: patch 1 lies below patch 0. It "
-    "should lie to its right. Which of your axes counts rows?",
+    hint="Each patch is whole, and they are placed column by column: patch 1 lies below patch 0. It should "
+    "lie to the right of it. Check which of your axes counts the rows.",
 )
 def laid_column_by_column(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -644,8 +646,8 @@ def laid_column_by_column(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Every patch is in its place and lies on its side: its rows run downwards. In your permute, "
-    "follow ph and pw: which of them should stand next to the rows?",
+    hint="Every patch is in its place and transposed: its rows run downwards. In your permute, ph belongs "
+    "right behind the rows and pw right behind the columns.",
 )
 def pixels_on_their_side(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -656,8 +658,8 @@ def pixels_on_their_side(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="With one channel all is well, with three the colours come from three different patches. The "
-    "patches arrive as (b, n, c, …): in what order does your first reshape read them?",
+    hint="One channel is right. With three, the colours of a pixel come from three different patches. The "
+    "patches arrive as (b, n, c, …), and your first reshape names the axes in another order.",
 )
 def channel_read_before_the_patches(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -668,8 +670,8 @@ def channel_read_before_the_patches(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Squares are right, oblong images come out scrambled: you counted the rows along the width and "
-    "the columns along the height. Their product is the same, so no error warned you.",
+    hint="Square images are right, and others are scrambled: the number of rows is computed from the width "
+    "and the number of columns from the height. Their product is the same, so no error is raised.",
 )
 def rows_counted_along_the_width(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -680,8 +682,8 @@ def rows_counted_along_the_width(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="You take the root of the number of patches, as if every grid were square. The height and the "
-    "width were handed to you: what do they say about rows and columns?",
+    hint="You take the square root of the number of patches, as if every grid were square. Compute rows "
+    "and columns from the height and the width that are given.",
 )
 def root_of_n(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -694,8 +696,8 @@ def root_of_n(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Squares are right. On an oblong image you find the place of patch k by dividing by the number of "
-    "rows; but how many patches fit side by side before a new row begins?",
+    hint="Square images are right. On others the place of patch k is wrong, because k is divided by the "
+    "number of rows. Divide it by the number of patches in one row.",
 )
 def place_found_by_rows(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -706,8 +708,8 @@ def place_found_by_rows(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="The pixels are all in place, in an image whose channel comes last: fine for matplotlib, not for "
-    "the next layer. Where do b, c, h, w want it?",
+    hint="All pixels are in place, and the channel axis comes last, as matplotlib expects it. PyTorch's "
+    "order is b, c, h, w.",
 )
 def image_with_channels_last(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -718,8 +720,8 @@ def image_with_channels_last(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="Square images are perfect; an oblong one comes back with its height and its width exchanged. "
-    "Look at the sizes in your last reshape.",
+    hint="Square images are right, and others come back with height and width exchanged. Look at the sizes "
+    "in your last reshape.",
 )
 def width_and_height_exchanged_at_the_end(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -730,8 +732,8 @@ def width_and_height_exchanged_at_the_end(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="All the patches came out in a single line, one very wide image (or a very tall one). After how "
-    "many patches should a new row begin?",
+    hint="All patches stand in a single line, so the image is very wide or very tall. Start a new row "
+    "after as many patches as fit into the width.",
 )
 def one_long_strip(patches, height, width):
     return torch.cat(list(patches.unbind(1)), dim=-1)
@@ -739,8 +741,8 @@ def one_long_strip(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="`F.fold` wants (b, pixels of a patch, patches), the patches in the last axis; yours are still in "
-    "the second. Nothing complained, since the number of values is the same.",
+    hint="`F.fold` expects (b, pixels of a patch, patches), with the patches in the last axis, and yours "
+    "are in the second. No error is raised when the number of values is the same.",
 )
 def fold_fed_the_wrong_way_round(patches, height, width):
     b, n, c, ph, pw = patches.shape
@@ -749,11 +751,158 @@ def fold_fed_the_wrong_way_round(patches, height, width):
 
 @mistake(
     "Q0b",
-    hint="One image came back where a batch was sent. Which index takes the first image, and does anything "
-    "bring the others back?",
+    hint="One image was returned where a batch was given. Your code takes the first image by an index.",
 )
 def only_the_first_of_the_batch(patches, height, width):
     b, n, c, ph, pw = patches.shape
     rows, columns = height // ph, width // pw
     grid = patches[0].reshape(rows, columns, c, ph, pw)
     return grid.permute(2, 0, 3, 1, 4).reshape(c, height, width)
+
+
+# --- Q0c, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q0c")
+def two_loops_that_add_and_count(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    total, count = patches.new_zeros(b, c, height, width), patches.new_zeros(height, width)
+    columns = (width - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k // columns), stride * (k % columns)
+        total[:, :, y : y + p, x : x + p] += patches[:, k]
+        count[y : y + p, x : x + p] += 1
+    return total / count
+
+
+@right("Q0c")
+def count_of_one_image(patches, height, width, stride):
+    p = patches.size(3)
+    flat = rearrange(patches, "b n c y x -> b (c y x) n")
+    ones = torch.ones(1, p * p, patches.size(1), device=patches.device)
+    count = F.fold(ones, (height, width), kernel_size=p, stride=stride)  # 1 1 height width
+    return F.fold(flat, (height, width), kernel_size=p, stride=stride) / count
+
+
+@right("Q0c")
+def as_a_transposed_convolution(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    rows = (height - p) // stride + 1
+    maps = patches.reshape(b, rows, n // rows, c, p * p).permute(0, 3, 4, 1, 2)  # b c p*p rows columns
+    kernel = torch.eye(p * p, device=patches.device).reshape(p * p, 1, p, p)
+    put = lambda m: F.conv_transpose2d(m, kernel, stride=stride)  # noqa: E731
+    total = put(maps.flatten(0, 1)).reshape(b, c, height, width)
+    return total / put(torch.ones(1, p * p, rows, n // rows, device=patches.device))
+
+
+@right("Q0c")
+def gradient_of_unfold(images_cut, h, w, step):
+    p = images_cut.shape[-1]
+    flat = images_cut.flatten(2).mT
+    ones = torch.ones(len(flat), images_cut.shape[2], h, w, device=flat.device)
+    times = F.fold(F.unfold(ones, p, stride=step), (h, w), p, stride=step)
+    return F.fold(flat, output_size=(h, w), kernel_size=(p, p), stride=(step, step)).div(times)
+
+
+@right("Q0c")
+def with_index_add(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    places = torch.arange(height * width, device=patches.device).reshape(1, 1, height, width)
+    places = places.unfold(2, p, stride).unfold(3, p, stride).reshape(-1)  # n*p*p
+    values = patches.permute(0, 2, 1, 3, 4).reshape(b, c, -1)
+    total = patches.new_zeros(b, c, height * width).index_add(2, places, values)
+    count = torch.bincount(places, minlength=height * width)
+    return (total / count).reshape(b, c, height, width)
+
+
+edited(
+    "Q0c",
+    "added_and_not_divided",
+    {"return total / count": "return total"},
+    hint="Where patches overlap your values are sums. The mean is their sum divided by how many patches cover "
+    "the pixel.",
+)
+edited(
+    "Q0c", "divided_by_the_largest_count", {"return total / count": "return total / count.max()"},
+    hint="All pixels are divided by one number. Near the border fewer patches cover a pixel than in the middle.",
+)  # fmt: skip
+edited(
+    "Q0c", "divided_by_the_number_of_patches", {"return total / count": "return total / patches.shape[1]"},
+    hint="You divide by the number of all patches. Only the patches that cover the pixel count.",
+)  # fmt: skip
+edited(
+    "Q0c",
+    "pixels_out_of_order",
+    {"patches.flatten(2).transpose(1, 2)": "patches.flatten(2).reshape(len(patches), -1, patches.shape[1])"},
+    hint="Your reshape mixes patches: two axes were to be exchanged, and reshape keeps the order in memory.",
+)
+edited(
+    "Q0c", "channels_behind_the_pixels", {"patches.flatten(2)": "patches.permute(0, 1, 3, 4, 2).flatten(2)"},
+    hint="The colours are mixed: F.fold expects each patch flattened as channel, row, column.",
+)  # fmt: skip
+edited(
+    "Q0c", "rows_and_columns_of_a_patch_exchanged", {"patches.flatten(2)": "patches.mT.flatten(2)"},
+    hint="Inside each patch rows and columns are exchanged.",
+)  # fmt: skip
+edited(
+    "Q0c", "sizes_exchanged", {"(height, width)": "(width, height)"},
+    hint="Height and width are exchanged. On a square image this cannot be seen.",
+)  # fmt: skip
+edited(
+    "Q0c", "stride_of_the_patch", {"stride=stride": "stride=p"},
+    hint="Your patches are put back side by side, at a stride of p. Use the stride with which they were cut.",
+)  # fmt: skip
+edited(
+    "Q0c", "detached", {"return total / count": "return (total / count).detach()"},
+    hint="The image is right, but no gradient flows back to the patches: it is detached.",
+)  # fmt: skip
+
+
+@mistake("Q0c", hint="Where patches overlap your image has the values of the last patch alone: each patch overwrites.")
+def the_last_patch_wins(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    image = patches.new_zeros(b, c, height, width)
+    columns = (width - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k // columns), stride * (k % columns)
+        image[:, :, y : y + p, x : x + p] = patches[:, k]
+    return image
+
+
+@mistake("Q0c", hint="Your image has the values of the first patch that covers a pixel; later ones are ignored.")
+def the_first_patch_wins(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    image = patches.new_zeros(b, c, height, width)
+    columns = (width - p) // stride + 1
+    for k in reversed(range(n)):
+        y, x = stride * (k // columns), stride * (k % columns)
+        image[:, :, y : y + p, x : x + p] = patches[:, k]
+    return image
+
+
+@mistake(
+    "Q0c",
+    hint="Your running mean gives later patches more weight: (old + new) / 2 is the mean of two values only.",
+)
+def halved_again_and_again(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    image, seen = patches.new_zeros(b, c, height, width), patches.new_zeros(height, width)
+    columns = (width - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k // columns), stride * (k % columns)
+        old, was = image[:, :, y : y + p, x : x + p].clone(), seen[y : y + p, x : x + p] > 0
+        image[:, :, y : y + p, x : x + p] = torch.where(was, (old + patches[:, k]) / 2, patches[:, k])
+        seen[y : y + p, x : x + p] = 1
+    return image
+
+
+@mistake("Q0c", hint="Your patches are placed column by column. They come in reading order, row by row.")
+def placed_column_by_column(patches, height, width, stride):
+    b, n, c, p, _ = patches.shape
+    total, count = patches.new_zeros(b, c, height, width), patches.new_zeros(height, width)
+    rows = (height - p) // stride + 1
+    for k in range(n):
+        y, x = stride * (k % rows), stride * (k // rows)
+        total[:, :, y : y + p, x : x + p] += patches[:, k]
+        count[y : y + p, x : x + p] += 1
+    return total / count

@@ -16,8 +16,8 @@
 # | | |
 # |---|---|
 # | **You need** | patches as tokens (lesson 01); sine and cosine; no earlier code |
-# | **Time** | 60 minutes |
-# | **You write** | Q1 `getPositionEncoding`, Q1b `cosine_similarity`, Q1c `getPositionEncoding2D`; W2a, W2b in words |
+# | **Time** | 70 minutes |
+# | **You write** | Q1 one position, Q1b cosine similarity, Q1c and Q1d rows and columns; W2a, W2b in words |
 #
 # **Afterwards you can**
 # - show that attention alone cannot tell an image from its shuffled patches;
@@ -641,23 +641,48 @@ if ready("Q1c"):
         print(f"{side} x {side}: {len(pairs)} pairs with equal encodings among {side**2} patches")
 
 # %% [markdown]
-# The first property is violated: patches that are mirror images along the diagonal get the same encoding. The remedy is
-# to **concatenate** instead of adding: half of the width for the row, the other half for the column.
+# The first property is violated: patches that are mirror images along the diagonal get the same encoding.
+#
+# ## 10 · Q1d: rows and columns side by side
+#
+# The remedy is to **concatenate** instead of adding: the first half of the width is the encoding of the row, the second
+# half that of the column. Each half comes from your Q1 at width `d/2`; `d` is a multiple of 4.
 
+
+# %% tags=["answer"] question="Q1d"
+# Q1d: rows and columns side by side
+def getPositionEncoding2DConcat(rows, columns, d, n=10000):
+    """(rows * columns, d): for each patch, in reading order, the encoding of its row, then that of its column."""
+    # BEGIN BLANK
+    of_rows = getPositionEncoding(rows, d // 2, n)  # rows d/2
+    of_columns = getPositionEncoding(columns, d // 2, n)  # columns d/2
+    return torch.cat([of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)], dim=1)
+    # END BLANK
+
+
+# %% tags=["check"] question="Q1d" points=3
+check("Q1d", getPositionEncoding2DConcat)
+
+# %% [markdown]
+# <details><summary>Hint: repeat_interleave or repeat?</summary>
+#
+# `torch.tensor([0, 1]).repeat_interleave(3)` is 0, 0, 0, 1, 1, 1; `torch.tensor([0, 1]).repeat(3)` is 0, 1, 0, 1, 0, 1.
+# In reading order, which of them lists the rows of the patches, and which the columns?
+# </details>
+# <details><summary>Hint: another way to repeat</summary>
+#
+# `encoding[:, None].expand(rows, columns, d // 2)` gives each row its columns without copying. Do the same for the
+# columns, and concatenate along the last axis before you flatten the grid.
+# </details>
 
 # %%
-def side_by_side(rows, columns, d, n=10000):
-    down, across = getPositionEncoding(rows, d // 2, n), getPositionEncoding(columns, d // 2, n)
-    return torch.cat([down.repeat_interleave(columns, 0), across.repeat(rows, 1)], 1)  # rows*columns d
-
-
-if ready("Q1"):
-    print("pairs with equal encodings:", equal_pairs(side_by_side(14, 14, 64)))
+if ready("Q1d"):
+    print("pairs with equal encodings:", equal_pairs(getPositionEncoding2DConcat(14, 14, 64)))
 
 # %%
-if ready("Q1") and ready("Q1b") and ready("Q1c"):
+if ready("Q1") and ready("Q1b") and ready("Q1c") and ready("Q1d"):
     codes = {"one line": getPositionEncoding(64, 64), "sum": getPositionEncoding2D(8, 8, 64),
-             "concatenated": side_by_side(8, 8, 64)}  # fmt: skip
+             "concatenated": getPositionEncoding2DConcat(8, 8, 64)}  # fmt: skip
     maps = [(name, cosine_similarity(P)[14].reshape(8, 8)) for name, P in codes.items()]  # row 1, column 6
     compare(maps, alt="One line: a bright row. Sum: two bright spots, mirrored. Concatenated: one spot.")
 
@@ -674,18 +699,18 @@ def walk(column):
     compare([(name, cosine_similarity(P)[k].reshape(8, 8)) for name, P in list(codes.items())[1:]])
 
 
-if ready("Q1") and ready("Q1b") and ready("Q1c"):
+if ready("Q1") and ready("Q1b") and ready("Q1c") and ready("Q1d"):
     explore(walk, column=[0, 1, 3, 5, 6, 7])
 
 # %% [markdown]
 # And attention? We exchange patches 1 and 4 of the image, two mirror images of each other:
 
 # %%
-if ready("Q1") and ready("Q1c"):
+if ready("Q1") and ready("Q1c") and ready("Q1d"):
     swap = torch.arange(16)
     swap[[1, 4]] = swap[[4, 1]]
     wide = {"one line": getPositionEncoding(16, 192), "sum": getPositionEncoding2D(4, 4, 192),
-            "concatenated": side_by_side(4, 4, 192)}  # fmt: skip
+            "concatenated": getPositionEncoding2DConcat(4, 4, 192)}  # fmt: skip
     change = {name: (attention_and_mean(tokens[swap] + P) - attention_and_mean(tokens + P)).norm().item()
               for name, P in wide.items()}  # fmt: skip
     show_puzzle(picture_of(tokens[swap], 4), change, title="change of the result", limit=max(change.values()))
@@ -696,16 +721,16 @@ if ready("Q1") and ready("Q1c"):
 # **Answer.** The sum gives mirrored patches the same encoding. Concatenation keeps all positions distinct; the released
 # code of MAE and DETR does it this way.
 #
-# ## 10 · Does it matter in training?
+# ## 11 · Does it matter in training?
 #
 # We train a small transformer (one encoder block, lesson 06) on handwritten digits of 8 x 8 pixels in sixteen patches,
 # with five encodings and three seeds each. The last encoding is **learned**: a parameter that starts near zero and is
 # trained with the other weights, as in the original ViT. It is then called a **position embedding**.
 
 # %%
-if ready("Q1") and ready("Q1c"):
+if ready("Q1") and ready("Q1c") and ready("Q1d"):
     kinds = {"none": torch.zeros(16, 32), "sum": getPositionEncoding2D(4, 4, 32),
-             "concatenated": side_by_side(4, 4, 32), "one line": getPositionEncoding(16, 32),
+             "concatenated": getPositionEncoding2DConcat(4, 4, 32), "one line": getPositionEncoding(16, 32),
              "learned": None}  # fmt: skip
     scores, reader = compare_encodings(kinds, seeds=3)
 
@@ -714,7 +739,7 @@ if ready("Q1") and ready("Q1c"):
 # pixel together with its neighbours.
 
 # %%
-if ready("Q1") and ready("Q1c"):
+if ready("Q1") and ready("Q1c") and ready("Q1d"):
     means, spread = mean_and_spread(scores | {"a small CNN": small_cnn_scores(3)})
     bars(means, spread, xlabel="test accuracy on digits, %: mean and standard deviation of 3 seeds", form="{:.1f}")
 
@@ -738,8 +763,8 @@ assert means["a small CNN"] > max(means["concatenated"], means["one line"])
 # What did the learned embedding learn?
 
 # %%
-if ready("Q1") and ready("Q1b") and ready("Q1c"):
-    maps = {"concatenated": side_by_side(4, 4, 32), "learned": reader.encoding.detach()}
+if ready("Q1") and ready("Q1b") and ready("Q1c") and ready("Q1d"):
+    maps = {"concatenated": getPositionEncoding2DConcat(4, 4, 32), "learned": reader.encoding.detach()}
     compare([(name, cosine_similarity(P)) for name, P in maps.items()],
             alt="Left, the regular map of the concatenated encoding. Right, the learned one.")  # fmt: skip
 
@@ -751,9 +776,9 @@ if ready("Q1") and ready("Q1b") and ready("Q1c"):
 # A sinusoidal encoding has this structure without training and exists for longer sequences, too:
 
 # %%
-if ready("Q1") and ready("Q1c"):
+if ready("Q1") and ready("Q1c") and ready("Q1d"):
     print("learned:", tuple(reader.encoding.shape), "- it has no row 16")
-    print("sinusoidal for a grid of 8 x 8:", tuple(side_by_side(8, 8, 32).shape), "- without training")
+    print("sinusoidal for a grid of 8 x 8:", tuple(getPositionEncoding2DConcat(8, 8, 32).shape), "- without training")
 
 # %% [markdown]
 # **Answer.** An encoding with distinct positions matters a lot; which kind matters less. On this small task the learned
@@ -777,7 +802,70 @@ error = (angle.sin() - angle.half().float().sin()).abs()
 print("error of the sine when its angle is stored in float16:", [f"{e:.3f}" for e in error.tolist()])
 
 # %% [markdown]
-# ## 11 · In words
+# ## Stretch: rotary encoding in two dimensions
+#
+# Section 7 showed that a shift of positions rotates each pair of columns. **Rotary position encoding** (RoPE; Su et
+# al., 2021) uses this directly: nothing is added to the tokens. Instead the queries and keys of attention (lesson 05)
+# are themselves rotated, pair by pair, by an angle proportional to their position. Their dot product then depends on
+# the *difference* of the positions alone. Newer ViTs (DINOv3, for instance) use it in two dimensions: the pairs of the
+# first half of the width are rotated by the row, those of the second half by the column.
+#
+# The width `d` is a multiple of 4; each half has `d/4` pairs of neighbouring columns `2i` and `2i + 1`. For a token in
+# row `r`, pair `i` of the first half turns by $\theta = r / n^{\,i/(d/4)}$, and in the second half the column takes the
+# place of the row. A pair $(a, b)$ becomes
+#
+# $$(a \cos\theta - b \sin\theta,\;\; a \sin\theta + b \cos\theta)$$
+#
+# The tokens are in reading order. This question is optional.
+
+
+# %% tags=["answer"] question="Q1e" kind="stretch"
+# Q1e: rotary encoding in two dimensions
+def rotate2D(x, rows, columns, n=100):
+    """(rows * columns, d) -> (rows * columns, d): pairs rotated by the token's row, then pairs by its column."""
+    # BEGIN BLANK
+    pairs = x.shape[1] // 4
+    speed = n ** (-torch.arange(pairs, device=x.device) / pairs)  # d/4
+    row = torch.arange(rows, device=x.device).repeat_interleave(columns)
+    column = torch.arange(columns, device=x.device).repeat(rows)
+    angle = torch.cat([row[:, None] * speed, column[:, None] * speed], dim=1)  # tokens d/2
+    a, b = x[:, 0::2], x[:, 1::2]
+    rotated = [a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()]
+    return torch.stack(rotated, dim=-1).flatten(1)
+    # END BLANK
+
+
+# %% tags=["check"] question="Q1e" points=6
+check("Q1e", rotate2D)
+
+# %% [markdown]
+# <details><summary>Hint: where do I begin?</summary>
+#
+# Make the angles first, as a table of shape (tokens, d/2): one angle for each pair, row angles in the first half,
+# column angles in the second. Then split `x` into the even and the odd columns, rotate, and interleave again.
+# </details>
+# <details><summary>Hint: how are two tensors interleaved?</summary>
+#
+# `torch.stack([even, odd], dim=-1)` puts them beside each other along a new last axis; `flatten(1)` merges it.
+# </details>
+
+# %% [markdown]
+# Is the similarity of a query and a key the same wherever the two stand, if only their offset is the same?
+
+# %%
+if ready("Q1e"):
+    g = torch.Generator().manual_seed(0)
+    query, key = torch.randn(16, generator=g), torch.randn(16, generator=g)
+    queries, keys = (rotate2D(v.repeat(36, 1), 6, 6) for v in (query, key))  # one vector at all 36 places
+    for first, second in (((0, 0), (1, 2)), ((2, 3), (3, 5)), ((4, 1), (5, 3)), ((0, 0), (2, 1))):
+        score = queries[6 * first[0] + first[1]] @ keys[6 * second[0] + second[1]]
+        print(f"query at {first}, key at {second}: {score:.4f}")
+
+# %% [markdown]
+# The first three pairs of places have the offset (1, 2) and one score; the last has another offset and another score.
+
+# %% [markdown]
+# ## 12 · In words
 #
 # These answers are read by a person. You get the model answers with your feedback.
 #
@@ -829,7 +917,7 @@ print("error of the sine when its angle is stored in float16:", [f"{e:.3f}" for 
 # sinusoids." The first two halves are right; case (iii) gives neither the reason nor a remedy.
 
 # %% [markdown]
-# ## 12 · Summary
+# ## 13 · Summary
 #
 # | | |
 # |---|---|

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange, repeat
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 
 def getPositionEncoding(seq_len, d, n=10000):
@@ -104,8 +104,8 @@ def half_precision(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 reads 1, 0, 1, 0: the even columns start at the top of a wave. At position 0 every angle is 0; "
-    "which of the two functions is 0 there?",
+    hint="Your row 0 reads 1, 0, 1, 0: the even columns hold a cosine. At position 0 every angle is 0, and "
+    "the even columns should be 0 there.",
 )
 def sine_and_cosine_swapped(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -119,8 +119,8 @@ def sine_and_cosine_swapped(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="This is the mistake that travels: each column has a frequency of its own, j/d for column j. Sine and cosine"
-    " are two coordinates of one hand. How many different angles should columns 0 and 1 have between them?",
+    hint="This is a common mistake in published code: each column has a frequency of its own, with the "
+    "exponent j/d for column j. Columns 2i and 2i+1 form a pair and should use one angle.",
 )
 def every_column_its_own_frequency(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -133,8 +133,8 @@ def every_column_its_own_frequency(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your cosines turn at other speeds than your sines: the exponent you give them is twice the column's number,"
-    " 4i+2. Count pairs there, and let both columns of a pair share what you count.",
+    hint="Your cosines have other frequencies than your sines: their exponent is twice the column's "
+    "number, 4i+2. Use the number of the pair for both columns of a pair.",
 )
 def twice_the_column_in_the_exponent_of_the_cosine(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -147,8 +147,8 @@ def twice_the_column_in_the_exponent_of_the_cosine(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Pair 0 is right, and all others turn too fast: by the square root of what the formula asks. Compare your "
-    "exponent with it, factor by factor.",
+    hint="Pair 0 is right, and all others are too fast: their denominators are the square root of what the "
+    "formula asks for. Compare your exponent with the formula, factor by factor.",
 )
 def factor_two_forgotten_in_the_exponent(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -162,8 +162,8 @@ def factor_two_forgotten_in_the_exponent(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Pair 0 is right, and all others are too slow: their denominators are squared. The loop's i counts pairs "
-    "already, and you double it once more than the formula does.",
+    hint="Pair 0 is right, and all others are too slow: their denominators are squared. The loop's i "
+    "already steps over columns, and your exponent doubles it once more than the formula does.",
 )
 def doubled_twice_in_the_exponent(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -177,8 +177,8 @@ def doubled_twice_in_the_exponent(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Python reads n ** 2 * i / d as (n squared) times i, divided by d: for i = 0 that is 0, and then you divide "
-    "by it. Show Python where the exponent begins and ends.",
+    hint="Python reads `n ** 2 * i / d` as (n squared) times i, divided by d. For i = 0 that is 0, and you "
+    "divide by it. Put the whole exponent into brackets.",
 )
 def exponent_without_brackets(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -192,8 +192,8 @@ def exponent_without_brackets(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Pair 0 spins d radians at each step: its denominator is 1/d. The division by d slipped out of the exponent;"
-    " your bracket closes too early.",
+    hint="Pair 0 turns by d radians per position: its denominator is 1/d. The division by d stands outside "
+    "the exponent, because a bracket closes too early.",
 )
 def bracket_closed_before_the_division(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -207,8 +207,9 @@ def bracket_closed_before_the_division(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="All your hands turn equally fast: the denominator is 1 for every i. Either it never reaches the angle, or "
-    "the exponent is rounded down to 0. Print it for i = 0, 1, 2; what does // do?",
+    hint="All pairs have the same frequency: the denominator is 1 for every i. Either it does not enter "
+    "the angle, or the exponent is rounded down to 0. Print the denominator for i = 0, 1, 2, and "
+    "check what `//` does.",
 )
 def all_hands_equally_fast(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -222,8 +223,8 @@ def all_hands_equally_fast(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your last hands race where they should crawl. A large denominator should make an angle small; what does "
-    "yours do to it?",
+    hint="The last pairs are the fastest, and they should be the slowest. A large denominator should make "
+    "an angle small: divide by it.",
 )
 def multiplied_in_place_of_divided(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -237,8 +238,8 @@ def multiplied_in_place_of_divided(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 is what row 1 should be: your positions start at 1. Python, and this lesson, count from 0; which"
-    " row should read 0, 1, 0, 1?",
+    hint="Your row 0 holds what row 1 should hold: positions start at 1. They should start at 0, so that "
+    "row 0 reads 0, 1, 0, 1.",
 )
 def positions_counted_from_one(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -252,8 +253,8 @@ def positions_counted_from_one(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your hands are all one too slow: already the first pair is divided by something. You count pairs from 1; "
-    "what should the first denominator be?",
+    hint="All pairs are too slow, the first one included: pairs are counted from 1. With i = 0 the first "
+    "denominator is 1.",
 )
 def pairs_counted_from_one(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -267,8 +268,7 @@ def pairs_counted_from_one(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 is all zeros, and each column has a twin beside it: both of a pair hold the same wave. A copied "
-    "line, perhaps, in which only the left side was changed?",
+    hint="Your row 0 is all zeros: both columns of a pair hold the sine. The odd column should hold the cosine.",
 )
 def sine_in_both_columns(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -282,8 +282,8 @@ def sine_in_both_columns(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your row 0 is all ones: both columns of each pair start at the top of the same wave. Which one should start"
-    " at 0?",
+    hint="Your row 0 is all ones: both columns of a pair hold the cosine. The even column should hold the "
+    "sine, which is 0 at position 0.",
 )
 def cosine_in_both_columns(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -297,7 +297,8 @@ def cosine_in_both_columns(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Right whenever n is 10000, and the same numbers when it isn't. Your function is handed an n; does it use it?",
+    hint="The numbers are right when n is 10000 and stay the same for any other n. Use the argument `n` in "
+    "the denominator.",
 )
 def ten_thousand_written_out(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -311,8 +312,8 @@ def ten_thousand_written_out(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="All your waves are very slow, by a factor of about 57. Python's sine takes radians, and the formula is in "
-    "radians too; what do you convert?",
+    hint="All frequencies are too small by a factor of about 57. `sin` takes radians, and the angles of "
+    "the formula are in radians already: convert nothing.",
 )
 def angles_taken_for_degrees(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -326,8 +327,9 @@ def angles_taken_for_degrees(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="All the right numbers, in another order: first all sines, then all cosines. Some libraries do so. Here the "
-    "two of a pair stand side by side: which columns belong to pair i?",
+    hint="The numbers are right and stand in another order: first all sines, then all cosines. Some "
+    "libraries do so. Here the two columns of a pair are neighbours: pair i has the columns 2i and "
+    "2i+1.",
 )
 def sines_first_then_cosines(seq_len, d, n=10000):
     angle = torch.arange(seq_len)[:, None] / n ** (torch.arange(0, d, 2) / d)
@@ -336,8 +338,8 @@ def sines_first_then_cosines(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Position and pair have changed places: your column 0 rests, and the exponent grows from row to row. Which "
-    "of k and i counts positions, and which one sits in the exponent?",
+    hint="Position and pair are exchanged: column 0 is constant, and the exponent grows from row to row. "
+    "In the formula k is the position, and i, the pair, stands in the exponent.",
 )
 def position_and_pair_exchanged(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -351,8 +353,8 @@ def position_and_pair_exchanged(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Row 0 is all that is left, and your numbers are whole ones: every 0.84 was cut down to 0. What kind of "
-    "numbers was P made for? Look at the line that creates it.",
+    hint="Row 0 is right, and all other numbers are cut down to whole numbers: 0.84 became 0. Look at the "
+    "line that makes P: its dtype is an integer type.",
 )
 def kept_as_whole_numbers(seq_len, d, n=10000):
     P = np.zeros((seq_len, d), dtype=int)
@@ -366,8 +368,8 @@ def kept_as_whole_numbers(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Right numbers, lying on their side: your rows are dimensions, your columns are positions. A token's code "
-    "should be one row.",
+    hint="The numbers are right and the result is transposed: rows are dimensions and columns are "
+    "positions. The code of one position should be one row.",
 )
 def lying_on_its_side(seq_len, d, n=10000):
     P = torch.zeros(d, seq_len)
@@ -381,8 +383,8 @@ def lying_on_its_side(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="The right half of your table is empty, and in the left half pairs write over each other. Pair 1 should "
-    "begin at column 2: where does yours?",
+    hint="The right half of your table is empty, and in the left half pairs overwrite each other. Pair i "
+    "should start at column 2i.",
 )
 def pairs_written_over_each_other(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -396,8 +398,8 @@ def pairs_written_over_each_other(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Right when there are as many positions as dimensions, and wrong otherwise. The exponent knows the width, "
-    "and nothing of the length: which of the two did you divide by?",
+    hint="The result is right when there are as many positions as dimensions, and wrong otherwise. The "
+    "exponent divides by d, the width; you divide by the length.",
 )
 def length_in_the_exponent(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -411,8 +413,8 @@ def length_in_the_exponent(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Your position runs from 0 to nearly 1, so it depends on the length: wish 2 of section 2. The formula takes "
-    "k as it is; what did you divide it by?",
+    hint="Your positions run from 0 to nearly 1, so the code depends on the length of the sequence "
+    "(requirement 2 of section 2). The formula takes k as it is, undivided.",
 )
 def position_as_a_fraction(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -426,8 +428,7 @@ def position_as_a_fraction(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="`torch.sin` wants a tensor, and k / denominator is a plain number. Which sine was imported in the first "
-    "cell?",
+    hint="`torch.sin` needs a tensor, and k / denominator is a plain number. Use the sine of `math`, or make tensors.",
 )
 def sine_of_torch_for_a_number(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -441,8 +442,7 @@ def sine_of_torch_for_a_number(seq_len, d, n=10000):
 
 @mistake(
     "Q1",
-    hint="Only the first position is filled, all others are zeros: your function returns during its first round. How "
-    "far to the right does your `return` stand?",
+    hint="Only the first position is filled and all others are zeros: the `return` stands inside the loop.",
 )
 def returned_inside_the_loop(seq_len, d, n=10000):
     P = torch.zeros(seq_len, d)
@@ -534,8 +534,8 @@ def divided_twice_with_a_floor(P):
 
 @mistake(
     "Q1b",
-    hint="Rows of length one are right, all others are not: your numbers grow when a row grows. You have the dot "
-    "products; what of the formula stands below the line?",
+    hint="Rows of length one are right, and all others are not: your numbers grow with the length of a "
+    "row. Divide the dot products by the lengths of both rows.",
 )
 def dot_products_only(P):
     return P @ P.T
@@ -552,8 +552,7 @@ def two_vectors_as_in_the_lecture(vec1, vec2):
 
 @mistake(
     "Q1b",
-    hint="Your numbers are rounded: two decimals are left of each similarity. Round where you print, and return the "
-    "numbers as they are.",
+    hint="Your numbers are rounded to two decimals. Return them unrounded, and round where you print.",
     claims=lambda f: torch.equal(f(_ROWS), f(_ROWS).mul(100).round().div(100)),
 )
 def rounded_to_two_decimals(P):
@@ -563,7 +562,7 @@ def rounded_to_two_decimals(P):
 
 @mistake(
     "Q1b",
-    hint="Your matrix isn't symmetric: row i was made one long, and row j was not. Both arrows have a length.",
+    hint="Your matrix is not symmetric: row i was divided by its length and row j was not. Divide by both lengths.",
 )
 def only_one_of_the_two_lengths(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -572,8 +571,8 @@ def only_one_of_the_two_lengths(P):
 
 @mistake(
     "Q1b",
-    hint="The diagonal is right and the rest is not symmetric: you divide by the length of row i twice, and never by "
-    "that of row j.",
+    hint="The diagonal is right and the rest is not symmetric: you divide twice by the length of row i and "
+    "never by that of row j.",
 )
 def one_length_squared(P):
     squares = (P * P).sum(dim=1, keepdim=True).clamp(min=1e-12)
@@ -582,7 +581,7 @@ def one_length_squared(P):
 
 @mistake(
     "Q1b",
-    hint="You made the columns one long, and an arrow is a row. Along which axis do you sum to get one length per row?",
+    hint="You normalise the columns. The vectors are the rows of P: sum along the axis that leaves one length per row.",
 )
 def columns_made_one_long(P):
     directions = P / P.norm(dim=0, keepdim=True).clamp(min=1e-12)
@@ -591,8 +590,7 @@ def columns_made_one_long(P):
 
 @mistake(
     "Q1b",
-    hint="You divide everything by one single number, the length of the whole matrix. How many lengths does a matrix "
-    "of n rows have?",
+    hint="You divide by one single number, the norm of the whole matrix. A matrix of n rows has n lengths.",
 )
 def one_length_for_the_whole_matrix(P):
     directions = P / P.norm()
@@ -601,8 +599,7 @@ def one_length_for_the_whole_matrix(P):
 
 @mistake(
     "Q1b",
-    hint="All your numbers are positive. Two arrows in opposite directions have −1: the sign says something, and you "
-    "lost it.",
+    hint="All your numbers are positive. Two vectors in opposite directions have the similarity −1: keep the sign.",
 )
 def sign_thrown_away(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -611,8 +608,8 @@ def sign_thrown_away(P):
 
 @mistake(
     "Q1b",
-    hint="Nothing of yours is below 0, and opposite arrows should have −1. Your floor belongs under the lengths, not "
-    "under the result.",
+    hint="None of your numbers is below 0, and opposite vectors should have −1. The lower bound belongs to "
+    "the lengths, not to the result.",
 )
 def floor_under_the_result(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -621,8 +618,8 @@ def floor_under_the_result(P):
 
 @mistake(
     "Q1b",
-    hint="0 on the diagonal and up to 2 elsewhere: that is a distance, large when two rows differ. You are one "
-    "subtraction beyond what is asked for.",
+    hint="Your result is 0 on the diagonal and up to 2 elsewhere: it is the cosine distance, 1 minus the "
+    "similarity. Return the similarity.",
 )
 def distance_in_place_of_similarity(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -631,8 +628,8 @@ def distance_in_place_of_similarity(P):
 
 @mistake(
     "Q1b",
-    hint="Your diagonal is near 0, and a right angle gives 1.57: you return the angle itself. What is asked for is "
-    "its cosine.",
+    hint="Your diagonal is near 0, and a right angle gives 1.57: you return the angle. The question asks "
+    "for its cosine.",
 )
 def angle_in_place_of_its_cosine(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -641,7 +638,7 @@ def angle_in_place_of_its_cosine(P):
 
 @mistake(
     "Q1b",
-    hint="(d, d) came out: your matrix product let columns meet columns. Which of the two factors should be turned?",
+    hint="Your result has the shape (d, d): the product compares columns with columns. Transpose the other factor.",
 )
 def columns_meet_columns(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -650,7 +647,8 @@ def columns_meet_columns(P):
 
 @mistake(
     "Q1b",
-    hint="One number per row, and all of them 1: each row met only itself. How does every row meet every other?",
+    hint="Your result has one number per row, and all are 1: each row was compared with itself only. "
+    "Compare every row with every row.",
 )
 def each_row_with_itself(P):
     return F.cosine_similarity(P, P, dim=1)
@@ -658,8 +656,8 @@ def each_row_with_itself(P):
 
 @mistake(
     "Q1b",
-    hint="Everything is right until a row of zeros comes: 0 / 0 is nan, and one such row spoils its row and column. "
-    "What do we agree on for it, and how can a length be kept from being zero?",
+    hint="All is right except for a row of zeros: 0 / 0 is nan, and it spoils one row and one column of "
+    "the result. The question asks for 0 there; keep the length from being zero.",
 )
 def nan_for_a_row_of_zeros(P):
     directions = P / P.norm(dim=1, keepdim=True)
@@ -668,8 +666,8 @@ def nan_for_a_row_of_zeros(P):
 
 @mistake(
     "Q1b",
-    hint="The row of zeros resembles itself fully in your matrix: you set the whole diagonal to 1. What did we agree "
-    "on for a row without direction?",
+    hint="The row of zeros has similarity 1 with itself, because you set the whole diagonal to 1. The "
+    "question asks for 0 there.",
 )
 def ones_written_on_the_diagonal(P):
     directions = P / P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -678,8 +676,8 @@ def ones_written_on_the_diagonal(P):
 
 @mistake(
     "Q1b",
-    hint="Your rows come out too short: you measure them by the sum of their absolute values. The length of an arrow "
-    "comes from Pythagoras.",
+    hint="You divide by the sum of the absolute values. The length of a vector is the square root of the "
+    "sum of its squares.",
 )
 def sum_of_absolute_values(P):
     directions = P / P.abs().sum(dim=1, keepdim=True).clamp(min=1e-12)
@@ -688,7 +686,7 @@ def sum_of_absolute_values(P):
 
 @mistake(
     "Q1b",
-    hint="You divide by the squared length: under the line stands Pythagoras without its root.",
+    hint="You divide by the squared length: the square root is missing.",
 )
 def root_forgotten(P):
     directions = P / (P**2).sum(dim=1, keepdim=True).clamp(min=1e-12)
@@ -697,8 +695,7 @@ def root_forgotten(P):
 
 @mistake(
     "Q1b",
-    hint="You subtract each row's mean first: that is a correlation, a cousin of the cosine. An arrow (1, 1) then has"
-    " no direction left at all.",
+    hint="You subtract the mean of each row first, which gives the correlation. The cosine uses the rows as they are.",
 )
 def correlation(P):
     centred = P - P.mean(dim=1, keepdim=True)
@@ -708,8 +705,8 @@ def correlation(P):
 
 @mistake(
     "Q1b",
-    hint="You divide by the square root of the width, as attention will do in lesson 05. A cosine divides by the "
-    "lengths of the two rows.",
+    hint="You divide by the square root of the width, as attention does (lesson 05). A cosine divides by "
+    "the lengths of the two rows.",
 )
 def scaled_like_attention(P):
     return P @ P.T / math.sqrt(P.shape[1])
@@ -717,7 +714,7 @@ def scaled_like_attention(P):
 
 @mistake(
     "Q1b",
-    hint="The lengths of two rows belong multiplied under the line; you have added them.",
+    hint="You add the lengths of the two rows in the denominator. The formula multiplies them.",
 )
 def lengths_added(P):
     lengths = P.norm(dim=1).clamp(min=1e-12)
@@ -726,8 +723,8 @@ def lengths_added(P):
 
 @mistake(
     "Q1b",
-    hint="PyTorch cannot divide (n, d) by (n,): it lines shapes up from the right, so n lengths meet d columns. Which"
-    " shape would let each length meet its own row?",
+    hint="PyTorch cannot divide (n, d) by (n,): shapes are aligned from the right, so the n lengths meet "
+    "the d columns. Give the lengths the shape (n, 1).",
 )
 def lengths_without_their_axis(P):
     directions = P / P.norm(dim=1)
@@ -736,8 +733,8 @@ def lengths_without_their_axis(P):
 
 @mistake(
     "Q1b",
-    hint="Your result is right, and P is not what it was before: the division wrote into the caller's tensor. `a /= "
-    "b` and `a = a / b` differ in just this.",
+    hint="The result is right, and P has changed: the division wrote into the caller's tensor. `a /= b` "
+    "changes `a` in place, and `a = a / b` makes a new tensor.",
 )
 def written_into_the_input(P):
     P /= P.norm(dim=1, keepdim=True).clamp(min=1e-12)
@@ -810,8 +807,8 @@ def a_list_filled_patch_by_patch(height, width, size, base=10000, verbose=False)
 
 @mistake(
     "Q1c",
-    hint="Right on square grids, where nobody can tell; on an oblong one your patch 1 lies below patch 0. You go down"
-    " the columns first: which of the two should run faster along the line?",
+    hint="Square grids are right. On others your patch 1 lies below patch 0: the patches run down the "
+    "columns first. The column should change fastest.",
 )
 def down_the_columns_first(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -820,8 +817,8 @@ def down_the_columns_first(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="That is the code of one long line, from the first patch to the last: the end of a row still touches the "
-    "beginning of the next. Where do rows and columns come in?",
+    hint="Your result is the code of one long line, from the first patch to the last. Use one code for the "
+    "row of a patch and one for its column.",
 )
 def one_long_line(rows, columns, d, n=10000):
     return getPositionEncoding(rows * columns, d, n)
@@ -829,8 +826,8 @@ def one_long_line(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="You put row and column side by side, half of the width each. A fine code, even a better one, as section 9 "
-    "goes on to tell! Here the lecture's form is asked for: each at full width, and then the plus.",
+    hint="Row and column stand side by side, with half of the width each. Section 9 shows that this is a "
+    "good code too. The question asks for the lecture's form: two codes of full width, added.",
 )
 def halves_side_by_side(rows, columns, d, n=10000):
     down = getPositionEncoding(rows, d // 2, n).repeat_interleave(columns, 0)
@@ -840,8 +837,8 @@ def halves_side_by_side(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Your codes are twice as wide as a token: row and column stand side by side, both in full. How do two "
-    "vectors of width d become one of width d?",
+    hint="Your codes are twice as wide as a token: the codes of row and column stand side by side. Add "
+    "them, so that the width stays d.",
 )
 def both_in_full_side_by_side(rows, columns, d, n=10000):
     down = getPositionEncoding(rows, d, n).repeat_interleave(columns, 0)
@@ -851,8 +848,8 @@ def both_in_full_side_by_side(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Whole columns of zeros where the row or the column is 0: your two codes are multiplied. Row code *plus* "
-    "column code.",
+    hint="Whole columns are zero where the row or the column is 0, because the two codes are multiplied. "
+    "The question asks for their sum.",
 )
 def row_times_column(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -861,7 +858,7 @@ def row_times_column(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="All patches of a row have the same code: only the row is in it. Where did the column go?",
+    hint="All patches of a row have the same code: it holds the row alone. Add the code of the column.",
 )
 def rows_only(rows, columns, d, n=10000):
     return getPositionEncoding(rows, d, n).repeat_interleave(columns, dim=0)
@@ -869,7 +866,7 @@ def rows_only(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Patches below each other have the same code: only the column is in it. Where did the row go?",
+    hint="All patches of a column have the same code: it holds the column alone. Add the code of the row.",
 )
 def columns_only(rows, columns, d, n=10000):
     return getPositionEncoding(columns, d, n).repeat(rows, 1)
@@ -877,8 +874,8 @@ def columns_only(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Everything is half as large as it should be: you take the mean of row and column. The lecture adds them, no"
-    " more.",
+    hint="All numbers are half as large as they should be: you take the mean of both codes. The question "
+    "asks for their sum.",
 )
 def mean_of_both(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -887,8 +884,8 @@ def mean_of_both(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Row minus column! Half of your numbers are right in size and wrong in sign. (It would have no twins, true.)"
-    " Which sign does the lecture use?",
+    hint="You subtract the code of the column from that of the row: part of the numbers have the wrong "
+    "sign. The question asks for the sum.",
 )
 def row_minus_column(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -897,8 +894,8 @@ def row_minus_column(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="The numbers are right, and the grid still has its two axes. Tokens stand in one line: which two axes should"
-    " become one?",
+    hint="The numbers are right, and the result still has one axis for rows and one for columns. Merge the "
+    "two into one axis of patches.",
 )
 def grid_kept_as_two_axes(rows, columns, d, n=10000):
     return getPositionEncoding(rows, d, n)[:, None] + getPositionEncoding(columns, d, n)[None]
@@ -906,8 +903,7 @@ def grid_kept_as_two_axes(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Right for n = 10000, and only then. Somewhere n gets lost: between here and your Q1, or inside it. Follow "
-    "it.",
+    hint="The result is right for n = 10000 only. Pass `n` on to `getPositionEncoding`, and use it there.",
 )
 def n_not_passed_on(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d), getPositionEncoding(columns, d)
@@ -916,8 +912,8 @@ def n_not_passed_on(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Square grids are right, oblong ones have the wrong number of patches: you made one set of codes and used it"
-    " for both directions. How many rows are there, and how many columns?",
+    hint="Square grids are right, and others have the wrong number of patches: one set of codes is used "
+    "for both directions. Make one for the rows and one for the columns.",
 )
 def as_many_columns_as_rows(rows, columns, d, n=10000):
     codes = getPositionEncoding(rows, d, n)
@@ -926,8 +922,8 @@ def as_many_columns_as_rows(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="(rows, d) plus (columns, d) without a new axis: row 0 met column 0, row 1 met column 1, and that was all, "
-    "if it ran at all. Every row must meet every column.",
+    hint="You add (rows, d) and (columns, d) without a new axis: row 0 is added to column 0, row 1 to "
+    "column 1, and so on, if the shapes fit at all. Every row must be added to every column.",
 )
 def added_without_a_new_axis(rows, columns, d, n=10000):
     return getPositionEncoding(rows, d, n) + getPositionEncoding(columns, d, n)
@@ -935,8 +931,8 @@ def added_without_a_new_axis(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="rows + columns codes came back, one below the other: `cat` has put the two lists end to end. There should "
-    "be one code for each patch.",
+    hint="Your result has rows + columns codes: `cat` has put one list behind the other. There should be "
+    "one code for each patch.",
 )
 def one_list_after_the_other(rows, columns, d, n=10000):
     return torch.cat([getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)])
@@ -944,8 +940,8 @@ def one_list_after_the_other(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Row and column advance together along the line: patch 1 is given row 1 and column 1. You repeat both lists "
-    "end to end; one of them should stay with each entry for a while.",
+    hint="Row and column change together along the line: patch 1 has row 1 and column 1. Both lists are "
+    "repeated as a whole; the row should stay the same for as many patches as there are columns.",
 )
 def both_repeated_end_to_end(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -954,8 +950,8 @@ def both_repeated_end_to_end(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Your code changes only every few patches: both lists linger on each entry. One of them should move on with "
-    "every patch.",
+    hint="Your code changes only every few patches: both lists repeat each entry. The column should change "
+    "with every patch.",
 )
 def both_lingering(rows, columns, d, n=10000):
     down, across = getPositionEncoding(rows, d, n), getPositionEncoding(columns, d, n)
@@ -964,8 +960,8 @@ def both_lingering(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="Columns go on counting where the rows ended: your column 0 has the code of a later position. Both start at "
-    "0.",
+    hint="Your column 0 has the code of a later position: columns are counted on from the last row. Both "
+    "counts start at 0.",
 )
 def columns_counted_on_from_the_rows(rows, columns, d, n=10000):
     codes = getPositionEncoding(rows + columns, d, n)
@@ -974,9 +970,328 @@ def columns_counted_on_from_the_rows(rows, columns, d, n=10000):
 
 @mistake(
     "Q1c",
-    hint="You add the two numbers of row and column first and then look up one code: r + c. So (1, 1) and (0, 2) look"
-    " alike, with all others on their diagonal. Look up first, then add.",
+    hint="You add the numbers of row and column and take the code of r + c, so (1, 1) and (0, 2) have the "
+    "same code. Take the code of each number first, then add the two codes.",
 )
 def numbers_added_before_the_code(rows, columns, d, n=10000):
     codes = getPositionEncoding(rows + columns, d, n)
     return torch.stack([codes[r + c] for r in range(rows) for c in range(columns)])
+
+
+SUM = "row_codes[:, None] + column_codes[None]"
+edited(
+    "Q1c", "sum_divided_by_the_root_of_two", {SUM: f"({SUM}) / 2**0.5"},
+    hint="All numbers are too small by the root of two. The question asks for the plain sum of both codes.",
+)  # fmt: skip
+edited(
+    "Q1c", "columns_from_the_right", {SUM: "row_codes[:, None] + column_codes.flip(0)[None]"},
+    hint="The columns are counted from the right: the last patch of a row has the code of column 0.",
+)  # fmt: skip
+edited(
+    "Q1c", "larger_of_both_codes", {SUM: "torch.maximum(row_codes[:, None], column_codes[None])"},
+    hint="You take the larger of the two codes, number by number. The question asks for their sum.",
+)  # fmt: skip
+
+
+# --- Q1d -------------------------------------------------------------------------------------------------------------
+
+
+@right("Q1d")
+def expanded_without_copies(rows, columns, d, n=10000):
+    of_rows = getPositionEncoding(rows, d // 2, n)[:, None].expand(-1, columns, -1)
+    of_columns = getPositionEncoding(columns, d // 2, n)[None].expand(rows, -1, -1)
+    return torch.cat([of_rows, of_columns], -1).flatten(0, 1)
+
+
+@right("Q1d")
+def row_and_column_of_each_patch(rows, columns, d, n=10000):
+    longest = getPositionEncoding(max(rows, columns), d // 2, n)
+    k = torch.arange(rows * columns)
+    return torch.cat([longest[k // columns], longest[k % columns]], dim=1)
+
+
+@right("Q1d")
+def with_two_loops(rows, columns, d, n=10000):
+    table = getPositionEncoding(max(rows, columns), d // 2, n)
+    return torch.stack([torch.cat([table[r], table[c]]) for r in range(rows) for c in range(columns)])
+
+
+@right("Q1d")
+def repeated_by_einops(rows, columns, d, n=10000):
+    down = repeat(getPositionEncoding(rows, d // 2, n), "r d -> (r c) d", c=columns)
+    across = repeat(getPositionEncoding(columns, d // 2, n), "c d -> (r c) d", r=rows)
+    return torch.hstack([down, across])
+
+
+@right("Q1d")
+def from_the_formula(rows, columns, d, n=10000):
+    half = d // 2
+    P = np.zeros((rows, columns, d))
+    speed = float(n) ** (-np.arange(0, half, 2) / half)
+    for start, k in ((0, np.arange(rows)[:, None, None]), (half, np.arange(columns)[None, :, None])):
+        P[:, :, start : start + half : 2] = np.sin(k * speed)
+        P[:, :, start + 1 : start + half : 2] = np.cos(k * speed)
+    return P.reshape(rows * columns, d)
+
+
+edited(
+    "Q1d",
+    "repeats_exchanged",
+    {
+        "of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)": (
+            "of_rows.repeat(columns, 1), of_columns.repeat_interleave(rows, 0)"
+        )
+    },
+    hint="Your patches come column by column: the two kinds of repetition are exchanged.",
+)
+edited(
+    "Q1d",
+    "columns_first",
+    {
+        "of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)": (
+            "of_columns.repeat(rows, 1), of_rows.repeat_interleave(columns, 0)"
+        )
+    },
+    hint="Your first half is the encoding of the column. The row comes first.",
+)
+edited(
+    "Q1d", "both_interleaved", {"of_columns.repeat(rows, 1)": "of_columns.repeat_interleave(rows, 0)"},
+    hint="Both of your encodings are repeated element by element, so the column changes only every `rows` patches.",
+)  # fmt: skip
+edited(
+    "Q1d",
+    "both_repeated",
+    {"of_rows.repeat_interleave(columns, 0)": "of_rows.repeat(columns, 1)"},
+    hint="Both of your encodings are repeated as a whole, so the row changes with every patch. Along a row of "
+    "patches it "
+    "must stay.",
+)
+edited(
+    "Q1d",
+    "added_as_in_q1c",
+    {
+        "torch.cat([of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)], dim=1)": (
+            "(getPositionEncoding(rows, d, n)[:, None] + getPositionEncoding(columns, d, n)).flatten(0, 1)"
+        )
+    },
+    hint="Row and column encodings are added, as in Q1c. Here each has its own half of the width.",
+)
+edited(
+    "Q1d", "full_width_each", {"d // 2": "d"},
+    hint="Each encoding has the full width d, so the result is 2·d wide. Each half has d/2 numbers.",
+)  # fmt: skip
+edited(
+    "Q1d",
+    "full_width_cut_in_half",
+    {
+        "getPositionEncoding(rows, d // 2, n)": "getPositionEncoding(rows, d, n)[:, : d // 2]",
+        "getPositionEncoding(columns, d // 2, n)": "getPositionEncoding(columns, d, n)[:, : d // 2]",
+    },
+    hint="Each half is the first half of an encoding of width d. Its pairs are too fast: ask for an encoding of "
+    "width d/2.",
+)
+edited(
+    "Q1d",
+    "columns_from_the_second_half",
+    {
+        "getPositionEncoding(rows, d // 2, n)": "getPositionEncoding(rows, d, n)[:, : d // 2]",
+        "getPositionEncoding(columns, d // 2, n)": "getPositionEncoding(columns, d, n)[:, d // 2 :]",
+    },
+    hint="Rows and columns share the pairs of one encoding of width d: rows get the fast half, columns the slow "
+    "one. Each "
+    "should be a whole encoding of width d/2.",
+)
+edited(
+    "Q1d", "n_forgotten", {"(rows, d // 2, n)": "(rows, d // 2)", "(columns, d // 2, n)": "(columns, d // 2)"},
+    hint="Your encodings always use n = 10000: the argument n is not handed on.",
+)  # fmt: skip
+edited(
+    "Q1d", "n_for_the_rows_only", {"(columns, d // 2, n)": "(columns, d // 2)"},
+    hint="n reaches the encoding of the rows and not that of the columns.",
+)  # fmt: skip
+edited(
+    "Q1d", "square_only", {"getPositionEncoding(columns, d // 2, n)": "getPositionEncoding(rows, d // 2, n)",
+                           "of_columns.repeat(rows, 1)": "of_columns.repeat(columns, 1)"},
+    hint="Your columns use the encoding of the rows. On square grids this cannot be seen.",
+)  # fmt: skip
+
+
+@mistake("Q1d", hint="The numbers of row and column alternate in your result. The row has the first half of the width.")
+def interleaved(rows, columns, d, n=10000):
+    of_rows = getPositionEncoding(rows, d // 2, n).repeat_interleave(columns, 0)
+    of_columns = getPositionEncoding(columns, d // 2, n).repeat(rows, 1)
+    return torch.stack([of_rows, of_columns], -1).flatten(1)
+
+
+@mistake("Q1d", hint="Your result still has the grid as two axes: (rows, columns, d). One row per patch was asked for.")
+def grid_not_flattened(rows, columns, d, n=10000):
+    of_rows = getPositionEncoding(rows, d // 2, n)[:, None].expand(-1, columns, -1)
+    of_columns = getPositionEncoding(columns, d // 2, n)[None].expand(rows, -1, -1)
+    return torch.cat([of_rows, of_columns], -1)
+
+
+# --- Q1e, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q1e")
+def as_complex_numbers(x, rows, columns, n=100):
+    pairs = x.shape[1] // 4
+    speed = n ** (-torch.arange(pairs, device=x.device) / pairs)
+    k = torch.arange(rows * columns, device=x.device)[:, None]
+    angle = torch.cat([k // columns * speed, k % columns * speed], 1)
+    hands = torch.view_as_complex(x.reshape(len(x), -1, 2))
+    return torch.view_as_real(hands * torch.polar(torch.ones_like(angle), angle)).flatten(1)
+
+
+@right("Q1e")
+def half_by_half(x, height, width, base=100):
+    def rotate(part, place):
+        pairs = part.shape[1] // 2
+        angle = place[:, None] / base ** (torch.arange(pairs, device=x.device) / pairs)
+        out = torch.empty_like(part)
+        out[:, 0::2] = part[:, 0::2] * angle.cos() - part[:, 1::2] * angle.sin()
+        out[:, 1::2] = part[:, 0::2] * angle.sin() + part[:, 1::2] * angle.cos()
+        return out
+
+    first, second = x.chunk(2, dim=1)
+    y, x_ = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    places = (y.flatten().to(x.device), x_.flatten().to(x.device))
+    return torch.cat([rotate(first, places[0]), rotate(second, places[1])], dim=1)
+
+
+@right("Q1e")
+def with_a_turned_copy(x, rows, columns, n=100):
+    turned = torch.stack([-x[:, 1::2], x[:, 0::2]], -1).flatten(1)
+    pairs = x.shape[1] // 4
+    speed = n ** (-torch.arange(pairs, device=x.device) / pairs)
+    r = torch.arange(rows, device=x.device).repeat_interleave(columns)
+    c = torch.arange(columns, device=x.device).repeat(rows)
+    angle = torch.cat([torch.outer(r, speed), torch.outer(c, speed)], 1).repeat_interleave(2, dim=1)
+    return x * angle.cos() + turned * angle.sin()
+
+
+@right("Q1e")
+def matrices_of_rotation(x, rows, columns, n=100):
+    pairs = x.shape[1] // 4
+    tokens = []
+    for k, token in enumerate(x):
+        place = torch.tensor([k // columns] * pairs + [k % columns] * pairs, device=x.device)
+        i = torch.arange(pairs, device=x.device).repeat(2)
+        angle = place / n ** (i / pairs)
+        matrix = torch.stack(
+            [torch.stack([angle.cos(), -angle.sin()], -1), torch.stack([angle.sin(), angle.cos()], -1)], 1
+        )
+        tokens.append((matrix @ token.reshape(-1, 2, 1)).reshape(-1))
+    return torch.stack(tokens)
+
+
+@right("Q1e")
+def grid_with_einops(x, rows, columns, n=100):
+    grid = rearrange(x, "(r c) (half i two) -> r c half i two", r=rows, half=2, two=2)
+    i = torch.arange(grid.shape[3], device=x.device)
+    speed = n ** (-i / len(i))
+    down, across = torch.arange(rows, device=x.device), torch.arange(columns, device=x.device)
+    angle = torch.stack(
+        [
+            (down[:, None] * speed)[:, None].expand(rows, columns, -1),
+            (across[:, None] * speed).expand(rows, columns, -1),
+        ],
+        2,
+    )
+    a, b = grid.unbind(-1)
+    out = torch.stack((a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()), -1)
+    return rearrange(out, "r c half i two -> (r c) (half i two)")
+
+
+edited(
+    "Q1e",
+    "rotated_backwards",
+    {
+        "a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()": (
+            "a * angle.cos() + b * angle.sin(), b * angle.cos() - a * angle.sin()"
+        )
+    },
+    hint="Your pairs turn the other way round: the signs of the two sines are exchanged.",
+)
+edited(
+    "Q1e", "no_rotation", {"a * angle.cos() - b": "a * angle.cos() + b"},
+    hint="The lengths of your pairs change, and a rotation keeps them. One of the two sines needs a minus sign.",
+)  # fmt: skip
+edited(
+    "Q1e", "row_and_column_exchanged",
+    {"[row[:, None] * speed, column[:, None] * speed]": "[column[:, None] * speed, row[:, None] * speed]"},
+    hint="Your first half turns by the column and your second half by the row.",
+)  # fmt: skip
+edited(
+    "Q1e", "rows_in_both_halves",
+    {"[row[:, None] * speed, column[:, None] * speed]": "[row[:, None] * speed, row[:, None] * speed]"},
+    hint="Both halves turn by the row. Patches of one row cannot be told apart.",
+)  # fmt: skip
+edited(
+    "Q1e",
+    "one_line_in_both_halves",
+    {
+        "row = torch.arange(rows, device=x.device).repeat_interleave(columns)": (
+            "row = torch.arange(rows * columns, device=x.device)"
+        ),
+        "column = torch.arange(columns, device=x.device).repeat(rows)": "column = row",
+    },
+    hint="Your angles come from the running number of the token. Row and column are asked for.",
+)
+edited(
+    "Q1e",
+    "column_by_column",
+    {
+        "torch.arange(rows, device=x.device).repeat_interleave(columns)": (
+            "torch.arange(rows, device=x.device).repeat(columns)"
+        ),
+        "torch.arange(columns, device=x.device).repeat(rows)": (
+            "torch.arange(columns, device=x.device).repeat_interleave(rows)"
+        ),
+    },
+    hint="Your tokens come column by column. They are in reading order.",
+)
+edited(
+    "Q1e", "halves_as_pairs", {"x[:, 0::2], x[:, 1::2]": "x.chunk(2, dim=1)"},
+    hint="Your pairs consist of a column of the first half and one of the second. Neighbouring columns form a pair.",
+)  # fmt: skip
+edited(
+    "Q1e", "not_interleaved", {"torch.stack(rotated, dim=-1).flatten(1)": "torch.cat(rotated, dim=1)"},
+    hint="Your rotated even columns come first and the odd ones after them. They were neighbours in x.",
+)  # fmt: skip
+edited(
+    "Q1e", "speeds_of_the_whole_width", {"/ pairs)": "/ (2 * pairs))"},
+    hint="The speeds fall too slowly: pair i has the exponent i / (d/4), because each half has d/4 pairs.",
+)  # fmt: skip
+edited(
+    "Q1e", "speeds_too_steep", {"-torch.arange(pairs, device=x.device)": "-2 * torch.arange(pairs, device=x.device)"},
+    hint="The speeds fall twice as fast as asked: i already counts pairs, so there is no factor 2 in the exponent.",
+)  # fmt: skip
+edited(
+    "Q1e",
+    "all_pairs_equally_fast",
+    {"speed = n ** (-torch.arange(pairs, device=x.device) / pairs)": "speed = torch.ones(pairs, device=x.device)"},
+    hint="All pairs turn by one radian per step. Each next pair should be slower.",
+)
+edited(
+    "Q1e", "hundred_written_out", {"speed = n **": "speed = 100 **"},
+    hint="Your speeds always use 100: the argument n plays no part.",
+)  # fmt: skip
+edited(
+    "Q1e",
+    "positions_from_one",
+    {
+        "torch.arange(rows, device=x.device)": "torch.arange(1, rows + 1, device=x.device)",
+        "torch.arange(columns, device=x.device)": "torch.arange(1, columns + 1, device=x.device)",
+    },
+    hint="Rows and columns are counted from 1. The token at row 0, column 0 must stay as it is.",
+)
+edited(
+    "Q1e", "added_in_place_of_rotated",
+    {"a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()": "a + angle.sin(), b + angle.cos()"},
+    hint="An encoding is added to your tokens. A rotation multiplies: nothing is added.",
+)  # fmt: skip
+edited(
+    "Q1e", "result_detached", {"a, b = x[:, 0::2], x[:, 1::2]": "a, b = x.detach()[:, 0::2], x.detach()[:, 1::2]"},
+    hint="The numbers are right, and no gradient reaches x: it is detached.",
+)  # fmt: skip

@@ -15,8 +15,8 @@
 # | | |
 # |---|---|
 # | **You need** | lesson 01 (patches); `nn.Linear`, `nn.Conv2d` |
-# | **Time** | 50 minutes |
-# | **You write** | Q2 `PatchEmbedding`, Q2b `ConvPatchEmbedding`; W3a and W3b in words |
+# | **Time** | 60 minutes |
+# | **You write** | Q2 `PatchEmbedding`, Q2b `ConvPatchEmbedding`, Q2c from an empty cell; W3a and W3b in words |
 #
 # **Afterwards you can**
 # - write a patch embedding in both forms and count its parameters;
@@ -583,7 +583,83 @@ grid = nn.Conv2d(3, 64, kernel_size=8, stride=8)(uneven)  # b d h w
 print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no token")
 
 # %% [markdown]
-# ## 11 · In words
+# ## 11 · Q2c: a blank page
+#
+# Write the patch embedding again, from memory: the class `ImageToTokens(in_channels=3, patch_size=8, emb_size=64,
+# img_size=32)`, from `(b, c, h, w)` to `(b, patches, emb_size)`, with the patches in reading order. Use either form or
+# another one; names and layers are yours. The check looks at what each token depends on.
+
+
+# %% tags=["answer"] question="Q2c" kind="blank-page"
+# Q2c: the patch embedding from memory
+# Write the class ImageToTokens in this cell.
+class ImageToTokens(nn.Module):
+    def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
+        super().__init__()
+        self.patch_size = patch_size
+        self.linear = nn.Linear(in_channels * patch_size**2, emb_size)
+
+    def forward(self, x):
+        patches = F.unfold(x, self.patch_size, stride=self.patch_size)  # b k n
+        return self.linear(patches.transpose(1, 2))  # b n d
+
+
+# %% tags=["check"] question="Q2c" points=6
+check("Q2c", ImageToTokens)
+
+# %% [markdown]
+# ## Stretch: filters from the data
+#
+# Section 6 used an SVD to find directions that keep much of a patch. **Principal component analysis** (PCA) is the same
+# with one more step: the mean over all patches is subtracted first. Its first direction is the one along which the
+# patches differ most (largest variance), the second the one of largest variance orthogonal to the first, and so on. An
+# embedding may be initialised with these directions instead of random numbers.
+#
+# Write `principal_filters`: from patches `(m, k)` to the first `d` directions as the columns of a matrix `(k, d)`, each
+# of length 1. The sign of a direction is free. This question is optional.
+
+
+# %% tags=["answer"] question="Q2d" kind="stretch"
+# Q2d: filters from principal components
+def principal_filters(patches, d):
+    """(m, k) -> (k, d): the d orthonormal directions of largest variance, the largest first."""
+    # BEGIN BLANK
+    centred = patches - patches.mean(dim=0)
+    _, _, components = torch.linalg.svd(centred, full_matrices=False)
+    return components[:d].T
+    # END BLANK
+
+
+# %% tags=["check"] question="Q2d" points=4
+check("Q2d", principal_filters)
+
+# %% [markdown]
+# <details><summary>Hint: which of the three results of the SVD?</summary>
+#
+# `torch.linalg.svd(A)` returns `U`, `S` and `Vh` with `A = U @ diag(S) @ Vh`, sorted by `S`. A row of `A` is a patch,
+# so a direction among patches has `k` numbers. Which of the matrices has rows of `k` numbers?
+# </details>
+# <details><summary>Hint: another way</summary>
+#
+# The directions are also the eigenvectors of the covariance matrix `(k, k)`. `torch.linalg.eigh` returns them as
+# columns, with the *smallest* eigenvalue first.
+# </details>
+
+# %%
+if ready("Q2d"):
+    drawn = load("shapes", limit=500).images
+    rows = F.unfold(drawn, 8, stride=8).transpose(1, 2).flatten(0, 1)  # m k
+    found = principal_filters(rows, 16)
+    show_filters({"the first 16 principal filters": rearrange(found, "(c y x) d -> d c y x", c=3, y=8)},
+                 alt="Sixteen small squares: even colours first, then edges in several directions.")  # fmt: skip
+
+# %% [markdown]
+# > **Figure 3.13 · Principal components of 8,000 patches of drawings.** First come areas of one colour, then edges,
+# > then finer patterns: without any training they resemble the filters that a ViT learns (Figure 7, left, in its
+# paper).
+
+# %% [markdown]
+# ## 12 · In words
 #
 # These answers are read by a person. You get the model answers with your feedback.
 #
@@ -635,7 +711,7 @@ print(tuple(grid.shape), "from 36 x 36: the last 4 rows and columns are in no to
 # positions." The first half is right; the condition on the rest of the model is missing.
 
 # %% [markdown]
-# ## 12 · Summary
+# ## 13 · Summary
 #
 # | | |
 # |---|---|

@@ -8,7 +8,7 @@ from einops import rearrange
 from einops.layers.torch import Rearrange
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import also, edited, mistake, reference, right
 
 
 @reference("Q2")
@@ -138,8 +138,9 @@ class einsum_with_an_orthogonal_start(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Every token looks at a comb: single pixels, spread evenly over the whole image. In a bracket the right-hand "
-    "letter runs fastest. Which should run faster along an image's row: the patches, or the pixels inside one?",
+    hint="Every token depends on single pixels that are spread evenly over the whole image. Within a "
+    "bracket of an einops pattern the right-hand letter changes fastest: along an image row that "
+    "should be the pixel inside a patch.",
 )
 class a_comb_instead_of_a_patch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -155,8 +156,8 @@ class a_comb_instead_of_a_patch(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Your patches are whole, but you read the page downwards: token 1 looks at the patch below token 0. In the "
-    "bracket that makes the tokens, which letter should run fastest?",
+    hint="Your patches are whole, and token 1 belongs to the patch below token 0. In the bracket that "
+    "makes the tokens the column should change fastest, so its letter stands on the right.",
 )
 class tokens_column_by_column(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -172,8 +173,8 @@ class tokens_column_by_column(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Where it runs at all, your tokens are places inside a patch, each holding that place of every patch. On the "
-    "right of the arrow the patches should be counted by the second axis; what have you put there?",
+    hint="Each of your tokens holds one pixel position of every patch. On the right of the arrow, the "
+    "second axis should count the patches.",
 )
 class places_as_tokens(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -189,8 +190,8 @@ class places_as_tokens(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Grey images work, colour images stop at the Linear: it expects a third of the numbers that arrive. What "
-    "does a pixel bring along besides its place?",
+    hint="Grey images work, and colour images stop at the Linear, which expects a third of the numbers "
+    "that arrive. Count the channels as well.",
 )
 class channels_not_counted(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -206,8 +207,8 @@ class channels_not_counted(nn.Module):
 
 @mistake(
     "Q2",
-    hint="It works only for patches of a single pixel. A patch has a height and a width; your Linear has heard of one "
-    "of them.",
+    hint="Your answer works only for patches of a single pixel. A patch has a height and a width, and the "
+    "size of your Linear counts one of the two.",
 )
 class one_side_of_the_patch_only(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -223,8 +224,8 @@ class one_side_of_the_patch_only(nn.Module):
 
 @mistake(
     "Q2",
-    hint="It works only when the image is one single patch. Your Linear is prepared for all the pixels of an image; "
-    "how many arrive at it at a time?",
+    hint="Your answer works only when the image is one single patch. The Linear expects all pixels of the "
+    "image, and it gets those of one patch.",
 )
 class a_whole_image_expected(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -240,8 +241,8 @@ class a_whole_image_expected(nn.Module):
 
 @mistake(
     "Q2",
-    hint="In no case does the length of what reaches your Linear agree with what it expects. Its first argument is "
-    "that of the input, its second that of the output; and the input is one flattened patch.",
+    hint="What reaches your Linear never has the length that it expects. The first argument of `nn.Linear` "
+    "is the length of its input, one flattened patch; the second is that of its output.",
 )
 class in_and_out_exchanged(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -257,7 +258,7 @@ class in_and_out_exchanged(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Three channels are fine, one or two are not: somewhere in your Linear stands a 3 that has a name.",
+    hint="Three channels work, and one or two do not: the size of your Linear contains a 3. Use `in_channels`.",
 )
 class three_channels_for_ever(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -273,8 +274,8 @@ class three_channels_for_ever(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Perfect with the default sizes, and with no others: your Linear counts by a number you worked out by hand. "
-    "Let Python do the sum, from the arguments.",
+    hint="Your answer works with the default sizes only: the size of your Linear is written as a number. "
+    "Compute it from the arguments.",
 )
 class the_sum_done_by_hand(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -290,8 +291,8 @@ class the_sum_done_by_hand(nn.Module):
 
 @mistake(
     "Q2",
-    hint="However large a patch should be, yours is 8 pixels wide: the default is written where the argument's name "
-    "belongs.",
+    hint="Your patches have 8 x 8 pixels whatever `patch_size` says: the default is written where the "
+    "argument's name belongs.",
 )
 class eight_for_ever(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -307,8 +308,9 @@ class eight_for_ever(nn.Module):
 
 @mistake(
     "Q2",
-    hint="A patch size was given to the letters that count patches. It fits only where an image happens to be as many "
-    "patches wide as a patch is pixels wide. Which letters measure the inside of a patch?",
+    hint="The patch size was given to the letters that count patches. It fits only where an image is as "
+    "many patches wide as a patch is pixels wide. Give it to the letters that measure the inside of a "
+    "patch.",
 )
 class size_given_to_the_wrong_letters(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -324,8 +326,8 @@ class size_given_to_the_wrong_letters(nn.Module):
 
 @mistake(
     "Q2",
-    hint="einops can't guess a size: a bracket with two unknown letters could be split in many ways. Which letters do "
-    "you know the size of? Tell it, after the pattern.",
+    hint="einops cannot split an axis into two letters of unknown size. Give the size of the letters that "
+    "you know, behind the pattern.",
 )
 class sizes_never_told(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -341,8 +343,8 @@ class sizes_never_told(nn.Module):
 
 @mistake(
     "Q2",
-    hint="A letter gets lost on the way through the arrow. Nothing may vanish in a rearrangement: every letter of the "
-    "left side needs its place on the right.",
+    hint="A letter of the left side is missing on the right. `rearrange` drops no axis: every letter needs "
+    "a place on the right.",
 )
 class the_channel_lost(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -358,8 +360,8 @@ class the_channel_lost(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Letters appear on the right that were never there on the left. Height and width arrive whole; where do you "
-    "split them?",
+    hint="Letters appear on the right that do not exist on the left. Split height and width on the left: "
+    "`(h p1)` and `(w p2)`.",
 )
 class never_split_on_the_left(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -375,8 +377,8 @@ class never_split_on_the_left(nn.Module):
 
 @mistake(
     "Q2",
-    hint="One letter, twice in one pattern: einops takes the same letter for the same axis. A patch has two sides; "
-    "even if they are equally long they need two names.",
+    hint="One letter stands twice on one side of the pattern. The two sides of a patch need two letters, "
+    "even if they are equally long.",
 )
 class one_letter_for_both_sides(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -392,8 +394,8 @@ class one_letter_for_both_sides(nn.Module):
 
 @mistake(
     "Q2",
-    hint="One axis too many: your tokens still lie in a grid of rows and columns. A sequence is a line; what do the "
-    "brackets on the right do?",
+    hint="Your result has one axis too many: the tokens still form a grid of rows and columns. Brackets on "
+    "the right merge two axes into one.",
 )
 class a_grid_and_no_sequence(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -409,8 +411,7 @@ class a_grid_and_no_sequence(nn.Module):
 
 @mistake(
     "Q2",
-    hint="The images of the batch have melted into one long list of tokens. Whose is token 20? Keep the batch an axis "
-    "of its own.",
+    hint="The images of the batch are merged into one long list of tokens. Keep the batch as an axis of its own.",
 )
 class batch_melted_into_the_tokens(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -426,8 +427,8 @@ class batch_melted_into_the_tokens(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Three times as many tokens as patches: red, green and blue of one place have become tokens of their own. "
-    "One patch, one token: where does the channel belong?",
+    hint="You return three times as many tokens as there are patches: each colour of a patch has become a "
+    "token. The channel belongs to the numbers within a token.",
 )
 class a_token_for_each_channel(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -443,8 +444,8 @@ class a_token_for_each_channel(nn.Module):
 
 @mistake(
     "Q2",
-    hint="The right shape, scrambled: each of your tokens looks at strips of pixel rows, for a reshape alone reads "
-    "memory in order. Somewhere axes must change places (lesson 01 has the picture).",
+    hint="The shape is right and the content is not: each token holds strips of pixel rows, because a "
+    "reshape keeps the order in memory. Axes must be exchanged before it (lesson 01 has the picture).",
 )
 class reshape_and_hope(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -458,8 +459,8 @@ class reshape_and_hope(nn.Module):
 
 @mistake(
     "Q2",
-    hint="`unfold` gave you its patches in the last axis, and a reshape does not swap axes: it only cuts the same row "
-    "of numbers elsewhere. Which call really exchanges two axes?",
+    hint="`unfold` returns the patches in the last axis, and a reshape does not exchange axes. Use a call "
+    "that does, such as `transpose`.",
 )
 class unfold_reshaped_instead_of_transposed(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -474,8 +475,8 @@ class unfold_reshaped_instead_of_transposed(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Your tokens are never negative: something after the projection cuts them off. The embedding is a matrix and "
-    "a bias; the bends come later, inside the blocks.",
+    hint="Your tokens are never negative: an activation follows the projection. The embedding is a linear "
+    "map with a bias; activations come later, inside the blocks.",
 )
 class relu_behind_the_projection(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -492,8 +493,8 @@ class relu_behind_the_projection(nn.Module):
 
 @mistake(
     "Q2",
-    hint="No number in your tokens falls below -0.17: that is the floor of one well-known activation. Good instinct, "
-    "wrong place; what does the question ask for between patch and token?",
+    hint="No number in your tokens is below -0.17, the minimum of GELU. Between patch and token the "
+    "question asks for a linear map alone.",
 )
 class gelu_behind_the_projection(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -510,8 +511,8 @@ class gelu_behind_the_projection(nn.Module):
 
 @mistake(
     "Q2",
-    hint="The numbers in each of your tokens add up to zero: they were normalised on the way out. The blocks will do "
-    "that when they need it (lesson 06); here a plain projection is asked for.",
+    hint="The numbers in each of your tokens add up to zero: they were normalised. The encoder blocks will "
+    "normalise them (lesson 06); the question asks for a linear map alone.",
 )
 class layer_norm_behind_the_projection(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -528,8 +529,8 @@ class layer_norm_behind_the_projection(nn.Module):
 
 @mistake(
     "Q2",
-    hint="An image with twice the contrast gives the very same tokens: the patches are normalised before your matrix "
-    "sees them. Some models do that; a projection alone can't, and a projection alone is asked for.",
+    hint="An image with twice the contrast gives the same tokens: the patches are normalised before the "
+    "projection. Some models do that; the question asks for a linear map alone.",
 )
 class layer_norm_before_the_projection(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -547,8 +548,8 @@ class layer_norm_before_the_projection(nn.Module):
 
 @mistake(
     "Q2",
-    hint="The same image gives other tokens each time it is asked: something throws dice. Dropout has its place after "
-    "the positions are added; the projection itself should be the same every time.",
+    hint="The same image gives other tokens at each call, which is what dropout does. Dropout is applied "
+    "after the positions are added; the projection itself has none.",
 )
 class dropout_behind_the_projection(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -565,8 +566,8 @@ class dropout_behind_the_projection(nn.Module):
 
 @mistake(
     "Q2",
-    hint="The same image gives other tokens each time, and the module owns no weights at all: your Linear is born "
-    "anew in every forward pass. What is learned must be made once. Where?",
+    hint="The same image gives other tokens at each call, and the module has no weights: the Linear is "
+    "made anew in every forward pass. Layers are made once, in `__init__`.",
 )
 class a_new_linear_in_each_forward(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -581,8 +582,8 @@ class a_new_linear_in_each_forward(nn.Module):
 
 @mistake(
     "Q2",
-    hint="The tokens are right and nothing will ever be learned: `model.parameters()` is empty. A module does not "
-    "look into a plain Python list; there is a container that it knows.",
+    hint="The tokens are right and nothing can be trained: `model.parameters()` is empty. A module does "
+    "not register layers in a plain Python list; `nn.ModuleList` is made for that.",
 )
 class layers_in_a_plain_list(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -639,8 +640,8 @@ class filled_on_the_default_device(nn.Module):
 
 @mistake(
     "Q2",
-    hint="In an empty image all patches are the same, your tokens are not: each place adds something of its own. Well "
-    "thought ahead, but positions are the next lesson's.",
+    hint="In an image of zeros all patches are the same, and your tokens differ: something is added that "
+    "depends on the position. Positions follow in lesson 04.",
 )
 class positions_added_already(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -657,7 +658,7 @@ class positions_added_already(nn.Module):
 
 @mistake(
     "Q2",
-    hint="One token more than there are patches. You are a lesson ahead: the class token joins in lesson 04.",
+    hint="You return one token more than there are patches. The class token follows in lesson 04.",
 )
 class class_token_added_already(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -675,8 +676,8 @@ class class_token_added_already(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Every token sees the whole image: one enormous matrix makes all tokens from all pixels at once. A patch "
-    "embedding is small, and is used again for every patch.",
+    hint="Every token depends on the whole image: one large matrix makes all tokens from all pixels. A "
+    "patch embedding applies one small matrix to every patch.",
 )
 class one_matrix_for_the_whole_image(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -692,8 +693,8 @@ class one_matrix_for_the_whole_image(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Each patch has a matrix of its own. Then a cat would have to be learned anew at every place. How many "
-    "Linears does the question speak of?",
+    hint="Each patch has a matrix of its own, so what is learned at one position is of no use at another. "
+    "The question asks for a single Linear that is applied to all patches.",
 )
 class a_matrix_for_each_patch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -708,8 +709,8 @@ class a_matrix_for_each_patch(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Your tokens know only the mean colour of their patch: shuffle its pixels, and nothing changes. The pixels "
-    "should be laid side by side, not averaged.",
+    hint="Your tokens depend on the mean colour of their patch alone: they stay the same when its pixels "
+    "are reordered. Flatten the pixels; do not average them.",
 )
 class the_mean_of_each_patch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -724,8 +725,8 @@ class the_mean_of_each_patch(nn.Module):
 
 @mistake(
     "Q2",
-    hint="All your tokens are alike, whatever the image: the weights start at zero. Biases may; a matrix of zeros "
-    "looks at nothing.",
+    hint="All your tokens are the same, whatever the image: the weights are zero. Biases may start at "
+    "zero; a weight matrix of zeros gives the same output for every input.",
 )
 class weights_all_zero(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -742,8 +743,7 @@ class weights_all_zero(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Each image came out as a single vector: the tokens were averaged. The transformer wants them one by one; it "
-    "will do its own summing up.",
+    hint="Each image gave a single vector, because the tokens were averaged. The transformer needs all tokens.",
 )
 class averaged_over_the_tokens(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -759,8 +759,8 @@ class averaged_over_the_tokens(nn.Module):
 
 @mistake(
     "Q2",
-    hint="PyTorch says that a module can't be given layers before `Module.__init__()` was called. The first line of "
-    "your own `__init__` should see to that.",
+    hint="PyTorch says that a module cannot be given layers before `Module.__init__()` was called. Call "
+    "`super().__init__()` in the first line of your `__init__`.",
 )
 class super_forgotten(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -775,8 +775,7 @@ class super_forgotten(nn.Module):
 
 @mistake(
     "Q2",
-    hint="Your class is built without complaint, and hands back None when it is called. A forward pass ends with a "
-    "word that says: this is the result.",
+    hint="Your class returns None when it is called: `forward` has no `return`.",
 )
 class return_forgotten(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -895,8 +894,8 @@ class three_dimensional_convolution(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Far too many tokens: your window moves on by one pixel, so the patches overlap. How far should it step to "
-    "land beside the last one?",
+    hint="You return far too many tokens: the window moves on by one pixel, so the patches overlap. The "
+    "stride should be as large as the patch.",
 )
 class no_stride(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -909,8 +908,8 @@ class no_stride(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Each token sees a single pixel, the top left one of its patch, and steps over all the others. The steps are "
-    "right; how large is the window?",
+    hint="Each token depends on a single pixel, the top left one of its patch. The stride is right, and "
+    "the kernel should be as large as the patch.",
 )
 class kernel_of_one_pixel(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -923,8 +922,8 @@ class kernel_of_one_pixel(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Small 3 x 3 windows, a habit from CNNs: each token sees a corner of its patch, or more than its patch, "
-    "never just all of it. Whose size should the kernel have?",
+    hint="The kernel is 3 x 3, as is usual in CNNs, so a token depends on a part of its patch, or on more "
+    "than its patch. The kernel should be as large as the patch.",
 )
 class kernel_of_three(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -937,8 +936,8 @@ class kernel_of_three(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Your patches are shifted: the first ones hang half out of the image, over padding. The image divides "
-    "evenly; does it need a border?",
+    hint="Your patches are shifted: the first ones lie partly outside the image, over the padding. The "
+    "image divides evenly, so no padding is needed.",
 )
 class padded(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -952,8 +951,8 @@ class padded(nn.Module):
 
 @mistake(
     "Q2b",
-    hint='PyTorch refuses: "same" padding and a stride contradict each other, for a stride makes the picture smaller '
-    "on purpose. What would the padding be for?",
+    hint='PyTorch refuses the padding "same" together with a stride. The image divides evenly, so no '
+    "padding is needed.",
 )
 class same_padding(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -966,8 +965,8 @@ class same_padding(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="The last two axes stand in the wrong order: one row per feature, one column per patch. A convolution puts "
-    "its output channels first; a transformer wants them last.",
+    hint="The last two axes are exchanged: one row per feature and one column per patch. A convolution "
+    "puts its output channels into axis 1; a transformer needs them last.",
 )
 class no_transpose(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -980,8 +979,8 @@ class no_transpose(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="The shape is right and the numbers sit in the wrong rows: your tokens see many patches each. A reshape (or "
-    "view) gives axes new lengths, it never lets two axes change places.",
+    hint="The shape is right and the numbers are in the wrong rows: each token mixes many patches. A "
+    "reshape (or view) never exchanges axes.",
 )
 class reshape_instead_of_transpose(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -995,8 +994,9 @@ class reshape_instead_of_transpose(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Patches whole, order wrong: token 1 looks at the patch below token 0. By moving the features to the end you "
-    "also exchanged height and width. Look at how many axes your transpose touches, and when.",
+    hint="The patches are whole, and token 1 belongs to the patch below token 0. When you moved the "
+    "features to the end, height and width were exchanged as well. Check which two axes your "
+    "transpose exchanges.",
 )
 class width_before_height(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1009,8 +1009,8 @@ class width_before_height(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Everything behind the batch became one long vector. `flatten` begins where you tell it to: which of the "
-    "axes b, d, h, w should melt into one?",
+    hint="All axes behind the batch were merged into one. `flatten` takes the first axis to merge as an "
+    "argument: of b, d, h, w only h and w should be merged.",
 )
 class flattened_too_early(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1023,8 +1023,7 @@ class flattened_too_early(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Four axes came back: what you return is still a picture, of few pixels and many channels. How does a "
-    "picture become a line?",
+    hint="Your result has four axes: the patches still form a grid. Merge height and width into one axis of patches.",
 )
 class still_a_picture(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1037,8 +1036,8 @@ class still_a_picture(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Four axes came back, the features nicely at the end, the patches still in a grid. One step is missing, and "
-    "you know its name.",
+    hint="Your result has four axes, with the features at the end: the patches still form a grid. Merge "
+    "its two axes into one.",
 )
 class a_grid_with_features_last(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1051,8 +1050,8 @@ class a_grid_with_features_last(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="The convolution waits for an image with as many channels as a token has numbers. Channels in first, "
-    "channels out second: which of the two does the image bring?",
+    hint="Your convolution expects as many input channels as a token has numbers. The first argument of "
+    "`nn.Conv2d` is the number of input channels, the second that of output channels.",
 )
 class in_and_out_channels_exchanged(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1065,8 +1064,8 @@ class in_and_out_channels_exchanged(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Your kernel is as wide as the image is long in patches: the number of patches was taken for their size. "
-    "img_size // patch_size counts; what measures?",
+    hint="The kernel is as wide as the image has patches: the number of patches was taken for their size. "
+    "`img_size // patch_size` is a number of patches.",
 )
 class number_of_patches_as_their_size(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1080,8 +1079,8 @@ class number_of_patches_as_their_size(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="However large a patch should be, your kernel is 8 pixels wide: the default is written where the argument's "
-    "name belongs.",
+    hint="The kernel has 8 x 8 pixels whatever `patch_size` says: the default is written where the "
+    "argument's name belongs.",
 )
 class eight_wide_for_ever(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1094,7 +1093,7 @@ class eight_wide_for_ever(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Colour is fine, one or two channels are not: a 3 stands in your convolution where a name belongs.",
+    hint="Three channels work, and one or two do not: your convolution contains a 3. Use `in_channels`.",
 )
 class three_channels_always(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1107,8 +1106,7 @@ class three_channels_always(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Your tokens are never negative. After a convolution the hand writes a ReLU by itself; this convolution is "
-    "only a matrix in disguise, and nothing follows it.",
+    hint="Your tokens are never negative: a ReLU follows the convolution. The question asks for a linear map alone.",
 )
 class relu_by_habit(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1121,8 +1119,8 @@ class relu_by_habit(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="An image alone gives other tokens than the same image in a batch: a batch norm has slipped in. The patch "
-    "embedding looks at one patch at a time.",
+    hint="An image alone gives other tokens than the same image in a batch: there is a batch "
+    "normalisation. A patch embedding treats each patch by itself.",
 )
 class batch_norm_by_habit(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1137,8 +1135,8 @@ class batch_norm_by_habit(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="A stem of small convolutions and pooling: your tokens look over the border of their patch, and bend what "
-    "they see. A fine idea (lesson 10 builds it). Here one single convolution is asked for.",
+    hint="Your tokens depend on pixels beyond their patch, and not linearly: the answer is a stem of small "
+    "convolutions. Lesson 10 builds one; here a single convolution is asked for.",
 )
 class a_cnn_stem(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1153,8 +1151,8 @@ class a_cnn_stem(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Your tokens know only the mean colour of their patch: pooling came first, and the pattern inside was gone. "
-    "Let the kernel itself see every pixel.",
+    hint="Your tokens depend on the mean colour of their patch alone: pooling comes first. Let the kernel "
+    "cover every pixel of the patch.",
 )
 class pooled_first(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1167,8 +1165,8 @@ class pooled_first(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Right tokens, by the road of Q2: a cut and a Linear. This question asks for the other road, where one layer "
-    "cuts and projects at once.",
+    hint="The tokens are right, and they are computed as in Q2, by cutting and a Linear. This question "
+    "asks for one convolution that cuts and projects at once.",
 )
 class the_answer_of_q2_again(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1184,8 +1182,8 @@ class the_answer_of_q2_again(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="The module owns no weights, and gives other tokens every time: its convolution is born anew in each forward "
-    "pass. Where are layers made, so that they stay?",
+    hint="The module has no weights, and gives other tokens at each call: its convolution is made anew in "
+    "every forward pass. Layers are made once, in `__init__`.",
 )
 class a_new_convolution_in_each_forward(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1198,8 +1196,7 @@ class a_new_convolution_in_each_forward(nn.Module):
 
 @mistake(
     "Q2b",
-    hint="Your class is built without complaint, and hands back None when it is called. A forward pass ends with a "
-    "word that says: this is the result.",
+    hint="Your class returns None when it is called: `forward` has no `return`.",
 )
 class nothing_returned(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -1209,3 +1206,130 @@ class nothing_returned(nn.Module):
     def forward(self, x):
         x = self.projection(x)
         x.flatten(2).transpose(1, 2)
+
+
+# --- Q2c, the blank page ---------------------------------------------------------------------------------------------
+
+
+@reference("Q2c")
+def the_same_pixels_again(case):
+    return pixels_of_each_patch(case)
+
+
+also("Q2c", of="Q2")
+also("Q2c", of="Q2b", mistakes=False)
+
+
+# --- Q2d, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q2d")
+def eigenvectors_of_the_covariance(patches, d):
+    _, directions = torch.linalg.eigh(torch.cov(patches.T))
+    return directions.flip(1)[:, :d]
+
+
+@right("Q2d")
+def whole_svd_of_double_precision(rows, count):
+    rows = rows.double()
+    _, _, vh = torch.linalg.svd(rows - rows.mean(0, keepdim=True))
+    return vh.mT[:, :count]
+
+
+@right("Q2d")
+def left_vectors_of_the_transpose(patches, d):
+    columns = patches.T - patches.T.mean(1, keepdim=True)
+    u, _, _ = torch.linalg.svd(columns, full_matrices=False)
+    return -u[:, :d]
+
+
+@right("Q2d")
+def sorted_by_hand(patches, d):
+    centred = patches - patches.mean(0)
+    values, vectors = torch.linalg.eigh(centred.T @ centred)
+    return vectors[:, values.argsort(descending=True)[:d]]
+
+
+@right("Q2d")
+def in_numpy(patches, d):
+    import numpy as np
+
+    a = patches.cpu().numpy()
+    _, _, vh = np.linalg.svd(a - a.mean(axis=0), full_matrices=False)
+    return vh[:d].T
+
+
+edited(
+    "Q2d", "not_centred", {"patches - patches.mean(dim=0)": "patches"},
+    hint="The mean is not subtracted, so your first filter points to the mean patch. Variance is measured around it.",
+)  # fmt: skip
+edited(
+    "Q2d", "one_mean_for_all", {"patches.mean(dim=0)": "patches.mean()"},
+    hint="A single number is subtracted from all patches. The mean patch has k numbers, one for each pixel.",
+)  # fmt: skip
+edited(
+    "Q2d", "each_patch_centred", {"patches.mean(dim=0)": "patches.mean(dim=1, keepdim=True)"},
+    hint="Each patch has lost its own mean. Subtract the mean over all patches, pixel by pixel.",
+)  # fmt: skip
+edited(
+    "Q2d", "smallest_variance", {"components[:d].T": "components[-d:].T"},
+    hint="Your filters are the directions of smallest variance: the rows are sorted from large to small.",
+)  # fmt: skip
+edited(
+    "Q2d", "smallest_first", {"components[:d].T": "components[:d].flip(0).T"},
+    hint="The right directions, in the wrong order: the largest variance comes first.",
+)  # fmt: skip
+edited(
+    "Q2d", "not_transposed", {"components[:d].T": "components[:d]"},
+    hint="Your filters stand in rows, (d, k). Columns were asked for: (k, d).",
+)  # fmt: skip
+edited(
+    "Q2d", "columns_of_the_right_vectors", {"components[:d].T": "components[:, :d]"},
+    hint="You take the columns of Vh. Its rows are the directions.",
+)  # fmt: skip
+edited(
+    "Q2d",
+    "left_vectors",
+    {"_, _, components": "components, _, _", "components[:d].T": "components[: patches.shape[1], :d]"},
+    hint="You take U. Its columns have one number for each patch; a direction has one number for each pixel.",
+)
+edited(
+    "Q2d",
+    "scaled_by_the_singular_values",
+    {"_, _, components": "_, spread, components", "components[:d].T": "(components * spread[:, None])[:d].T"},
+    hint="Your filters have the singular values as lengths. Each should have length 1.",
+)
+edited(
+    "Q2d", "all_of_them", {"components[:d].T": "components.T"},
+    hint="You return all directions: d of them were asked for.",
+)  # fmt: skip
+edited(
+    "Q2d", "standardised",
+    {"centred = patches - patches.mean(dim=0)": "centred = (patches - patches.mean(dim=0)) / patches.std(dim=0)"},
+    hint="Each pixel is divided by its standard deviation, which changes the directions. Only the mean is subtracted.",
+)  # fmt: skip
+
+
+@mistake("Q2d", hint="Your covariance matrix has one row per patch. Between pixels it has the shape (k, k).")
+def covariance_of_the_patches(patches, d):
+    _, directions = torch.linalg.eigh(torch.cov(patches))
+    return directions.flip(1)[: patches.shape[1], :d]
+
+
+@mistake(
+    "Q2d", hint="eigh sorts from small to large: your filters are the directions of smallest variance, smallest first."
+)
+def eigenvectors_not_reversed(patches, d):
+    _, directions = torch.linalg.eigh(torch.cov(patches.T))
+    return directions[:, :d]
+
+
+@mistake("Q2d", hint="The first d patches are made orthogonal. Their directions are not those of largest variance.")
+def first_patches_made_orthogonal(patches, d):
+    centred = patches - patches.mean(0)
+    return torch.linalg.qr(centred[:d].T)[0]
+
+
+@mistake("Q2d", hint="Random orthogonal directions: the patches play no part in them.")
+def random_directions(patches, d):
+    return torch.linalg.qr(torch.randn(patches.shape[1], d, device=patches.device))[0]

@@ -665,6 +665,78 @@ assert found["positions along the batch"] < found["positions along the tokens"] 
 # > - **Larger images.** A learned table has a fixed number of rows. Lesson 12 interpolates it.
 
 # %% [markdown]
+# ## Stretch: pooling by attention
+#
+# Between the class token and the mean lies a third way to read one vector from all tokens: **attention pooling** (used
+# by CLIP's convolutional image encoders and, with several layers, by SigLIP). One learned vector, the **query** $q$,
+# is compared with every token of the last layer; the image is the weighted mean
+#
+# $$w = \mathrm{softmax}\big(x_1 \cdot q / \sqrt d,\; \dots,\; x_n \cdot q / \sqrt d\big) \qquad z = \sum_j w_j\, x_j$$
+#
+# Write it with the query as its only parameter, a zero vector at the start: then the weights are equal, and training
+# begins from the mean. (The papers add linear layers for keys and values; lesson 05 explains them, and the root of
+# `d`.) This question is optional.
+
+
+# %% tags=["answer"] question="Q4b" kind="stretch"
+# Q4b: pooling by attention
+class AttentionPooling(nn.Module):
+    """(b, n, emb_size) -> (b, emb_size): a weighted mean of the tokens; the query is the only parameter, 0 at first."""
+
+    def __init__(self, emb_size):
+        super().__init__()
+        # BEGIN BLANK
+        self.query = nn.Parameter(torch.zeros(emb_size))
+        # END BLANK
+
+    def forward(self, x):
+        # BEGIN BLANK
+        scores = x @ self.query / x.shape[-1] ** 0.5  # b n
+        weights = scores.softmax(dim=1)
+        return (weights[:, :, None] * x).sum(dim=1)
+        # END BLANK
+
+
+# %% tags=["check"] question="Q4b" points=4
+check("Q4b", AttentionPooling)
+
+# %% [markdown]
+# <details><summary>Hint: which axis does the softmax use?</summary>
+#
+# The weights of the tokens of *one* image must add up to 1. Along which axis of `(b, n)` do these tokens lie?
+# </details>
+# <details><summary>Hint: multiply weights and tokens</summary>
+#
+# `(b, n)` and `(b, n, d)` need a third axis for the weights. Or use a matrix product: `(b, 1, n)` by `(b, n, d)`.
+# </details>
+
+# %% [markdown]
+# A small test that a mean cannot pass: in each image one of sixteen tokens carries the answer and is marked by a large
+# first number; the others are noise. Which pooling reads it?
+
+# %%
+if ready("Q4b"):
+    torch.manual_seed(0)
+    x = torch.randn(512, 16, 8)
+    x[:, :, 0] = 0
+    marked = torch.randint(16, (512,))
+    x[torch.arange(512), marked, 0] = 4.0
+    target = x[torch.arange(512), marked, 1]
+    for name, pooling in (("mean", nn.Identity()), ("attention pooling", AttentionPooling(8))):
+        head = nn.Linear(8, 1)
+        optimizer = torch.optim.Adam([*pooling.parameters(), *head.parameters()], lr=0.03)
+        for _ in range(300):
+            pooled = pooling(x).mean(1) if name == "mean" else pooling(x)
+            loss = F.mse_loss(head(pooled)[:, 0], target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        print(f"{name:<18} squared error {loss.item():.3f} (always answering 0 gives {target.square().mean():.2f})")
+
+# %% tags=["solution"]
+assert loss.item() < 0.1
+
+# %% [markdown]
 # ## 8 · In words
 #
 # These answers are read by a person. You get the model answers with your feedback.
@@ -678,8 +750,8 @@ assert found["positions along the batch"] < found["positions along the tokens"] 
 # nothing of the image: it is the same for all (spread 0 over images). In each attention layer its query is compared
 # with the keys of all tokens, and it takes a weighted mean of their values; so layer by layer it collects what
 # the head will need, and training shapes both what it asks and what patches answer. The token of patch 5 also
-# hears of the others, but it has a job of its own, it must carry its patch, and it would favour one place of the image;
-# the class token belongs to no place and is free to gather. For the mean: no extra token and no extra
+# receives from the others, but it has a job of its own, it must carry its patch, and it would favour one place of the
+# image; the class token belongs to no place and is free to gather. For the mean: no extra token and no extra
 # parameter, and in our race (and in the ViT paper) it is as accurate.
 
 # %% [markdown] tags=["rubric"]

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from einops import pack, rearrange, repeat
 from torch import nn
 
-from grading.judging.bank import mistake, reference, right
+from grading.judging.bank import edited, mistake, reference, right
 
 
 # What a notebook holds when Q3 is reached: a projection, as the lesson's setup cell gives one, and a code.
@@ -141,8 +141,8 @@ class tokens_in_double(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Your class token stands at the end. It works, but every model, every checkpoint and every later lesson looks "
-    "for it in place 0. In which order does your list name the two?",
+    hint="Your class token stands at the end. Models, checkpoints and the later lessons expect it as token "
+    "0: exchange the two in the list that you join.",
 )
 class class_token_last(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -157,8 +157,8 @@ class class_token_last(nn.Module):
 
 @mistake(
     "Q3",
-    hint="One image alone goes through, a batch doesn't: your class token still has a batch of 1. `cat` does not "
-    "stretch axes as a plus sign would; somebody has to make the copies.",
+    hint="One image alone works, and a batch does not: the class token still has a batch axis of length 1. "
+    "`cat` does not broadcast as a sum does; expand the class token to the batch.",
 )
 class never_repeated(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -188,8 +188,8 @@ class as_many_as_patches(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Your copies stand side by side in one image (every image got several class tokens). One per image is "
-    "wanted: which axis counts the images?",
+    hint="Every image got several class tokens: the copies stand along the token axis. There should be one "
+    "per image, so the copies belong along the batch axis.",
 )
 class copies_along_the_tokens(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -204,8 +204,8 @@ class copies_along_the_tokens(nn.Module):
 
 @mistake(
     "Q3",
-    hint="You joined along the batch: the class tokens would be images of their own. Of b, n, e, which axis grows "
-    "by one?",
+    hint="You joined along the batch axis, so the class tokens would be images of their own. Join along "
+    "the token axis, which grows by one.",
 )
 class joined_along_the_batch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -220,7 +220,7 @@ class joined_along_the_batch(nn.Module):
 
 @mistake(
     "Q3",
-    hint="You joined along the width: tokens would become longer, not more. Of b, n, e, which axis grows by one?",
+    hint="You joined along the width, so tokens become longer. Join along the token axis, which grows by one.",
 )
 class joined_along_the_width(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -235,8 +235,8 @@ class joined_along_the_width(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Right place, right shape, but it can't learn: a plain tensor in a module is invisible to the optimiser, and "
-    "stays behind when the module moves. What makes it one of the module's own?",
+    hint="The class token has the right place and shape, and it cannot be trained: a plain tensor is no "
+    "parameter of the module and does not move with it. Wrap it in `nn.Parameter`.",
 )
 class a_plain_tensor(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -251,8 +251,9 @@ class a_plain_tensor(nn.Module):
 
 @mistake(
     "Q3",
-    hint="A gradient reaches your class token, and no optimiser knows it: `requires_grad=True` alone does not make a "
-    "tensor a parameter of the module. `parameters()` does not list it. What does a module collect by itself?",
+    hint="A gradient reaches your class token, and no optimiser gets it: `requires_grad=True` alone does "
+    "not make a tensor a parameter, so `parameters()` does not list it. A module registers "
+    "`nn.Parameter` attributes.",
     claims=lambda make: "cls_token" not in dict(make().named_parameters()),
 )
 class a_tensor_that_requires_grad(nn.Module):
@@ -302,8 +303,8 @@ class copied_on_the_default_device(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Your class token is another one in every forward pass: it is drawn there. What is to be learned must be made "
-    "once, where layers are made.",
+    hint="The class token changes from one forward pass to the next: it is drawn there. What is to be "
+    "trained is made once, in `__init__`.",
 )
 class drawn_in_each_forward(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -318,8 +319,7 @@ class drawn_in_each_forward(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Each place in the batch has a class token of its own, so the first image is asked another question than the "
-    "second. One vector, and copies of it.",
+    hint="Each place in the batch has a class token of its own. There should be one vector, copied for every image.",
 )
 class one_for_each_place_in_the_batch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -334,7 +334,7 @@ class one_for_each_place_in_the_batch(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Your class token was added to the patches; it should stand beside them, as one more token.",
+    hint="The class token was added to the patch tokens. It should be a token of its own beside them.",
 )
 class added_to_the_patches(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -349,8 +349,8 @@ class added_to_the_patches(nn.Module):
 
 @mistake(
     "Q3",
-    hint="The class token was written over patch 0, which is lost. It should come in addition, so that n tokens "
-    "become n + 1.",
+    hint="The class token replaces patch 0, which is lost. It should be added as one more token, so that n "
+    "tokens become n + 1.",
 )
 class in_place_of_the_first_patch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -365,7 +365,7 @@ class in_place_of_the_first_patch(nn.Module):
 
 @mistake(
     "Q3",
-    hint="The class token is made, and never joins the patches: n tokens come back, not n + 1.",
+    hint="The class token is made and not joined to the patches: n tokens come back, not n + 1.",
 )
 class never_joined(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -379,7 +379,7 @@ class never_joined(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Only the class tokens come back; the patches got lost on the way. Two things are joined: name both.",
+    hint="Only the class tokens come back, without the patches. Give both to `cat`.",
 )
 class class_tokens_alone(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -394,8 +394,8 @@ class class_tokens_alone(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Token 0 is the mean of the patches, so it knows the image already. A class token starts without any "
-    "knowledge of the image: it is the same for all, and learned.",
+    hint="Token 0 is the mean of the patches, so it depends on the image. A class token is a learned "
+    "vector, the same for all images.",
 )
 class mean_as_class_token(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -440,8 +440,8 @@ class sixty_four_wide(nn.Module):
 
 @mistake(
     "Q3",
-    hint="All numbers of your token 0 are equal: the class token holds one number, stretched to the width. It should "
-    "hold as many as any other token.",
+    hint="All numbers of your token 0 are equal: the class token holds one number that is broadcast to the "
+    "width. It needs `emb_size` numbers.",
 )
 class a_single_number(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -456,8 +456,7 @@ class a_single_number(nn.Module):
 
 @mistake(
     "Q3",
-    hint="The patches pass through your class token on their way: each has it added, besides the one in front. Behind "
-    "token 0 nothing should know of it.",
+    hint="The class token is also added to every patch token. No token but token 0 should depend on it.",
 )
 class joined_and_added(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -473,8 +472,7 @@ class joined_and_added(nn.Module):
 
 @mistake(
     "Q3",
-    hint="Your class is built without complaint and hands back None when it is called: a `forward` ends with a "
-    "`return`.",
+    hint="Your class returns None when it is called: `forward` has no `return`.",
 )
 class nothing_returned(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32):
@@ -649,7 +647,7 @@ class the_lectures_line(nn.Module):
 
 @mistake(
     "Q4",
-    hint="One position too few: you counted the patches. Who else stands in the line of tokens?",
+    hint="There is one position too few: the class token needs one as well.",
 )
 class one_position_short(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -670,8 +668,8 @@ class one_position_short(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Positions came before the class token: the patches have one each, the class token has none. It needs a row, "
-    "row 0, like everybody else.",
+    hint="The positions are added before the class token is joined, so the class token has none. It needs "
+    "a row of its own, row 0.",
 )
 class positions_before_the_token(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -692,7 +690,7 @@ class positions_before_the_token(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Patches get rows 1, 2, …, as they should; row 0 is made and never used. To whom does it belong?",
+    hint="The patches get rows 1, 2, …, as they should, and row 0 is not used. It belongs to the class token.",
 )
 class row_zero_left_over(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -713,8 +711,8 @@ class row_zero_left_over(nn.Module):
 
 @mistake(
     "Q4",
-    hint='The two kinds have changed places: asked for "learnable", your module adds the sinusoids, and the other way '
-    "round.",
+    hint='The two kinds are exchanged: for "learnable" your module adds the sinusoids, and for '
+    '"sinusoidal" the learned positions.',
 )
 class kinds_exchanged(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -735,7 +733,7 @@ class kinds_exchanged(nn.Module):
 
 @mistake(
     "Q4",
-    hint='Whatever is asked for, learned positions are added: `positions="sinusoidal"` makes no difference.',
+    hint='Learned positions are added in every case: `positions="sinusoidal"` makes no difference.',
 )
 class always_learnable(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -753,7 +751,7 @@ class always_learnable(nn.Module):
 
 @mistake(
     "Q4",
-    hint='Whatever is asked for, sinusoids are added: `positions="learnable"` makes no difference.',
+    hint='Sinusoids are added in every case: `positions="learnable"` makes no difference.',
 )
 class always_sinusoidal(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -771,8 +769,8 @@ class always_sinusoidal(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your sinusoids are a parameter: right at the start, and something else after the first step of training. "
-    "What holds numbers that nobody trains?",
+    hint="Your sinusoids are a parameter, so training changes them. Use `register_buffer` for tensors that "
+    "belong to a module and are not trained.",
 )
 class sinusoids_trained(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -791,8 +789,8 @@ class sinusoids_trained(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your sinusoids are a plain attribute. Here that works, but when the module moves to a GPU they stay behind, "
-    "and the sum fails. How does a module learn that a tensor belongs to it?",
+    hint="Your sinusoids are a plain attribute. They do not move with the module to a GPU, and the sum "
+    "fails there. Register them with `register_buffer`.",
 )
 class sinusoids_left_behind(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -813,7 +811,7 @@ class sinusoids_left_behind(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your learned positions are a plain tensor: no optimiser hears of them, so they stay as random as they began.",
+    hint="Your learned positions are a plain tensor. No optimiser gets them, so they stay as random as they were made.",
 )
 class learnable_but_plain(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -834,8 +832,8 @@ class learnable_but_plain(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your learned positions move with the module, and never learn: they are kept as a buffer, or with "
-    "`requires_grad=False`. Which of the three ways of keeping a tensor is for what is trained?",
+    hint="Your learned positions move with the module and are not trained: they are a buffer, or have "
+    "`requires_grad=False`. What is trained is an `nn.Parameter`.",
 )
 class learnable_in_a_buffer(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -878,8 +876,8 @@ class learnable_cut_off(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your sinusoids are float64, and one float64 summand makes the whole sum float64; the next Linear then "
-    "refuses. numpy computes so by default, torch doesn't.",
+    hint="Your sinusoids are float64, which makes the sum float64, and the next Linear then fails. numpy "
+    "uses float64 by default, and torch float32.",
 )
 class sinusoids_in_double(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -900,8 +898,8 @@ class sinusoids_in_double(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Seventeen positions, whatever the image: that is the count for the defaults. Compute it from `img_size` and "
-    "`patch_size`.",
+    hint="There are 17 positions whatever the image: that is the number for the default sizes. Compute it "
+    "from `img_size` and `patch_size`.",
 )
 class seventeen_for_ever(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -921,7 +919,7 @@ class seventeen_for_ever(nn.Module):
 
 @mistake(
     "Q4",
-    hint="You counted the patches of one row of the image. How many rows are there?",
+    hint="You counted the patches of one row of the image. Multiply by the number of rows.",
 )
 class one_row_of_patches(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -942,7 +940,8 @@ class one_row_of_patches(nn.Module):
 
 @mistake(
     "Q4",
-    hint="`patch_size ** 2` counts the pixels of one patch. Positions are for patches: how many fit into the image?",
+    hint="`patch_size ** 2` is the number of pixels in one patch. The number of positions depends on how "
+    "many patches an image has.",
 )
 class pixels_counted(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -963,8 +962,8 @@ class pixels_counted(nn.Module):
 
 @mistake(
     "Q4",
-    hint="The learned kind is fine; your code came out lying on its side. In which order does `getPositionEncoding` "
-    "take its two numbers?",
+    hint="The learned positions are right, and the sinusoids are transposed. Check the order of the two "
+    "arguments of `getPositionEncoding`.",
 )
 class code_on_its_side(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -985,8 +984,8 @@ class code_on_its_side(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your positions are added along the batch: image k got row k, all its tokens the same. Which axis of "
-    "(b, n, d) should they lie along?",
+    hint="The positions are added along the batch axis: all tokens of image k got row k. In (b, n, d) they "
+    "belong along n.",
 )
 class rows_along_the_batch(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1008,8 +1007,8 @@ class rows_along_the_batch(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Positions and batch meet on the wrong axis: your table has an axis of length 1 in the middle, where the "
-    "tokens should be, and fits an image alone only by making many of it.",
+    hint="The positions are aligned with the wrong axis: your table has an axis of length 1 where the "
+    "tokens should be. Its shape should be (1, n + 1, d), or (n + 1, d).",
 )
 class an_axis_in_the_middle(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1030,7 +1029,7 @@ class an_axis_in_the_middle(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Every token gets the same learned row, so no token can tell where it stands. One row per position.",
+    hint="Every token gets the same learned row, so it says nothing about the position. Use one row per position.",
 )
 class one_row_for_all(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1051,7 +1050,7 @@ class one_row_for_all(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your positions are counted twice: what is added is two times what stands in the table.",
+    hint="The positions are added twice: what is added is two times the table.",
 )
 class added_twice(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1074,7 +1073,7 @@ class added_twice(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Both kinds are added at once. One or the other, as `positions` says.",
+    hint="Both kinds are added. Add the one that `positions` names.",
 )
 class both_added(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1093,7 +1092,7 @@ class both_added(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your tokens became twice as wide: positions were joined on, where they should be added.",
+    hint="Your tokens are twice as wide: the positions are concatenated. They should be added.",
 )
 class joined_on(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1115,8 +1114,7 @@ class joined_on(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Tokens and positions are multiplied. Where a sinusoid is zero, that wipes the token's number out for good; a "
-    "sum loses nothing.",
+    hint="Tokens and positions are multiplied. Where a sinusoid is zero, the token's number is lost; add them.",
 )
 class multiplied(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1137,7 +1135,7 @@ class multiplied(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Your learned positions are drawn anew in each forward pass, so no token is ever twice at the same place.",
+    hint="The learned positions are drawn anew in each forward pass. Make them once, in `__init__`.",
 )
 class other_positions_each_time(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1155,7 +1153,7 @@ class other_positions_each_time(nn.Module):
 
 @mistake(
     "Q4",
-    hint="The class token got lost on the way from Q3: positions and patches are there, and token 0 is patch 0.",
+    hint="The class token of Q3 is missing: positions and patches are there, and token 0 is patch 0.",
 )
 class without_a_class_token(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1174,7 +1172,7 @@ class without_a_class_token(nn.Module):
 
 @mistake(
     "Q4",
-    hint="Positions are made and never added: what comes back is the answer to Q3.",
+    hint="The positions are made and not added: the result is the answer to Q3.",
 )
 class never_added(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1194,8 +1192,8 @@ class never_added(nn.Module):
 
 @mistake(
     "Q4",
-    hint="The class token has moved to the end; with the table as it is, it gets the last row and patch 0 gets row 0. "
-    "Token 0 is the class token's place.",
+    hint="The class token stands at the end, so it gets the last row and patch 0 gets row 0. The class "
+    "token should be token 0.",
 )
 class token_last_with_its_position(nn.Module):
     def __init__(self, in_channels=3, patch_size=8, emb_size=64, img_size=32, positions="learnable"):
@@ -1212,3 +1210,150 @@ class token_last_with_its_position(nn.Module):
         x = self.projection(x)
         x = torch.cat([x, repeat(self.cls_token, "() n e -> b n e", b=len(x))], dim=1)
         return x + (self.learnable_positions if hasattr(self, "learnable_positions") else self.sinusoids_positions)
+
+
+# --- Q4b, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q4b")
+class AsAMatrixProduct(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.q, self.scale = nn.Parameter(torch.zeros(1, dim)), dim**-0.5
+
+    def forward(self, tokens):
+        weights = F.softmax(tokens @ self.q.T * self.scale, dim=1)  # b n 1
+        return (weights.mT @ tokens)[:, 0]
+
+
+@right("Q4b")
+class WithALinearLayer(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.score = nn.Linear(emb_size, 1, bias=False)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, x):
+        w = (self.score(x) / x.size(-1) ** 0.5).softmax(-2)
+        return (w * x).sum(-2)
+
+
+@right("Q4b")
+class ByTorchsAttention(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(1, 1, emb_size))
+
+    def forward(self, x):
+        return F.scaled_dot_product_attention(self.query.expand(len(x), -1, -1), x, x).squeeze(1)
+
+
+@right("Q4b")
+class ByEinsum(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.token = nn.Parameter(torch.zeros(emb_size))
+
+    def forward(self, x):
+        scores = torch.einsum("bnd,d->bn", x, self.token) / x.shape[2] ** 0.5
+        return torch.einsum("bn,bnd->bd", torch.softmax(scores, 1), x)
+
+
+@right("Q4b")
+class ImageByImage(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.register_parameter("seed", nn.Parameter(torch.zeros(emb_size, 1)))
+
+    def forward(self, x):
+        pooled = []
+        for tokens in x:
+            e = torch.exp((tokens @ self.seed)[:, 0] / tokens.shape[1] ** 0.5)
+            pooled.append((e / e.sum()) @ tokens)
+        return torch.stack(pooled)
+
+
+edited(
+    "Q4b", "random_at_the_start", {"torch.zeros(emb_size)": "torch.randn(emb_size)"},
+    hint="Your query is drawn at random. Zeros were asked for, so that pooling starts from the mean.",
+)  # fmt: skip
+edited(
+    "Q4b", "ones_at_the_start", {"torch.zeros(emb_size)": "torch.ones(emb_size)"},
+    hint="Your query starts as ones, so that tokens with a large sum weigh more from the start.",
+)  # fmt: skip
+edited(
+    "Q4b", "not_scaled", {" / x.shape[-1] ** 0.5": ""},
+    hint="Your scores are not divided by the root of d.",
+)  # fmt: skip
+edited(
+    "Q4b", "divided_by_the_width", {" / x.shape[-1] ** 0.5": " / x.shape[-1]"},
+    hint="Your scores are divided by d. Its root was asked for.",
+)  # fmt: skip
+edited(
+    "Q4b", "root_of_the_number_of_tokens", {"x.shape[-1] ** 0.5": "x.shape[1] ** 0.5"},
+    hint="Your scores are divided by the root of the number of tokens. The width belongs there.",
+)  # fmt: skip
+edited(
+    "Q4b", "softmax_over_the_batch", {"softmax(dim=1)": "softmax(dim=0)"},
+    hint="Your weights add up to 1 over the images of the batch. They should add up to 1 over the tokens of one image.",
+)  # fmt: skip
+edited(
+    "Q4b", "mean_of_weighted_tokens", {".sum(dim=1)": ".mean(dim=1)"},
+    hint="Your result is n times too small: the weights add up to 1 already, so the weighted tokens are added.",
+)  # fmt: skip
+edited(
+    "Q4b", "without_softmax", {"scores.softmax(dim=1)": "scores"},
+    hint="Your weights are the scores themselves: without a softmax they do not add up to 1.",
+)  # fmt: skip
+edited(
+    "Q4b", "sigmoid", {"scores.softmax(dim=1)": "scores.sigmoid()"},
+    hint="Your weights are sigmoids, each between 0 and 1. They do not add up to 1.",
+)  # fmt: skip
+edited(
+    "Q4b",
+    "divided_by_their_sum",
+    {"scores.softmax(dim=1)": "(scores + 1e-9) / (scores + 1e-9).sum(dim=1, keepdim=True)"},
+    hint="Your scores are divided by their sum, without the exponential. Negative scores give negative weights.",
+)
+edited(
+    "Q4b", "a_plain_tensor", {"nn.Parameter(torch.zeros(emb_size))": "torch.zeros(emb_size)"},
+    hint="Your module has nothing to learn: the query is a plain tensor and no nn.Parameter.",
+)  # fmt: skip
+edited(
+    "Q4b", "query_detached", {"x @ self.query /": "x @ self.query.detach() /"},
+    hint="The values are right, and no gradient reaches the query: it is detached.",
+)  # fmt: skip
+edited(
+    "Q4b", "weights_detached", {"weights = scores.softmax(dim=1)": "weights = scores.softmax(dim=1).detach()"},
+    hint="The values are right, but no gradient passes through the weights: they are detached.",
+)  # fmt: skip
+edited(
+    "Q4b",
+    "the_best_token_alone",
+    {"(weights[:, :, None] * x).sum(dim=1)": "x[torch.arange(len(x)), weights.argmax(dim=1)]"},
+    hint="You return the one token with the largest weight. All tokens belong into the mean, each with its weight.",
+)
+edited(
+    "Q4b", "one_token_axis_left", {".sum(dim=1)": ".sum(dim=1, keepdim=True)"},
+    hint="Your result is (b, 1, d). The axis of the tokens should be gone.",
+)  # fmt: skip
+edited(
+    "Q4b", "tokens_not_added_up", {".sum(dim=1)": ""},
+    hint="Your tokens are weighted and not yet added up: the result is still (b, n, d).",
+)  # fmt: skip
+edited(
+    "Q4b", "mean_only", {"(weights[:, :, None] * x).sum(dim=1)": "x.mean(dim=1)"},
+    hint="You return the plain mean: the query plays no part.",
+)  # fmt: skip
+
+
+@mistake("Q4b", hint="Your module learns more than the query: linear layers for keys and values were not asked for.")
+class with_keys_and_values(nn.Module):
+    def __init__(self, emb_size):
+        super().__init__()
+        self.query = nn.Parameter(torch.zeros(emb_size))
+        self.keys, self.values = nn.Linear(emb_size, emb_size), nn.Linear(emb_size, emb_size)
+
+    def forward(self, x):
+        weights = (self.keys(x) @ self.query / x.shape[-1] ** 0.5).softmax(1)
+        return (weights[:, :, None] * self.values(x)).sum(1)

@@ -1206,6 +1206,63 @@ check("Q5d", SelfAttention)
 # answer and other right ones.
 
 # %% [markdown]
+# ## Stretch: attention in blocks
+#
+# Section 10 mentioned fused kernels that never store the $n \times n$ weights. The idea of **FlashAttention** (Dao et
+# al., 2022) is a softmax that is computed block by block. For each query keep three things while you walk through the
+# keys: the largest score so far (`top`), the sum of the exponentials so far (`total`), and the weighted sum of values
+# so far (`result`), both relative to `top`. When a new block brings a larger score, multiply `total` and `result` by
+#
+# $$e^{\text{old top} - \text{new top}}$$
+#
+# and go on. At the end `result / total` is *exactly* attention, with scores divided by $\sqrt d$ as always. Subtracting
+# the maximum is also what keeps `exp` from overflowing. Write it with a loop over blocks of `block` keys, so that no
+# tensor has as many as `n · m` numbers. This question is optional.
+
+
+# %% tags=["answer"] question="Q5e" kind="stretch"
+# Q5e: attention in blocks, with a running maximum
+def attention_in_blocks(q, k, v, block):
+    """q (n, d), k (m, d), v (m, e) -> (n, e): softmax(q kᵀ / √d) v, from `block` keys at a time."""
+    # BEGIN BLANK
+    n, d = q.shape
+    top = q.new_full((n, 1), -torch.inf)
+    total, result = q.new_zeros(n, 1), q.new_zeros(n, v.shape[1])
+    for start in range(0, len(k), block):
+        scores = q @ k[start : start + block].T / d**0.5  # n block
+        new_top = torch.maximum(top, scores.amax(dim=1, keepdim=True))
+        weights = (scores - new_top).exp()
+        rescale = (top - new_top).exp()
+        total = total * rescale + weights.sum(dim=1, keepdim=True)
+        result = result * rescale + weights @ v[start : start + block]
+        top = new_top
+    return result / total
+    # END BLANK
+
+
+# %% tags=["check"] question="Q5e" points=6
+check("Q5e", attention_in_blocks)
+
+# %% [markdown]
+# <details><summary>Hint: what are the three things before the first block?</summary>
+#
+# No score has been seen, so any score must be larger than `top`; the two sums are empty. `exp` of minus infinity is 0.
+# </details>
+# <details><summary>Hint: one block is right, several are not</summary>
+#
+# Take two blocks of one key each by hand, with scores 0 and 1. After the second block `total` must be `exp(0 - 1) + 1`.
+# </details>
+
+# %%
+if ready("Q5e"):
+    torch.manual_seed(0)
+    q, k, v = (torch.randn(1000, 32) for _ in range(3))
+    whole = (q @ k.T / 32**0.5).softmax(1) @ v
+    for block in (1000, 128, 7):
+        gap = (attention_in_blocks(q, k, v, block) - whole).abs().max()
+        print(f"blocks of {block:>4}: at most {1000 * block:>9,} scores at once, largest difference {gap:.0e}")
+
+# %% [markdown]
 # ## 12 · In words
 #
 # **W5a** (2 points). A colleague writes: "Attention is permutation invariant, so the order of the patches makes no

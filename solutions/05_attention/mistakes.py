@@ -2026,3 +2026,347 @@ class memory_heads_of_tokens(nn.Module):
         scores = q @ k.mT / q.shape[-1] ** 0.5
         scores = scores if mask is None else scores.masked_fill(~mask, -1e9)
         return self.o(rearrange(scores.softmax(-1) @ v, "b h n d -> b n (h d)"))
+
+
+@right("Q5d")
+class EinsumOnFourMatrices(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.maps = nn.ModuleList(nn.Linear(width, width) for _ in range(4))
+        self.heads = heads
+
+    def forward(self, x, mask=None):
+        q, k, v = (part(x).unflatten(-1, (self.heads, -1)) for part in self.maps[:3])
+        scores = torch.einsum("bqhd,bkhd->bhqk", q / math.sqrt(q.shape[-1]), k)
+        if mask is not None:
+            scores = scores + torch.zeros_like(mask, dtype=scores.dtype).masked_fill(~mask, -1e30)
+        weights = torch.exp(scores - torch.logsumexp(scores, dim=-1, keepdim=True))
+        return self.maps[3](torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(2))
+
+
+JOINED = 'rearrange(heads, "b h n d -> b n (h d)")'
+SPLIT = '"b n (h d) -> b h n d"'
+for name, changes, hint in (
+    (
+        "memory_keys_of_the_queries",
+        {"self.to_keys(x)": "self.to_queries(x)"},
+        "Keys and queries are made by the same layer, and one of your layers is never called.",
+    ),
+    (
+        "memory_values_of_the_keys",
+        {"self.to_values(x)": "self.to_keys(x)"},
+        "Keys and values are made by the same layer, and one of your layers is never called.",
+    ),
+    (
+        "memory_without_projection",
+        {f"return self.to_out({JOINED})": f"return {JOINED}"},
+        "The output is the joined heads themselves. The last linear layer is never called.",
+    ),
+    (
+        "memory_multiplied_by_the_root",
+        {"/ q.shape[-1] ** 0.5": "* q.shape[-1] ** 0.5"},
+        "The scores are multiplied by the root of a head's width. They should be divided by it.",
+    ),
+    (
+        "memory_divided_by_the_width",
+        {"/ q.shape[-1] ** 0.5": "/ q.shape[-1]"},
+        "The scores are divided by the width of a head. They should be divided by its square root.",
+    ),
+    (
+        "memory_queries_split_otherwise",
+        {SPLIT: '"b n (d h) -> b h n d"'},
+        (
+            "The queries are split as (d h) and the keys as (h d), so a query is compared with other numbers "
+            "than its own "
+            "head's."
+        ),
+    ),
+    (
+        "memory_joined_in_another_order",
+        {'"b h n d -> b n (h d)"': '"b h n d -> b n (d h)"'},
+        "The heads are split as (h d) and joined as (d h), so the last layer gets the numbers in another order.",
+    ),
+    (
+        "memory_without_softmax",
+        {"scores.softmax(dim=-1)": "scores"},
+        "The scores are used as weights as they are. The softmax is missing.",
+    ),
+    (
+        "memory_softmax_over_heads",
+        {"softmax(dim=-1)": "softmax(dim=1)"},
+        "The softmax runs over the heads, axis 1 of (b, h, n, m). It should run over the keys, the last axis.",
+    ),
+    (
+        "memory_x_added",
+        {"return self.to_out(": "return x + self.to_out("},
+        "The output is the right one plus x. A residual connection belongs around the layer and not into it.",
+    ),
+    (
+        "memory_detached",
+        {JOINED: JOINED.replace("heads,", "heads.detach(),")},
+        (
+            "The outputs are right, and no gradient reaches the input: what the last layer reads is "
+            "detached, or computed "
+            "under `no_grad`."
+        ),
+    ),
+    (
+        "memory_mask_without_effect",
+        {"if mask is not None:": "if mask is None and False:"},
+        "The mask has no effect: the output is the same with and without it.",
+    ),
+    (
+        "memory_forbidden_score_zero",
+        {"torch.finfo(scores.dtype).min": "0.0"},
+        "A forbidden key gets the score 0, and exp(0) = 1 still gives it weight. Use a very large negative number.",
+    ),
+    (
+        "memory_a_single_head",
+        {"h=self.num_heads": "h=1"},
+        "One head is right, several are not: the number of heads has no effect, and whole tokens are compared.",
+    ),
+):
+    edited("Q5d", name, changes, hint=hint)
+
+
+OUT = 'self.projection(rearrange(out, "b h n d -> b n (h d)"))'
+for name, changes, hint in (
+    (
+        "detached_context",
+        {"keys = self.split(self.keys(context))": "keys = self.split(self.keys(context.detach()))",
+         "values = self.split(self.values(context))": "values = self.split(self.values(context.detach()))"},
+        ("The outputs are right, and no gradient reaches the context: it is detached, so an encoder that "
+         "makes it could "
+        "not be trained."),
+    ),
+    (
+        "detached_heads",
+        {"rearrange(out,": "rearrange(out.detach(),"},
+        ("The outputs are right, and only `projection` gets a gradient: what it reads is detached, or computed under "
+        "`no_grad`."),
+    ),
+    (
+        "causal_as_well",
+        {"(queries, keys, values)": "(queries, keys, values, is_causal=True)"},
+        ("Token i of x attends to the first i + 1 tokens of the context only: a causal mask is set. Here "
+         "every token of "
+        "x attends to the whole context."),
+    ),
+    (
+        "context_added",
+        {f"return {OUT}": f"return {OUT} + context.mean(dim=1, keepdim=True)"},
+        "The output is the right one plus the mean of the context.",
+    ),
+    (
+        "keys_and_values_split_otherwise",
+        {"keys = self.split(self.keys(context))":
+         'keys = rearrange(self.keys(context), "b n (d h) -> b h n d", h=self.num_heads)'},
+        "One head is right, several are not: the keys are split as (d h) and the queries as (h d).",
+    ),
+    (
+        "projection_before_the_heads_are_joined",
+        {f"return {OUT}": "return rearrange(self.projection.weight[: out.shape[-1], : out.shape[-1]] @ out.mT, "
+                          '"b h d n -> b n (h d)")'},
+        "The last layer is applied to each head by itself. Join the heads first, then apply `projection`.",
+    ),
+):  # fmt: skip
+    edited("Q5c", name, changes, hint=hint)
+
+
+@right("Q5b")
+def einsum_on_split_axes(queries, keys, num_heads):
+    queries, keys = (tokens.unflatten(2, (num_heads, tokens.shape[2] // num_heads)) for tokens in (queries, keys))
+    exponents = torch.einsum("bnhd,bmhd->bhnm", queries, keys).div(math.sqrt(queries.shape[3]))
+    return torch.exp(exponents - exponents.logsumexp(dim=3, keepdim=True))
+
+
+for name, changes, hint in (
+    (
+        "logarithms_of_weights",
+        {"torch.softmax(": "torch.log_softmax("},
+        "You return the logarithms of the weights, so all numbers are below 0. Use `softmax`.",
+    ),
+    (
+        "sigmoid_in_place_of_softmax",
+        {"torch.softmax(scores * scale, dim=-1)": "torch.sigmoid(scores * scale)"},
+        (
+            "Each weight comes from a sigmoid of its own score, so the rows do not add up to 1. Use a softmax over the "
+            "keys."
+        ),
+    ),
+    (
+        "heads_in_front_of_the_batch",
+        {"torch.softmax(scores * scale, dim=-1)": "torch.softmax(scores * scale, dim=-1).transpose(0, 1)"},
+        "The weights are right and the axes are (h, b, n, m). The batch comes first: (b, h, n, m).",
+    ),
+    (
+        "without_gradient",
+        {"torch.softmax(scores * scale, dim=-1)": "torch.softmax(scores * scale, dim=-1).detach()"},
+        (
+            "The weights are right, and no gradient reaches queries and keys: they are detached, or computed under "
+            "`no_grad`."
+        ),
+    ),
+):
+    edited("Q5b", name, changes, hint=hint)
+
+
+# --- Q5e, the stretch question ---------------------------------------------------------------------------------------
+
+
+@right("Q5e")
+def with_split_and_logsumexp(q, k, v, block):
+    outs, sums = [], []
+    for some_k, some_v in zip(k.split(block), v.split(block), strict=True):
+        scores = q @ some_k.T * q.shape[1] ** -0.5
+        outs.append(scores.softmax(-1) @ some_v)
+        sums.append(scores.logsumexp(-1))
+    weights = torch.stack(sums, -1).softmax(-1)  # n blocks
+    return sum(weights[:, [i]] * out for i, out in enumerate(outs))
+
+
+@right("Q5e")
+def log_sum_so_far(q, k, v, block):
+    log_sum, out = None, None
+    for i in range(0, k.shape[0], block):
+        scores = (q / math.sqrt(q.shape[-1])) @ k[i : i + block].mT
+        new = scores.logsumexp(1, keepdim=True)
+        part = (scores - new).exp() @ v[i : i + block]
+        if out is None:
+            log_sum, out = new, part
+        else:
+            both = torch.logaddexp(log_sum, new)
+            out = out * (log_sum - both).exp() + part * (new - both).exp()
+            log_sum = both
+    return out
+
+
+@right("Q5e")
+def maximum_first_then_a_second_pass(queries, keys, values, size):
+    scale = queries.shape[-1] ** -0.5
+    starts = range(0, len(keys), size)
+    top = torch.stack([(queries @ keys[s : s + size].T).max(-1).values for s in starts]).max(0).values[:, None]
+    total, out = 0, 0
+    for s in starts:
+        e = torch.exp(scale * (queries @ keys[s : s + size].T - top))
+        total, out = total + e.sum(-1, keepdim=True), out + e @ values[s : s + size]
+    return out / total
+
+
+@right("Q5e")
+def query_by_query(q, k, v, block):
+    rows = []
+    for query in q:
+        scores = [part @ query / len(query) ** 0.5 for part in k.split(block)]
+        top = torch.stack([s.max() for s in scores]).max()
+        weights = torch.cat([(s - top).exp() for s in scores])
+        rows.append(weights @ v / weights.sum())
+    return torch.stack(rows)
+
+
+@right("Q5e")
+def always_normalised(q, k, v, block):
+    top = torch.full_like(q[:, :1], -1e30)
+    total, mean = torch.zeros_like(top), q.new_zeros(len(q), v.size(1))
+    for part_k, part_v in zip(torch.split(k, block), torch.split(v, block), strict=True):
+        scores = torch.einsum("nd,md->nm", q, part_k) / math.sqrt(q.size(1))
+        new_top = torch.maximum(top, scores.max(dim=1, keepdim=True)[0])
+        e = torch.exp(scores - new_top)
+        old = total * torch.exp(top - new_top)
+        total = old + e.sum(1, keepdim=True)
+        mean = (mean * old + e @ part_v) / total
+        top = new_top
+    return mean
+
+
+edited(
+    "Q5e", "no_maximum", {"torch.maximum(top, scores.amax(dim=1, keepdim=True))": "torch.zeros_like(top)",
+                          "-torch.inf": "0.0"},
+    hint="With large scores your result is nan: nothing is subtracted before `exp`, which overflows above 88.",
+)  # fmt: skip
+edited(
+    "Q5e", "sum_not_rescaled", {"total = total * rescale +": "total = total +"},
+    hint="Your sum of exponentials is not rescaled when a larger score appears; the weighted sum is.",
+)  # fmt: skip
+edited(
+    "Q5e", "result_not_rescaled", {"result = result * rescale +": "result = result +"},
+    hint="Your weighted sum of values is not rescaled when a larger score appears; the sum of exponentials is.",
+)  # fmt: skip
+edited(
+    "Q5e",
+    "nothing_rescaled",
+    {"total = total * rescale +": "total = total +", "result = result * rescale +": "result = result +"},
+    hint="Each block is measured against its own maximum, and nothing is rescaled when that changes.",
+)
+edited(
+    "Q5e",
+    "rescaled_the_wrong_way",
+    {"rescale = (top - new_top).exp()": "rescale = (new_top - top).exp().nan_to_num(0, 0, 0)"},
+    hint="You rescale by exp(new − old), which is at least 1. What was added before must become smaller.",
+)
+edited(
+    "Q5e",
+    "maximum_of_the_block_alone",
+    {"torch.maximum(top, scores.amax(dim=1, keepdim=True))": "scores.amax(dim=1, keepdim=True)"},
+    hint="Your new maximum forgets the earlier blocks. The result is right while scores are moderate, and large scores "
+    "overflow when you rescale.",
+)
+edited(
+    "Q5e",
+    "mean_of_the_blocks",
+    {
+        "total = total * rescale + weights.sum(dim=1, keepdim=True)": "total = total + 1",
+        "result = result * rescale + weights @ v[start : start + block]": (
+            "result = result + weights / weights.sum(dim=1, keepdim=True) @ v[start : start + block]"
+        ),
+    },
+    hint="You average the attention of the blocks. A block with larger scores must count for more.",
+)
+edited(
+    "Q5e", "not_divided", {"return result / total": "return result"},
+    hint="Your result is not divided by the sum of the exponentials.",
+)  # fmt: skip
+edited(
+    "Q5e", "not_scaled", {" / d**0.5": ""},
+    hint="Your scores are not divided by the root of d.",
+)  # fmt: skip
+edited(
+    "Q5e", "divided_by_the_width", {" / d**0.5": " / d"},
+    hint="Your scores are divided by d. Its root belongs there.",
+)  # fmt: skip
+edited(
+    "Q5e", "last_block_forgotten", {"range(0, len(k), block)": "range(0, len(k) - block + 1, block)"},
+    hint="Your loop leaves out the last block when it is shorter than the others.",
+)  # fmt: skip
+edited(
+    "Q5e", "first_block_only", {"        top = new_top\n": "        top = new_top\n        break\n"},
+    hint="Only the first block is used: the loop ends after it.",
+)  # fmt: skip
+edited(
+    "Q5e", "top_not_kept", {"        top = new_top\n": ""},
+    hint="`top` never changes, so every rescaling starts from minus infinity and forgets the earlier blocks.",
+)  # fmt: skip
+edited(
+    "Q5e", "top_starts_at_zero", {"-torch.inf": "0.0"},
+    hint="`top` starts at 0, so that queries whose scores are all very negative lose everything: exp of each is 0.",
+)  # fmt: skip
+edited(
+    "Q5e", "gradient_stops_at_the_keys", {"q @ k[start : start + block].T": "q @ k[start : start + block].T.detach()"},
+    hint="The numbers are right, and no gradient reaches the keys: they are detached.",
+)  # fmt: skip
+edited(
+    "Q5e", "weights_detached", {"weights = (scores - new_top).exp()": "weights = (scores - new_top).exp().detach()"},
+    hint="The numbers are right, but the weights are detached: gradients reach the values only.",
+)  # fmt: skip
+
+
+@mistake("Q5e", hint="All n · m scores are made at once, as in Q5a. Here the keys come block by block.")
+def all_at_once(q, k, v, block):
+    return (q @ k.T / q.shape[1] ** 0.5).softmax(1) @ v
+
+
+@mistake(
+    "Q5e", hint="You use F.scaled_dot_product_attention, which is the answer itself: write the loop over the blocks."
+)
+def by_torch(q, k, v, block):
+    return F.scaled_dot_product_attention(q[None], k[None], v[None])[0]

@@ -874,7 +874,7 @@ class one_token_at_a_time(nn.Module):
 
 @mistake(
     "Q7",
-    hint="Left of zero your curve is exactly zero: that is a ReLU. The target dips below the axis there.",
+    hint="Left of zero your curve is exactly zero: that is a ReLU. The target has a minimum below the axis there.",
 )
 class relu_of_2017(nn.Sequential):
     def __init__(self, emb_size, expansion=4, drop_p=0.0):
@@ -902,7 +902,7 @@ class no_bend_at_all(nn.Sequential):
 
 @mistake(
     "Q7",
-    hint="Your curve dips deeper and comes back more slowly than the target: x times sigmoid(x), known as SiLU or "
+    hint="Your curve falls lower and returns more slowly than the target: x times sigmoid(x), known as SiLU or "
     "swish. GELU multiplies x by the normal distribution function.",
 )
 class a_silu(nn.Sequential):
@@ -1539,7 +1539,7 @@ class feed_forward_reads_raw(nn.Sequential):
 
 @mistake(
     "Q7b",
-    hint="There is no norm in either half. Section 4 measures what follows in a deep model.",
+    hint="There is no norm in either half. Section 3 measures what follows in a deep model.",
 )
 class no_norm_at_all(nn.Sequential):
     def __init__(self, emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0):
@@ -1849,11 +1849,11 @@ class rates_of_a_tenth(nn.Sequential):
 
 ATTEND = "MultiHeadAttention(emb_size, num_heads)"
 edited(
-    "Q7b", "attention_twice", {"ResidualAdd(attend), ResidualAdd(think)": "ResidualAdd(attend), ResidualAdd(attend)"},
+    "Q7b", "attention_twice", {"ResidualAdd(attend), ResidualAdd(feed)": "ResidualAdd(attend), ResidualAdd(attend)"},
     hint="The attention half is used twice, and the feed-forward half is made and never used.",
 )  # fmt: skip
 edited(
-    "Q7b", "feed_forward_twice", {"ResidualAdd(attend), ResidualAdd(think)": "ResidualAdd(think), ResidualAdd(think)"},
+    "Q7b", "feed_forward_twice", {"ResidualAdd(attend), ResidualAdd(feed)": "ResidualAdd(feed), ResidualAdd(feed)"},
     hint="The feed-forward half is used twice, and the attention half is made and never used.",
 )  # fmt: skip
 edited(
@@ -1960,3 +1960,140 @@ class without_a_factor(nn.Module):
 
     def forward(self, x):
         return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + self.eps)
+
+
+# --- Q7d, the blank page ---------------------------------------------------------------------------------------------
+
+reference("Q7d")(block_with_a_gelu)
+
+
+@right("Q7d")
+class separate_matrices_and_a_sequential(nn.Module):
+    def __init__(self, dim, heads, ratio):
+        super().__init__()
+        self.h = heads
+        self.mlp = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, ratio * dim), nn.GELU(), nn.Linear(ratio * dim, dim))
+        self.ln = nn.LayerNorm(dim)
+        self.v, self.k, self.q = (nn.Linear(dim, dim, bias=False) for _ in range(3))
+        self.o = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        y = self.ln(x)
+        q, k, v = (rearrange(f(y), "b n (h d) -> b h n d", h=self.h) for f in (self.q, self.k, self.v))
+        x = x + self.o(rearrange(F.scaled_dot_product_attention(q, k, v), "b h n d -> b n (h d)"))
+        return x + self.mlp(x)
+
+
+@right("Q7d")
+class attention_of_torch(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion):
+        super().__init__()
+        self.n1, self.n2 = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        self.attention = nn.MultiheadAttention(emb_size, num_heads, batch_first=True)
+        self.up, self.down = nn.Linear(emb_size, expansion * emb_size), nn.Linear(expansion * emb_size, emb_size)
+
+    def forward(self, x):
+        y = self.n1(x)
+        x = x + self.attention(y, y, y, need_weights=False)[0]
+        return x + self.down(F.gelu(self.up(self.n2(x))))
+
+
+@right("Q7d")
+class attention_of_the_lesson(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion):
+        super().__init__()
+        self.first = nn.Sequential(nn.LayerNorm(emb_size), MultiHeadAttention(emb_size, num_heads))
+        wide = expansion * emb_size
+        self.second = nn.Sequential(nn.LayerNorm(emb_size), nn.Linear(emb_size, wide), nn.GELU())
+        self.second.append(nn.Linear(wide, emb_size))
+
+    def forward(self, x):
+        for half in (self.first, self.second):
+            x = half(x) + x
+        return x
+
+
+@right("Q7d")
+class one_layer_per_head(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion):
+        super().__init__()
+        d = emb_size // num_heads
+        self.norms = nn.ModuleList([nn.LayerNorm(emb_size) for _ in range(2)])
+        self.heads = nn.ModuleList(nn.ModuleList(nn.Linear(emb_size, d) for _ in range(3)) for _ in range(num_heads))
+        self.join = nn.Linear(emb_size, emb_size)
+        self.inner, self.outer = nn.Linear(emb_size, emb_size * expansion), nn.Linear(emb_size * expansion, emb_size)
+
+    def forward(self, x):
+        y, found = self.norms[0](x), []
+        for query, key, value in self.heads:
+            scores = query(y) @ key(y).mT / math.sqrt(query.out_features)
+            found.append(scores.softmax(-1) @ value(y))
+        x = x + self.join(torch.cat(found, -1))
+        return x + self.outer(F.gelu(self.inner(self.norms[1](x)), approximate="tanh"))
+
+
+@right("Q7d")
+class plain_parameters(nn.Module):
+    def __init__(self, emb_size, num_heads, expansion):
+        super().__init__()
+        self.h, wide = num_heads, expansion * emb_size
+        self.norm_a, self.norm_b = nn.LayerNorm(emb_size), nn.LayerNorm(emb_size)
+        for name, rows, columns in (("wqkv", emb_size, 3 * emb_size), ("wo", emb_size, emb_size),
+                                    ("w1", emb_size, wide), ("w2", wide, emb_size)):  # fmt: skip
+            setattr(self, name, nn.Parameter(torch.randn(rows, columns) / rows**0.5))
+        self.b1, self.b2 = nn.Parameter(torch.zeros(wide)), nn.Parameter(torch.zeros(emb_size))
+
+    def forward(self, x):
+        q, k, v = rearrange(self.norm_a(x) @ self.wqkv, "b n (three h d) -> three b h n d", three=3, h=self.h)
+        weights = torch.einsum("bhqd,bhkd->bhqk", q, k).mul(q.shape[-1] ** -0.5).softmax(-1)
+        x = x + rearrange(torch.einsum("bhqk,bhkd->bhqd", weights, v), "b h n d -> b n (h d)") @ self.wo
+        return x + F.gelu(self.norm_b(x) @ self.w1 + self.b1) @ self.w2 + self.b2
+
+
+FIRST, SECOND = "x = x + self.attend(self.norm1(x))", "return x + self.feed_forward(self.norm2(x))"
+SOFTMAX = "(q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(dim=-1)"
+for name, changes, hint in (
+    ("memory_post_norm", {FIRST: "x = self.norm1(x + self.attend(x))",
+                          SECOND: "return self.norm2(x + self.feed_forward(x))"},
+     "Your norms come after the sums: that is post-norm. In pre-norm the residual stream contains additions only."),
+    ("memory_norm_on_the_stream", {FIRST: "x = self.norm1(x)\n        x = x + self.attend(x)",
+                                   SECOND: "x = self.norm2(x)\n        return x + self.feed_forward(x)"},
+     "You add to the normalised tokens. The branch reads the norm's output, and the sum uses the tokens before it."),
+    ("memory_relu", {"F.gelu(": "F.relu("}, "Your activation is a ReLU. Which activation does a ViT use?"),
+    ("memory_no_activation", {"F.gelu(self.widen(x))": "self.widen(x)"},
+     "There is no activation between your two linear layers, so together they are one linear layer."),
+    ("memory_activation_last", {"self.narrow(F.gelu(self.widen(x)))": "F.gelu(self.narrow(self.widen(x)))"},
+     "Your activation comes after both linear layers. Which width do the numbers have that it should act on?"),
+    ("memory_attention_replaces", {FIRST: "x = self.attend(self.norm1(x))"},
+     "The output of attention replaces the tokens: the first half has no residual connection."),
+    ("memory_feed_forward_replaces", {SECOND: "return self.feed_forward(self.norm2(x))"},
+     "The output of the feed-forward network replaces the tokens: the second half has no residual connection."),
+    ("memory_one_norm_for_both", {"self.feed_forward(self.norm2(x))": "self.feed_forward(self.norm1(x))"},
+     "Both halves use the same norm. How many norms does the drawing of the block show?"),
+    ("memory_parallel_halves", {FIRST: "y = x + self.attend(self.norm1(x))",
+                                SECOND: "return y + self.feed_forward(self.norm2(x))"},
+     ("Your feed-forward network reads the tokens as they were before attention. Which tokens does the second equation "
+     "use?")),
+    ("memory_other_order", {FIRST: "x = x + self.feed_forward(self.norm2(x))",
+                            SECOND: "return x + self.attend(self.norm1(x))"},
+     "Your feed-forward network comes first. The order of the two halves changes the result."),
+    ("memory_attention_without_norm", {"self.attend(self.norm1(x))": "self.attend(x)"},
+     "Your attention reads tokens that are not normalised."),
+    ("memory_feed_forward_without_norm", {"self.feed_forward(self.norm2(x))": "self.feed_forward(x)"},
+     "Your feed-forward network reads tokens that are not normalised."),
+    ("memory_not_scaled", {SOFTMAX: "(q @ k.transpose(-1, -2)).softmax(dim=-1)"},
+     "The scores of your attention are not scaled before the softmax."),
+    ("memory_whole_width", {SOFTMAX: "(q @ k.transpose(-1, -2) / x.shape[-1] ** 0.5).softmax(dim=-1)"},
+     "Your scores are divided by the root of the whole width. Over how many numbers does one score sum?"),
+    ("memory_softmax_over_queries", {"softmax(dim=-1)": "softmax(dim=-2)"},
+     "The weights of your attention add up to 1 over the queries, and should do so over the keys."),
+    ("memory_heads_joined_by_reshape",
+     {'rearrange(weights @ v, "b h n d -> b n (h d)")': "(weights @ v).reshape(x.shape)"},
+     "Your heads are joined by a reshape alone, so a token receives numbers that belong to other tokens."),
+    ("memory_final_norm", {SECOND: "return self.norm1(x + self.feed_forward(self.norm2(x)))"},
+     "Your block normalises its output. A pre-norm model has one such norm, after its last block."),
+    ("memory_fixed_expansion", {"nn.Linear(emb_size, expansion * emb_size)": "nn.Linear(emb_size, 4 * emb_size)",
+                                "nn.Linear(expansion * emb_size, emb_size)": "nn.Linear(4 * emb_size, emb_size)"},
+     "Your hidden layer is 4 times as wide as a token, whatever `expansion` is."),
+):  # fmt: skip
+    edited("Q7d", name, changes, hint=hint)

@@ -1849,3 +1849,245 @@ def rescaled_by_a_softmax(attentions):
         mixing = mixing.softmax(dim=-1)
         rollout = mixing @ rollout
     return rollout
+
+
+# --- Q8b, the blank page: right --------------------------------------------------------------------------------------
+
+
+@right("Q8b")
+def torch_layers_and_a_mean(images, labels):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.patches = nn.Conv2d(3, 64, 8, 8)
+            self.where = nn.Parameter(torch.zeros(1, 16, 64).normal_(std=0.02))
+            layer = nn.TransformerEncoderLayer(64, 4, 128, 0.0, "gelu", batch_first=True, norm_first=True)
+            self.body = nn.TransformerEncoder(layer, 2, nn.LayerNorm(64), enable_nested_tensor=False)
+            self.out = nn.Linear(64, 10)
+
+        def forward(self, x):
+            return self.out(self.body(self.patches(4 * x - 2).flatten(2).mT + self.where).mean(1))
+
+    model = Model().to(images.device)
+    adam = torch.optim.Adam(model.parameters(), 2e-3)
+    rate = torch.optim.lr_scheduler.OneCycleLR(adam, 2e-3, 10 * 32)
+    for _ in range(10):
+        for chosen in torch.randperm(len(images), device=images.device).split(63):
+            adam.zero_grad()
+            F.cross_entropy(model(images[chosen]), labels[chosen]).backward()
+            adam.step()
+            rate.step()
+    return model.eval()
+
+
+@right("Q8b")
+def cut_by_rearrange_and_mirrored(images, labels):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.cut, self.cls = nn.Linear(192, 48), nn.Parameter(torch.zeros(48))
+            self.positions = nn.Parameter(torch.randn(17, 48) / 10)
+            self.norms = nn.ModuleList(nn.LayerNorm(48) for _ in range(5))
+            self.attend = nn.ModuleList(nn.MultiheadAttention(48, 3, batch_first=True) for _ in range(2))
+            self.wide = nn.ModuleList(nn.Linear(48, 192) for _ in range(2))
+            self.back = nn.ModuleList(nn.Linear(192, 48) for _ in range(2))
+            self.head = nn.Linear(48, 10)
+
+        def forward(self, x):
+            x = self.cut(rearrange(3 * (x - 0.6), "b c (h p) (w q) -> b (h w) (p q c)", p=8, q=8))
+            x = torch.cat([repeat(self.cls, "d -> b 1 d", b=len(x)), x], 1) + self.positions
+            for k in range(2):
+                y = self.norms[2 * k](x)
+                x = x + self.attend[k](y, y, y)[0]
+                x = x + self.back[k](F.gelu(self.wide[k](self.norms[2 * k + 1](x))))
+            return self.head(self.norms[4](x)[:, 0])
+
+    model = Model().to(images.device)
+    updates = torch.optim.AdamW(model.parameters(), 2.5e-3)
+    total = 9 * 32
+    rate = torch.optim.lr_scheduler.OneCycleLR(updates, 2.5e-3, total)
+    for _ in range(9):
+        for chosen in torch.randperm(len(images), device=images.device)[:2000].split(63):
+            batch = images[chosen]
+            batch = torch.where(torch.rand(len(batch), 1, 1, 1, device=batch.device) < 0.5, batch.flip(-1), batch)
+            loss = F.cross_entropy(model(batch), labels[chosen])
+            updates.zero_grad()
+            loss.backward()
+            updates.step()
+            rate.step()
+    return model.eval()
+
+
+@right("Q8b")
+def unfolded_with_fixed_positions(images, labels):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            angle = torch.arange(17)[:, None] / 10 ** (torch.arange(0, 64, 2) / 16)
+            self.register_buffer("where", torch.cat([angle.sin(), angle.cos()], 1) / 4)
+            self.embed = nn.Linear(192, 64, bias=False)
+            self.cls_token = nn.Parameter(torch.zeros(1, 1, 64))
+            options = {"activation": F.gelu, "batch_first": True, "norm_first": True, "dropout": 0.0}
+            self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(64, 2, 256, **options) for _ in range(2))
+            self.head = nn.Sequential(nn.LayerNorm(64), nn.Linear(64, 10))
+
+        def forward(self, x):
+            x = self.embed(F.unfold((x - 0.7) / 0.25, 8, stride=8).transpose(1, 2))
+            x = torch.cat((self.cls_token.repeat(len(x), 1, 1), x), dim=1) + self.where
+            for block in self.blocks:
+                x = block(x)
+            return self.head(x[:, 0])
+
+    model = Model().to(images.device)
+    updates = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.05)
+    rate = torch.optim.lr_scheduler.OneCycleLR(updates, 2e-3, 9 * 32)
+    for _ in range(9):
+        for chosen in torch.randperm(len(images), device=images.device).split(63):
+            updates.zero_grad()
+            F.cross_entropy(model(images[chosen]), labels[chosen], label_smoothing=0.05).backward()
+            updates.step()
+            rate.step()
+    return model.eval()
+
+
+LOOP, TAIL = "for _ in range(epochs):", "    return model.eval()"
+edited("Q8b", "smaller_batches", {"epochs=8, batch=64, lr=2e-3": "epochs=7, batch=48, lr=2e-3"})
+edited("Q8b", "four_narrow_heads_of_a_narrow_model", {"d=64, depth=2, heads=4": "d=56, depth=2, heads=7",
+                                                      "epochs=8": "epochs=9"})  # fmt: skip
+
+# --- Q8b, wrong ------------------------------------------------------------------------------------------------------
+
+BRIEF = {"epochs=8": "epochs=1"}
+MIXED = 'x = x + self.projection(rearrange(weights @ v, "b h n d -> b n (h d)"))'
+READ = "return self.head(self.norm(self.blocks(tokens + self.positions))[:, 0])"
+for name, changes, hint in (
+    ("memory_never_trained", {LOOP: "for _ in range(0):"},
+     ("The accuracy is that of guessing: the model that you return has not learned anything from these images. Does "
+     "the optimiser change the weights of the model that is returned?")),
+    ("memory_two_epochs", {"epochs=8": "epochs=2"},
+     "The model has begun to learn and underfits: its accuracy is above guessing and below the goal. Train it longer."),
+    ("memory_class_numbers", BRIEF | {READ: READ + ".argmax(-1)"},
+     "The model returns class numbers, one per image. The check asks for its logits."),
+    ("memory_every_token", BRIEF | {READ: READ.replace("[:, 0]", "")},
+     "The model returns logits for every token. Which token belongs to the whole image?"),
+    ("memory_softmax", BRIEF | {READ: READ + ".softmax(-1)"},
+     "The outputs of your model are probabilities. `F.cross_entropy` applies a softmax itself."),
+    ("memory_dropout_left_on",
+     BRIEF | {TAIL: "    return model",
+              "nn.GELU(), nn.Linear(2 * d, d)": "nn.GELU(), nn.Dropout(0.3), nn.Linear(2 * d, d)"},
+     "The same images get different logits in two calls: the returned model is in training mode, with dropout on."),
+    ("memory_no_attention_on_the_class_token",
+     BRIEF | {MIXED: "x = x + self.projection(x)"},
+     "The logits are the same for every image: the class token never receives anything from the patches."),
+    ("memory_convolutions_first",
+     BRIEF | {"self.embed = nn.Conv2d(3, d, kernel_size=patch, stride=patch)":
+              "self.embed = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, d, patch, patch))"},
+     ("The pixels of a patch pass through more than one linear map, or patches overlap: your embedding is a "
+     "convolutional network. One linear map of separate patches is asked for.")),
+    ("memory_patches_by_reshape",
+     BRIEF | {"self.embed = nn.Conv2d(3, d, kernel_size=patch, stride=patch)": "self.embed = nn.Linear(192, d)",
+              "self.embed(4 * (images - 0.5)).flatten(2).transpose(1, 2)":
+              "self.embed(4 * (images - 0.5).reshape(len(images), 16, 192))"},
+     ("Your patches come from a plain reshape of the image: each holds six rows of one channel. A patch is a square of "
+     "all channels (lesson 01).")),
+    ("memory_mean_without_attention",
+     {"epochs=8": "epochs=1", MIXED:
+      "x = x + self.projection(x)", "[:, 0])": ".mean(1))"},
+     "Each patch changes the logits by itself, whatever the other patches show: there is no attention between them."),
+    ("memory_without_positions", {"epochs=8": "epochs=1", "tokens + self.positions": "tokens"},
+     "Exchanged patches give the same logits: the positions are missing."),
+    ("memory_rate_too_large", {"epochs=8": "epochs=1", "lr=2e-3": "lr=3.0"},
+     "The logits are very large and mostly wrong: training has diverged. Which number sets the length of a step?"),
+    ("memory_prepared_outside",
+     {"4 * (images - 0.5)": "images", "model = SmallViT().to(images.device)":
+      "model = SmallViT().to(images.device)\n    images = (images - images.mean((0, 2, 3), keepdim=True)) / "
+      "images.std((0, 2, 3), keepdim=True)"},
+     ("On normalised images the model is good, on images from 0 to 1 it is not: it was trained on normalised images "
+     "and does not normalise them itself.")),
+):  # fmt: skip
+    edited("Q8b", name, changes, hint=hint)
+
+# --- Q10c, the stretch question --------------------------------------------------------------------------------------
+
+
+@right("Q10c")
+def backward_on_the_pixels_only(model, images, labels, patch_size):
+    x = images.detach().clone().requires_grad_(True)
+    score = model(x)[torch.arange(len(x), device=x.device), labels].sum()
+    score.backward(inputs=[x])
+    product = (x.grad * x).detach().sum(1)
+    b, h, w = product.shape
+    return product.reshape(b, h // patch_size, patch_size, w // patch_size, patch_size).sum((2, 4))
+
+
+@right("Q10c")
+def by_average_pooling(model, images, labels, patch_size):
+    x = images.clone().requires_grad_()
+    hot = F.one_hot(labels, model(x).shape[1]).to(x.dtype)
+    gradient = torch.autograd.grad((model(x) * hot).sum(), x)[0]
+    return patch_size**2 * F.avg_pool2d((gradient * images).sum(1), patch_size)
+
+
+@right("Q10c")
+def image_by_image(model, images, labels, patch_size):
+    maps = []
+    for image, label in zip(images, labels, strict=True):
+        x = image[None].clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(model(x)[0, label], x)
+        maps.append(rearrange(gradient * x, "1 c (h p) (w q) -> h w (c p q)", p=patch_size, q=patch_size).sum(-1))
+    return torch.stack(maps)
+
+
+@right("Q10c")
+def by_torch_func(model, images, labels, patch_size):
+    def logit(image, label):
+        return (model(image[None])[0] * F.one_hot(label, model(images[:1]).shape[1])).sum()
+
+    gradient = torch.stack([torch.func.grad(logit)(image, label) for image, label in zip(images, labels, strict=True)])
+    return (gradient * images).unfold(2, patch_size, patch_size).unfold(3, patch_size, patch_size).sum((1, 4, 5))
+
+
+@right("Q10c")
+def by_unfold(model, images, labels, patch_size):
+    x = images.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(-F.nll_loss(model(x), labels, reduction="sum"), x)
+    columns = F.unfold(gradient * images, patch_size, stride=patch_size).sum(1)
+    return columns.reshape(len(images), images.shape[2] // patch_size, -1)
+
+
+PRODUCT = "gradient * images"
+SCORE = "score = logits.gather(1, labels[:, None]).sum()"
+SUM = '"b c (h p) (w q) -> b h w", "sum"'
+for name, changes, hint in (
+    ("gradient_alone", {PRODUCT: "gradient"},
+     "You sum the gradient itself. The pixels that it is multiplied by are missing."),
+    ("input_alone", {PRODUCT: "images + 0 * gradient"}, "You sum the pixels. The gradient is missing."),
+    ("all_logits", {SCORE: "score = logits.sum()"},
+     "The gradient is that of the sum of all logits. Take from each row the logit of that image's label."),
+    ("largest_logit", {SCORE: "score = logits.max(dim=1).values.sum()"},
+     "The gradient is that of the largest logit. The labels are not used."),
+    ("probability", {SCORE: "score = logits.softmax(1).gather(1, labels[:, None]).sum()"},
+     "The gradient is that of the probability, which depends on all logits. The question asks for the logit."),
+    ("loss", {SCORE: "score = F.cross_entropy(logits, labels)"},
+     "The gradient is that of the loss. Its sign is the opposite, and it depends on all logits."),
+    ("first_label_for_all", {SCORE: "score = logits[:, labels[0]].sum()"},
+     "Every image uses the label of the first one."),
+    ("mean_over_the_batch", {SCORE: "score = logits.gather(1, labels[:, None]).mean()"},
+     "All numbers are too small by the number of images: the logits are averaged over the batch."),
+    ("mean_over_a_patch", {SUM: '"b c (h p) (w q) -> b h w", "mean"'},
+     "All numbers are too small by the number of values in a patch: they are averaged, not summed."),
+    ("absolute_values", {PRODUCT: "(gradient * images).abs()"},
+     "No number is negative: absolute values are summed. A patch can also lower the logit."),
+    ("squared_gradient", {PRODUCT: "gradient * gradient"}, "You sum the squares of the gradient."),
+    ("one_map_per_channel", {'-> b h w", "sum"': '-> b c h w", "sum"'},
+     "There is one map per channel. The sum runs over the channels as well."),
+    ("rows_and_columns_exchanged", {'-> b h w", "sum"': '-> b w h", "sum"'},
+     "Rows and columns of the grid are exchanged."),
+    ("pixels_far_apart", {"(h p) (w q)": "(p h) (q w)"},
+     ("Your groups of pixels are not patches: each takes every k-th row and column. Which of the two letters is "
+     "outside in `(h p)`?")),
+    ("weights_collect",
+     {"(gradient,) = torch.autograd.grad(score, pixels)": "score.backward()\n    gradient = pixels.grad"},
+     "The map is right, and every weight of the model now has a gradient, which the next training step would use."),
+):  # fmt: skip
+    edited("Q10c", name, changes, hint=hint)

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from grading.judging.bank import mistake, right
+from grading.judging.bank import edited, mistake, right
 
 # --- Q13, right ------------------------------------------------------------------------------------------------------
 
@@ -1184,3 +1184,98 @@ def the_teacher_examined(s, t, y):
 )
 def logits_mixed(s, t, y):
     return F.cross_entropy((s + t.detach()) / 2, y)
+
+
+# --- Q14c, the stretch question --------------------------------------------------------------------------------------
+
+
+@right("Q14c")
+class inserted_after_splitting(nn.Module):
+    def __init__(self, blocks, d, classes):
+        super().__init__()
+        self.encoder, self.head, self.head_dist = blocks, nn.Linear(d, classes), nn.Linear(d, classes)
+        self.dist_token = nn.Parameter(torch.zeros(d))
+
+    def forward(self, x):
+        first, rest = x.split([1, x.shape[1] - 1], dim=1)
+        x = self.encoder(torch.cat((first, self.dist_token.repeat(len(x), 1, 1), rest), 1))
+        both = self.head(x[:, 0]), self.head_dist(x[:, 1])
+        return both if self.training else sum(both) / 2
+
+
+@right("Q14c")
+class filled_into_a_new_tensor(nn.Module):
+    def __init__(self, blocks, emb_size, n_classes):
+        super().__init__()
+        self.dist_token = nn.Parameter(torch.randn(1, emb_size))
+        self.blocks = blocks
+        self.head_dist = nn.Linear(emb_size, n_classes)
+        self.head = nn.Linear(emb_size, n_classes)
+
+    def forward(self, tokens):
+        b, n, d = tokens.shape
+        longer = tokens.new_zeros(b, n + 1, d)
+        longer[:, 0], longer[:, 1], longer[:, 2:] = tokens[:, 0], self.dist_token, tokens[:, 1:]
+        longer = self.blocks(longer)
+        logits = torch.stack([self.head(longer[:, 0]), self.head_dist(longer[:, 1])])
+        return tuple(logits) if self.training else logits.mean(0)
+
+
+@right("Q14c")
+class as_timm_has_it(nn.Module):
+    def __init__(self, blocks, emb_size, n_classes):
+        super().__init__()
+        self.blocks = blocks
+        self.dist_token = nn.Parameter(torch.zeros(1, 1, emb_size))
+        nn.init.trunc_normal_(self.dist_token, std=0.02)
+        self.head, self.head_dist = nn.Linear(emb_size, n_classes), nn.Linear(emb_size, n_classes)
+
+    def forward_head(self, x):
+        x, x_dist = self.head(x[:, 0]), self.head_dist(x[:, 1])
+        if not self.training:
+            return (x + x_dist) / 2
+        return x, x_dist
+
+    def forward(self, tokens):
+        dist = self.dist_token.expand(tokens.shape[0], -1, -1)
+        return self.forward_head(self.blocks(torch.cat((tokens[:, :1], dist, tokens[:, 1:]), dim=1)))
+
+
+edited("Q14c", "a_list_of_two", {"return by_class, by_teacher": "return [by_class, by_teacher]"})
+edited("Q14c", "halves_of_the_mean", {"return (by_class + by_teacher) / 2": "return by_class / 2 + by_teacher / 2"})
+
+RETURN = "return (by_class + by_teacher) / 2"
+for name, changes, hint in (
+    ("token_at_the_end", {"tokens[:, :1], added, tokens[:, 1:]": "tokens, added"},
+     "The distillation token is at the end of the sequence. `head_dist` reads token 1, which is then a patch."),
+    ("token_in_front", {"tokens[:, :1], added, tokens[:, 1:]": "added, tokens"},
+     "The distillation token is in front of the class token, so each head reads the other's token."),
+    ("token_replaces_a_patch", {"tokens[:, :1], added, tokens[:, 1:]": "tokens[:, :1], added, tokens[:, 2:]"},
+     ("The distillation token takes the place of the first patch. It should be inserted, so that the sequence becomes "
+     "longer.")),
+    ("no_blocks", {"tokens = self.blocks(tokens)": "tokens = tokens"},
+     "The heads read the tokens as they came in: the blocks are not called."),
+    ("one_head_for_both", {"self.head_dist(tokens[:, 1])": "self.head(tokens[:, 1])"},
+     "Both tokens are read by the same head."),
+    ("both_heads_read_the_class_token", {"self.head_dist(tokens[:, 1])": "self.head_dist(tokens[:, 0])"},
+     "Both heads read the class token, so the distillation token has no output of its own."),
+    ("heads_exchanged", {"return by_class, by_teacher": "return by_teacher, by_class"},
+     "In training mode the two logits come in the opposite order: the class token's logits come first."),
+    ("always_the_mean", {"if self.training:": "if False:"},
+     "In training mode the mean is returned. The two losses need two separate logits."),
+    ("never_the_mean", {RETURN: "return by_class, by_teacher"},
+     "In evaluation mode two logits are returned. A prediction needs one."),
+    ("class_token_alone_in_evaluation", {RETURN: "return by_class"},
+     "In evaluation mode only the class token's logits are returned."),
+    ("sum_in_evaluation", {RETURN: "return by_class + by_teacher"},
+     "In evaluation mode the two logits are added, and not averaged."),
+    ("mean_of_probabilities", {RETURN: "return (by_class.softmax(-1) + by_teacher.softmax(-1)) / 2"},
+     "In evaluation mode probabilities are averaged. The logits should be."),
+    ("token_detached", {"added = self.dist_token.expand": "added = self.dist_token.detach().expand"},
+     "The logits are right, and the distillation token receives no gradient."),
+    ("teacher_branch_detached", {"self.head_dist(tokens[:, 1])": "self.head_dist(tokens[:, 1].detach())"},
+     "The logits are right, but the gradient of the teacher's loss stops at the second head."),
+    ("mean_over_the_tokens", {"self.head(tokens[:, 0])": "self.head(tokens.mean(1))"},
+     "The first head reads the mean of all tokens and not the class token."),
+):  # fmt: skip
+    edited("Q14c", name, changes, hint=hint)

@@ -84,8 +84,8 @@ def in_double(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Numbers that follow each other in memory now share a window: for a 4 x 4 grid your first window holds one "
-    "whole row. `view` only counts on; it doesn't know what a row of windows is.",
+    hint="Numbers that are neighbours in memory share a window: for a 4 x 4 grid your first window holds "
+    "one whole row. `view` keeps the order in memory, so it cannot cut windows alone.",
 )
 def viewed_straight(x, window_size):
     return x.reshape(-1, window_size, window_size, x.shape[-1])
@@ -93,8 +93,9 @@ def viewed_straight(x, window_size):
 
 @mistake(
     "Q15",
-    hint="You split into six axes, and then melt them together in the order in which they stand: rows of windows "
-    "and rows inside a window are never brought side by side. An axis has to move in between.",
+    hint="You split into six axes and merge them again in the order in which they stand. The axis that "
+    "counts rows of windows and the axis of rows inside a window have to be separated first: exchange "
+    "axes before you merge.",
 )
 def permute_forgotten(x, window_size):
     B, H, W, C = x.shape
@@ -105,8 +106,8 @@ def permute_forgotten(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Whole windows, walked down the columns: the second of yours lies *below* the first. Reading order goes "
-    "right, then down.",
+    hint="The windows are whole and numbered column by column: the second lies *below* the first. The "
+    "column of windows should change fastest.",
 )
 def windows_column_by_column(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> (b c r) p q d", p=window_size, q=window_size)
@@ -114,8 +115,8 @@ def windows_column_by_column(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Whole windows, but window 0 of all images comes first, then window 1 of all. The letter that stands first "
-    "in the parentheses changes slowest: here it must be the image.",
+    hint="The windows are whole, and window 0 of all images comes first, then window 1 of all. The first "
+    "letter in a bracket changes slowest; here that should be the image.",
 )
 def images_run_fastest(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> (r c b) p q d", p=window_size, q=window_size)
@@ -123,7 +124,7 @@ def images_run_fastest(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Every window is there, turned over: rows and columns inside have changed places.",
+    hint="Every window is transposed: rows and columns inside it are exchanged.",
 )
 def transposed_inside(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> (b r c) q p d", p=window_size, q=window_size)
@@ -131,8 +132,8 @@ def transposed_inside(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Your windows are combs: they hold every second (or third) token instead of neighbours. In `(r p)` the "
-    "letter on the right runs fastest; which of the two should be the place inside the window?",
+    hint="Your windows hold every second (or third) token instead of neighbours. In a bracket such as `(r "
+    "p)` the right-hand letter changes fastest; it should be the position inside the window.",
 )
 def strided_like_a_comb(x, window_size):
     return rearrange(x, "b (p r) (q c) d -> (b r c) p q d", p=window_size, q=window_size)
@@ -140,7 +141,7 @@ def strided_like_a_comb(x, window_size):
 
 @mistake(
     "Q15",
-    hint="`window_size` says how large a window is, and you made it say how many there are.",
+    hint="`window_size` is used as the number of windows. It is the number of tokens along the side of one window.",
 )
 def size_taken_for_count(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> (b r c) p q d", r=window_size, c=window_size)
@@ -148,8 +149,8 @@ def size_taken_for_count(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Right windows on two axes too many: (B, rows, columns, M, M, C). Attention takes windows as if they were "
-    "images, so they all go onto the first axis.",
+    hint="The windows are right, and there are two axes too many: (B, rows, columns, M, M, C). Attention "
+    "treats windows like images of a batch, so merge them into the first axis.",
 )
 def axes_not_merged(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> b r c p q d", p=window_size, q=window_size)
@@ -157,7 +158,7 @@ def axes_not_merged(x, window_size):
 
 @mistake(
     "Q15",
-    hint="Images and windows are still two axes. The signature has one for both.",
+    hint="Images and windows are still two axes. Merge them into one, as the signature says.",
 )
 def batch_kept_apart(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> b (r c) p q d", p=window_size, q=window_size)
@@ -165,7 +166,8 @@ def batch_kept_apart(x, window_size):
 
 @mistake(
     "Q15",
-    hint="The tokens of a window lie in one row of M². That comes later: here a window keeps its two axes.",
+    hint="The tokens of a window are in one axis of length M². Here a window keeps its two axes; they are "
+    "merged later.",
 )
 def flattened_inside(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> (b r c) (p q) d", p=window_size, q=window_size)
@@ -173,7 +175,7 @@ def flattened_inside(x, window_size):
 
 @mistake(
     "Q15",
-    hint="The channels came to the front. In this lesson they stay last: B H W C.",
+    hint="The channels were moved to the front. In this lesson they stay last: (B, H, W, C).",
 )
 def channels_first(x, window_size):
     return rearrange(x, "b (r p) (c q) d -> (b r c) d p q", p=window_size, q=window_size)
@@ -181,8 +183,7 @@ def channels_first(x, window_size):
 
 @mistake(
     "Q15",
-    hint="You read (B, H, W, C) as (B, C, H, W): the grid was cut along the columns and channels. Which axis is "
-    "which, in this lesson?",
+    hint="You read (B, H, W, C) as (B, C, H, W), so the grid was cut along columns and channels.",
 )
 def read_as_channels_first(x, window_size):
     tiles = x.unfold(2, window_size, window_size).unfold(3, window_size, window_size)
@@ -243,8 +244,8 @@ def channels_through_pixel_shuffle(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="The first row of your grid is the whole first window. Before the axes melt together, rows of windows and "
-    "rows inside windows have to change places, just as on the way in.",
+    hint="The first row of your grid is the whole first window. Before you merge axes, exchange the rows "
+    "inside a window with the columns of windows, as when the grid was cut.",
 )
 def reshaped_straight(windows, window_size, H, W):
     return windows.reshape(-1, H, W, windows.shape[-1])
@@ -252,7 +253,7 @@ def reshaped_straight(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="You put the windows down column by column; they were cut row by row.",
+    hint="The windows are put down column by column; they were cut row by row.",
 )
 def filled_by_columns(windows, window_size, H, W):
     m = window_size
@@ -261,7 +262,7 @@ def filled_by_columns(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="Each image got windows of other images: you read the first axis as if images ran fastest.",
+    hint="Each image got windows of other images: the first axis is read as if the image changed fastest.",
 )
 def images_mixed(windows, window_size, H, W):
     m = window_size
@@ -270,8 +271,8 @@ def images_mixed(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="Each window is in its place, and turned over: rows became columns. In the picture compare its top right "
-    "with its bottom left.",
+    hint="Each window is in its place and transposed: its rows became columns. In the picture compare its "
+    "top right with its bottom left.",
 )
 def turned_over(windows, window_size, H, W):
     m = window_size
@@ -280,8 +281,8 @@ def turned_over(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="Neighbours of a window are spread over the whole grid: the place inside the window must run faster than "
-    "the window's number, so it stands on the right in the parentheses.",
+    hint="The tokens of a window are spread over the whole grid. In a bracket the position inside the "
+    "window must change faster than the number of the window, so it stands on the right.",
 )
 def woven_like_a_comb(windows, window_size, H, W):
     m = window_size
@@ -290,7 +291,7 @@ def woven_like_a_comb(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="On a square grid nothing is wrong. On an oblong one you count the windows of a row with H.",
+    hint="Square grids are right. On others the number of windows in a row is computed from H; use W.",
 )
 def height_and_width_swapped(windows, window_size, H, W):
     m = window_size
@@ -301,7 +302,8 @@ def height_and_width_swapped(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="You took the first axis for the batch. It holds images *and* windows: divide by the windows of one image.",
+    hint="You took the length of the first axis for the batch. It counts images *and* windows: divide it "
+    "by the number of windows in one image.",
 )
 def batch_is_the_first_axis(windows, window_size, H, W):
     m = window_size
@@ -311,7 +313,8 @@ def batch_is_the_first_axis(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="Only one image comes back, made for a batch of one. How many images are in the windows?",
+    hint="Only one image comes back: the code assumes a batch of one. Compute the number of images from "
+    "the number of windows.",
 )
 def one_image_assumed(windows, window_size, H, W):
     m = window_size
@@ -321,7 +324,8 @@ def one_image_assumed(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="The values are in place, but the batch axis is missing, or melted into the rows: (B, H, W, C) has four axes.",
+    hint="The values are in place, and the batch axis is missing, or merged with the rows. The result has "
+    "four axes: (B, H, W, C).",
 )
 def images_in_a_tower(windows, window_size, H, W):
     m = window_size
@@ -330,7 +334,7 @@ def images_in_a_tower(windows, window_size, H, W):
 
 @mistake(
     "Q15b",
-    hint="The windows are only sorted by row and column, not laid side by side: six axes came back.",
+    hint="Six axes came back: the windows are ordered by row and column and not merged into one grid.",
 )
 def not_melted_together(windows, window_size, H, W):
     m = window_size
@@ -381,9 +385,8 @@ def one_row_at_a_time(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Every number is in its place, but the result comes from NumPy, so no gradient can flow back to x. In "
-    "training "
-    "this line raises an error. `torch.roll` does the same inside the graph.",
+    hint="Every number is in its place, but the result is computed by NumPy, so no gradient can flow back "
+    "to x. In training this line raises an error. `torch.roll` does the same inside the graph.",
 )
 def numpy_has_it_too(x, shift):
     import numpy as np
@@ -393,8 +396,8 @@ def numpy_has_it_too(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Your grid moved down and to the right: `roll` by a positive number pushes things towards larger places. "
-    "Row `shift` shall come to the top.",
+    hint="Your grid moved down and to the right: `roll` by a positive number moves entries towards larger "
+    "indices. Row `shift` should become row 0.",
 )
 def rolled_down_and_right(x, shift):
     return torch.roll(x, (shift, shift), (1, 2))
@@ -402,7 +405,7 @@ def rolled_down_and_right(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Only the rows moved. A window has two dimensions, and so has the shift.",
+    hint="Only the rows moved. Shift the columns as well.",
 )
 def only_rows(x, shift):
     return torch.roll(x, -shift, 1)
@@ -410,7 +413,7 @@ def only_rows(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Only the columns moved. A window has two dimensions, and so has the shift.",
+    hint="Only the columns moved. Shift the rows as well.",
 )
 def only_columns(x, shift):
     return torch.roll(x, -shift, 2)
@@ -418,7 +421,7 @@ def only_columns(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Images and rows moved, columns stayed: you count the axes from 0, and axis 0 is the batch.",
+    hint="Images and rows moved, and columns did not: axis 0 is the batch. Rows and columns are axes 1 and 2.",
 )
 def batch_rolled(x, shift):
     return torch.roll(x, (-shift, -shift), (0, 1))
@@ -426,7 +429,8 @@ def batch_rolled(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Columns and channels moved, rows stayed: these are the axes of (B, C, H, W). What is the order here?",
+    hint="Columns and channels moved, and rows did not: these are the axes of (B, C, H, W). Here the order "
+    "is (B, H, W, C).",
 )
 def channels_rolled(x, shift):
     return torch.roll(x, (-shift, -shift), (2, 3))
@@ -434,8 +438,8 @@ def channels_rolled(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Without `dims`, roll flattens the tensor, rolls the long line, and folds it again: tokens slip from row "
-    "to row. Say along which axes.",
+    hint="Without `dims`, `torch.roll` flattens the tensor first, so tokens move from one row to the next. "
+    "Give it the two axes.",
 )
 def rolled_flat(x, shift):
     return torch.roll(x, -shift)
@@ -443,7 +447,7 @@ def rolled_flat(x, shift):
 
 @mistake(
     "Q16a",
-    hint="What left at the top is gone, and zeros came in: that is a shift, not a cyclic one.",
+    hint="What left the grid at the top is lost, and zeros came in. A cyclic shift brings it back at the other end.",
 )
 def zeros_come_in(x, shift):
     out = torch.zeros_like(x)
@@ -456,7 +460,7 @@ def zeros_come_in(x, shift):
 
 @mistake(
     "Q16a",
-    hint="The grid got smaller: what was cut off at the top and on the left has to come back at the other edge.",
+    hint="The grid got smaller: what was cut off at the top and on the left should come back at the other edge.",
 )
 def cut_off(x, shift):
     return x[:, shift:, shift:]
@@ -464,7 +468,7 @@ def cut_off(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Rows and columns moved in opposite directions. Both signs are the same.",
+    hint="Rows and columns moved in opposite directions. Both shifts have the same sign.",
 )
 def signs_differ(x, shift):
     return torch.roll(x, (-shift, shift), (1, 2))
@@ -472,7 +476,7 @@ def signs_differ(x, shift):
 
 @mistake(
     "Q16a",
-    hint="Nothing moved by as much as it should: your shift is a number of your own, not the argument.",
+    hint="The grid moved by a fixed number. Use the argument `shift`.",
 )
 def always_by_one(x, shift):
     return torch.roll(x, (-1, -1), (1, 2))
@@ -567,8 +571,8 @@ def with_numpy(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="Windows at the top and on the left block something in yours. After a shift up and to the left, where do "
-    "the rows stand that came round the edge?",
+    hint="Your mask blocks pairs in the windows at the top and on the left. After a shift up and to the "
+    "left, the rows and columns that wrapped around are at the bottom and on the right.",
 )
 def regions_at_the_wrong_edge(H, W, window_size, shift):
     region = 2 * (torch.arange(H) < shift)[:, None] + (torch.arange(W) < shift)
@@ -578,8 +582,9 @@ def regions_at_the_wrong_edge(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="True and False are no energies: added to a float, True is +1, which helps a pair rather than blocking it. "
-    "Which number makes a softmax forget a pair, and which leaves it alone?",
+    hint="Your mask is boolean. Added to a score, True counts as +1, which favours a pair rather than "
+    "blocking it. The mask is added: 0 for allowed pairs, and a large negative number for blocked "
+    "ones.",
 )
 def bools_returned(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -589,8 +594,8 @@ def bools_returned(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="1 where a pair may, 0 where it may not: that is a mask to multiply with. This one will be *added*, before "
-    "the softmax.",
+    hint="Your mask holds 1 for allowed pairs and 0 for blocked ones, as for a product. This mask is "
+    "*added* to the scores before the softmax.",
 )
 def ones_and_zeros(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -600,8 +605,7 @@ def ones_and_zeros(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="You block the pairs that belong together and let the strangers through: the picture is the target's "
-    "negative.",
+    hint="Your mask is inverted: it blocks pairs of the same region and allows the others.",
 )
 def inside_out(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -611,7 +615,7 @@ def inside_out(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="The right pairs, with the wrong sign: +100 before a softmax makes a pair take everything.",
+    hint="The right pairs are marked, with the wrong sign: +100 before a softmax gives a pair all the weight.",
 )
 def plus_a_hundred(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -621,7 +625,8 @@ def plus_a_hundred(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="-1 lowers a weight to about a third of what it was; it should vanish. How large must the number be?",
+    hint="A score that is lowered by 1 keeps about a third of its weight, and the weight should vanish. "
+    "Use a much larger number.",
 )
 def minus_one_is_not_much(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -631,8 +636,7 @@ def minus_one_is_not_much(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="You return the difference of the labels itself. It only says *whether* two tokens are strangers: any "
-    "difference becomes the same large negative number.",
+    hint="You return the difference of the labels itself. Any difference should become the same large negative number.",
 )
 def difference_of_labels(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -662,8 +666,8 @@ def columns_alone(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="All is right but the corner: there, four pieces meet, and two of yours carry the same label. 0 + 1 and 1 "
-    "+ 0 are the same number.",
+    hint="All is right but the corner, where four regions meet and two of yours have the same label: 0 + 1 "
+    "and 1 + 0 are the same number.",
 )
 def labels_that_collide(H, W, window_size, shift):
     region = (torch.arange(H) >= H - shift)[:, None].int() + (torch.arange(W) >= W - shift).int()
@@ -673,8 +677,8 @@ def labels_that_collide(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="Every window wears the mask of the last one: all tokens of different *unshifted* windows are kept apart. "
-    "But to let those meet is what the shift is for; only the edges of the image must hold.",
+    hint="Your mask separates tokens of different *unshifted* windows. The shift is made so that these "
+    "attend to each other; only tokens that wrapped around an edge of the image are separated.",
 )
 def old_windows_kept_apart(H, W, window_size, shift):
     m = window_size
@@ -686,7 +690,7 @@ def old_windows_kept_apart(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="The border runs one row and one column too early. How many rows came around the edge: `shift`, or one more?",
+    hint="Your border lies one row and one column too early. As many rows wrapped around as `shift` says.",
 )
 def one_row_too_many(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift - 1)[:, None] + (torch.arange(W) >= W - shift - 1)
@@ -696,7 +700,7 @@ def one_row_too_many(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="Half a window is the usual shift, and yours always uses it. The argument may say otherwise.",
+    hint="Your shift is always half a window. Use the argument `shift`.",
 )
 def always_half_a_window(H, W, window_size, shift):
     s = window_size // 2
@@ -707,8 +711,7 @@ def always_half_a_window(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="The labels are right, but cut up straight by `view`: your windows are strips of rows. You have a function "
-    "that cuts windows.",
+    hint="The labels are right, and `view` cuts them into strips of rows. Use `window_partition`.",
 )
 def labels_viewed_straight(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -718,8 +721,8 @@ def labels_viewed_straight(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="You compare all tokens of the grid with each other: one matrix, (H·W, H·W). Attention happens in windows, "
-    "so the labels have to be cut first.",
+    hint="You compare all tokens of the grid with each other, (H·W, H·W). Attention is computed within "
+    "windows, so cut the labels into windows first.",
 )
 def compared_before_cutting(H, W, window_size, shift):
     region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) >= W - shift)
@@ -729,7 +732,8 @@ def compared_before_cutting(H, W, window_size, shift):
 
 @mistake(
     "Q16",
-    hint="Nothing is blocked anywhere. A window that wrapped around the edge holds tokens from two ends of the image.",
+    hint="Your mask blocks nothing. A window that wrapped around an edge holds tokens from two ends of the "
+    "image, which should not attend to each other.",
 )
 def nothing_blocked(H, W, window_size, shift):
     return torch.zeros((H // window_size) * (W // window_size), window_size**2, window_size**2)
@@ -803,8 +807,8 @@ def padded_convolution_grid(window_size):
 
 @mistake(
     "Q17",
-    hint="Down and right are simply added: one down and none right gets the number of none down and one right. The "
-    "steps down need numbers so far apart that all steps right fit in between.",
+    hint="You add the two offsets, so one down and none to the right has the same number as none down and "
+    "one to the right. Multiply the offset of the rows by 2M - 1.",
 )
 def steps_added_up(window_size):
     y, x = torch.arange(window_size**2) // window_size, torch.arange(window_size**2) % window_size
@@ -813,8 +817,8 @@ def steps_added_up(window_size):
 
 @mistake(
     "Q17",
-    hint="All steps are told apart, with gaps between: you count 2M per row of steps, and the last ones lie behind "
-    "the table's end. From -(M - 1) to M - 1, how many numbers are that?",
+    hint="All offsets are told apart, with gaps: the offset of the rows is multiplied by 2M, so the last "
+    "numbers lie behind the table's end. From -(M - 1) to M - 1 there are 2M - 1 numbers.",
 )
 def rows_too_far_apart(window_size):
     m = window_size
@@ -824,8 +828,8 @@ def rows_too_far_apart(window_size):
 
 @mistake(
     "Q17",
-    hint="All numbers are told apart, but some are negative: Python would quietly read the table from its end. What "
-    "is the smallest step, and what must be added?",
+    hint="All offsets are told apart, and some numbers are negative: Python would read the table from its "
+    "end. Add M - 1 to both offsets first.",
 )
 def negative_numbers_left(window_size):
     m = window_size
@@ -835,7 +839,8 @@ def negative_numbers_left(window_size):
 
 @mistake(
     "Q17",
-    hint="Left and right, up and down have the same number: you took the distance. A step has a direction too.",
+    hint="Left and right have the same number, and so have up and down: you took absolute values. An "
+    "offset has a direction.",
 )
 def distances_instead(window_size):
     m = window_size
@@ -845,9 +850,9 @@ def distances_instead(window_size):
 
 @mistake(
     "Q17",
-    hint="You subtract the tokens' numbers (or count M per row of steps, which is the same): from token 1 to token "
-    "M it is one down and one to the left, and the difference is that of M - 1 steps within a row. How many "
-    "values can a step across take?",
+    hint="You subtract the numbers of the tokens (or multiply by M, which is the same): one down and one "
+    "to the left has the number of M - 1 to the right. An offset across takes 2M - 1 values, so "
+    "multiply by that.",
 )
 def flat_numbers_subtracted(window_size):
     n = window_size**2
@@ -856,7 +861,8 @@ def flat_numbers_subtracted(window_size):
 
 @mistake(
     "Q17",
-    hint="Every pair has a number of its own, so no two share a bias. What is *relative* about that?",
+    hint="Every pair has a number of its own, so no two pairs share a bias. Pairs with the same offset "
+    "should have the same number.",
 )
 def every_pair_for_itself(window_size):
     n = window_size**2
@@ -865,7 +871,8 @@ def every_pair_for_itself(window_size):
 
 @mistake(
     "Q17",
-    hint="Your number depends on the token that is asked, whoever asks: that is an absolute position.",
+    hint="Your number depends on the key's position alone, so the bias would be absolute. It should depend "
+    "on the offset between query and key.",
 )
 def absolute_position(window_size):
     n = window_size**2
@@ -874,7 +881,7 @@ def absolute_position(window_size):
 
 @mistake(
     "Q17",
-    hint="Row and column came back side by side, on a third axis. The table wants one number per pair.",
+    hint="The offsets of rows and columns came back side by side, on a third axis. Make one number of the two.",
 )
 def two_numbers_each(window_size):
     m = window_size
@@ -884,7 +891,7 @@ def two_numbers_each(window_size):
 
 @mistake(
     "Q17",
-    hint="The numbers are right, in one long row. Here they keep two axes: who asks, and who is asked.",
+    hint="The numbers are right, in one axis of length M⁴. Here they keep two axes: query and key.",
 )
 def one_long_row(window_size):
     m = window_size
@@ -894,7 +901,7 @@ def one_long_row(window_size):
 
 @mistake(
     "Q17",
-    hint="Only the steps down count in yours. One step to the right is another step than none.",
+    hint="Your number contains the offset of the rows alone. Add the offset of the columns.",
 )
 def only_steps_down(window_size):
     m = window_size
@@ -904,8 +911,7 @@ def only_steps_down(window_size):
 
 @mistake(
     "Q17",
-    hint="All steps are told apart, but the largest number lies behind the table's last row: you start at M, not at "
-    "M - 1.",
+    hint="All offsets are told apart, and the largest number lies behind the table's last row: add M - 1, not M.",
 )
 def starts_at_m(window_size):
     m = window_size
@@ -915,7 +921,7 @@ def starts_at_m(window_size):
 
 @mistake(
     "Q17",
-    hint="The numbers are right, but they are decimals: a table can't be looked up at 3.0.",
+    hint="The numbers are right, and they are floating point numbers, which cannot index a table.",
 )
 def decimals(window_size):
     m = window_size
@@ -925,8 +931,8 @@ def decimals(window_size):
 
 @mistake(
     "Q17",
-    hint="Rows and columns of tokens are the steps' place, but your M² tokens are numbered with 2M - 1 per row: a "
-    "window has only M.",
+    hint="Your M² tokens are numbered with 2M - 1 per row, and a row of the window has M. The factor 2M - "
+    "1 belongs to the offsets.",
 )
 def rows_of_the_table_taken_for_the_window(window_size):
     m, side = window_size, 2 * window_size - 1
@@ -1067,8 +1073,7 @@ class table_as_a_small_image(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="No entry of the table does anything: no pair of tokens hears of it. Where in your lines is the bias added "
-    "to the energy?",
+    hint="No entry of the table changes the output: the bias is not added to the scores.",
 )
 class positions_forgotten(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1088,8 +1093,8 @@ class positions_forgotten(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The table is right, and the energies are too small: you divide by the root of the whole width. How many "
-    "products does one entry of QKᵀ add up, within one head?",
+    hint="The bias is right, and the scores are too small: you divide by the root of the whole width. "
+    "Within one head an entry of QKᵀ is a sum over the width of that head.",
 )
 class scaled_by_the_whole_width(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1111,8 +1116,7 @@ class scaled_by_the_whole_width(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The table is right, and the energies are too large: the formula divides QKᵀ by something, which was in "
-    "the line above your blanks.",
+    hint="The bias is right, and the scores are too large: the formula divides QKᵀ by the root of the head's width.",
 )
 class scale_left_out(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1134,8 +1138,8 @@ class scale_left_out(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The bias is added to the *weights*, so that a row no longer adds up to 1. In softmax(QKᵀ/√d + B), what is "
-    "inside the parentheses?",
+    hint="The bias is added to the *weights*, so a row no longer adds up to 1. In softmax(QKᵀ/√d + B) it "
+    "stands inside the softmax.",
 )
 class bias_after_the_softmax(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1156,8 +1160,7 @@ class bias_after_the_softmax(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="Your bias arrives too small: it is divided by √d together with QKᵀ. In the formula it stands behind the "
-    "fraction.",
+    hint="Your bias is too small: it is divided by √d together with QKᵀ. In the formula it stands behind the fraction.",
 )
 class bias_scaled_too(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1179,8 +1182,8 @@ class bias_scaled_too(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="An entry that is raised should draw a token's look to its pair; yours pushes it away. Which sign stands "
-    "before B?",
+    hint="A larger entry of the table lowers the weight of its pair in your answer: the bias is "
+    "subtracted. The formula adds it.",
 )
 class bias_taken_away(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1202,8 +1205,7 @@ class bias_taken_away(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="You multiply the energy with the bias. With a table of zeros nobody would prefer anybody; with the "
-    "formula nothing would change.",
+    hint="You multiply the scores by the bias. The formula adds it.",
 )
 class bias_multiplied(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1225,8 +1227,8 @@ class bias_multiplied(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The look-up gives (M², M², heads); your `view` calls the same memory (heads, M², M²) and moves nothing. "
-    "The numbers of all heads end up mixed.",
+    hint="The table gives (M², M², heads), and `view` reads this as (heads, M², M²) without moving "
+    "anything, so the numbers of all heads are mixed. Exchange the axes.",
 )
 class viewed_instead_of_permuted(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1248,7 +1250,8 @@ class viewed_instead_of_permuted(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="With equal columns all is well; with different ones all your heads read the first. Each head has its own.",
+    hint="The answer is right when all columns of the table are equal: all your heads read the first "
+    "column. Each head has its own.",
 )
 class first_column_for_all(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1270,8 +1273,7 @@ class first_column_for_all(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="All your heads read the mean of the columns. Heads learn to look at different places *because* each has a "
-    "column of its own.",
+    hint="All your heads read the mean of the columns. Each head has its own column.",
 )
 class heads_share_a_mean(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1293,8 +1295,8 @@ class heads_share_a_mean(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="You put the first M² · M² entries of the table in reading order, or as many as there are: "
-    "`relative_position_index` is not asked. It says which row of the table belongs to which pair.",
+    hint="The entries of the table are used in reading order: `relative_position_index` does not enter. It "
+    "says which row of the table belongs to which pair.",
 )
 class table_read_in_order(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1318,7 +1320,7 @@ class table_read_in_order(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="Without a mask all is right; with one, nothing changes. Who adds `mask` to the energy?",
+    hint="Without a mask the output is right, and with one it stays the same: `mask` is not added to the scores.",
 )
 class mask_forgotten(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1338,7 +1340,8 @@ class mask_forgotten(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="You add the mask to the weights: a blocked pair gets a weight of -100 or so, rather than none.",
+    hint="You add the mask to the weights: a blocked pair gets a weight of about -100 instead of 0. Add it "
+    "to the scores, before the softmax.",
 )
 class mask_after_the_softmax(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1361,8 +1364,8 @@ class mask_after_the_softmax(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="With one image it works, with two it does not: you repeat mask 0 for the first windows, then mask 1 … But "
-    "the windows come image by image: mask 0, 1, 2, then 0, 1, 2 again.",
+    hint="One image works, and two do not: you repeat mask 0 for the first windows, then mask 1, and so "
+    "on. The windows come image by image: masks 0, 1, 2, then 0, 1, 2 again.",
 )
 class each_mask_several_times(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1384,7 +1387,7 @@ class each_mask_several_times(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="All windows wear the first window's mask. There is one for each.",
+    hint="All windows use the mask of the first window. There is one mask for each.",
 )
 class first_mask_for_all(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1406,7 +1409,7 @@ class first_mask_for_all(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="Every window is masked by the sum of all masks. There is one for each.",
+    hint="Every window uses the sum of all masks. There is one mask for each.",
 )
 class masks_added_up(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1428,8 +1431,8 @@ class masks_added_up(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="You multiply the energy with the mask: where it is 0, the energy is lost, and where it is -100, its sign "
-    "is turned.",
+    hint="You multiply the scores by the mask: where it is 0 the score is lost, and where it is -100 its "
+    "sign is reversed. Add it.",
 )
 class mask_multiplied(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1451,7 +1454,7 @@ class mask_multiplied(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="You take the mask away from the energy: minus times minus makes the blocked pairs win.",
+    hint="You subtract the mask from the scores, so the blocked pairs get all the weight. Add it.",
 )
 class mask_taken_away(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1473,8 +1476,8 @@ class mask_taken_away(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="Your weights add up to 1 down the columns: the softmax runs over the tokens that ask. Each of them must "
-    "hand out exactly 1 among those it asks.",
+    hint="The weights add up to 1 over the queries: the softmax runs along the wrong axis. For each query "
+    "the weights of the keys should add up to 1.",
 )
 class softmax_over_queries(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1496,7 +1499,7 @@ class softmax_over_queries(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The energies are used as weights as they are. Something turns them into shares that add up to 1.",
+    hint="The scores are used as weights as they are. The softmax is missing.",
 )
 class softmax_forgotten(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1518,7 +1521,7 @@ class softmax_forgotten(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The numbers of the check come out, but your keys learn nothing: queries are compared with queries.",
+    hint="The scores are products of queries with queries, so the keys get no gradient. Use queries and keys.",
 )
 class queries_for_keys(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1540,7 +1543,7 @@ class queries_for_keys(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The numbers of the check come out, but your values learn nothing: keys are mixed in their place.",
+    hint="The weights average the keys, so the values get no gradient. Use the values.",
 )
 class keys_for_values(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1562,7 +1565,7 @@ class keys_for_values(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="All numbers are right, and the table never learns: it is cut off from the gradient on its way.",
+    hint="The outputs are right, and the table gets no gradient: it is detached somewhere.",
 )
 class table_without_learning(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1584,8 +1587,8 @@ class table_without_learning(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="The check finds no parameter with (2M - 1)² rows and a column for each head: a plain tensor is not "
-    "registered, nor seen by an optimiser.",
+    hint="The check finds no parameter with (2M - 1)² rows and a column for each head: a plain tensor is "
+    "not registered in the module, and no optimiser gets it.",
 )
 class table_is_no_parameter(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1607,8 +1610,7 @@ class table_is_no_parameter(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="Your layer adds x to what it returns. The block around it does that; here only attention's own part is "
-    "asked for.",
+    hint="Your layer adds x to its result. The block around it does that; here attention alone is asked for.",
 )
 class residual_inside(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1630,8 +1632,8 @@ class residual_inside(nn.Module):
 
 @mistake(
     "Q17b",
-    hint="`view` cut (tokens, heads, d) as if it were (heads, tokens, d): a head now sees pieces of several tokens. "
-    "Those two axes have to change places.",
+    hint="`view` reads (tokens, heads, d) as (heads, tokens, d), so a head holds pieces of several tokens. "
+    "Exchange those two axes.",
 )
 class heads_cut_by_view(nn.Module):
     def __init__(self, dim, num_heads, window_size):
@@ -1754,8 +1756,8 @@ class torchvisions_own(nn.Module):
 
 @mistake(
     "Q18",
-    hint="One of the four is there twice, and one never: two of your slices are alike. Say for each of your four: "
-    "which row, which column?",
+    hint="One of the four neighbours is used twice and one never: two of your slices are the same. Compare "
+    "the row and the column of all four.",
 )
 class one_neighbour_twice(nn.Module):
     def __init__(self, dim):
@@ -1770,8 +1772,8 @@ class one_neighbour_twice(nn.Module):
 
 @mistake(
     "Q18",
-    hint="You cut the grid into four quarters and lay them on top of each other: those four tokens are no "
-    "neighbours. `0::2` means from 0 in steps of two.",
+    hint="You cut the grid into four quarters and join those, so the four tokens are no neighbours. `0::2` "
+    "takes every second one from 0 on.",
 )
 class halves_instead_of_neighbours(nn.Module):
     def __init__(self, dim):
@@ -1786,8 +1788,8 @@ class halves_instead_of_neighbours(nn.Module):
 
 @mistake(
     "Q18",
-    hint="Your tokens are a linear map of the neighbours plus something constant: nn.Linear brings a bias unless "
-    "told not to.",
+    hint="Your tokens are a linear map of the neighbours plus a constant: `nn.Linear` has a bias unless "
+    "`bias=False` is given.",
 )
 class bias_slipped_in(nn.Module):
     def __init__(self, dim):
@@ -1802,8 +1804,7 @@ class bias_slipped_in(nn.Module):
 
 @mistake(
     "Q18",
-    hint="Without the norm: your tokens are a linear map of the neighbours as they came in. The norm stands between "
-    "gluing and mapping.",
+    hint="The norm is missing: your tokens are a linear map of the neighbours. It stands between joining and mapping.",
 )
 class norm_left_out(nn.Module):
     def __init__(self, dim):
@@ -1818,7 +1819,7 @@ class norm_left_out(nn.Module):
 
 @mistake(
     "Q18",
-    hint="The norm comes last in yours, over 2C numbers (Swin V2 does that). Here it stands before the map, over 4C.",
+    hint="Your norm comes last, over 2C numbers, as in Swin V2. Here it stands before the linear map, over 4C numbers.",
 )
 class norm_behind_the_map(nn.Module):
     def __init__(self, dim):
@@ -1833,8 +1834,7 @@ class norm_behind_the_map(nn.Module):
 
 @mistake(
     "Q18",
-    hint="You norm each token over its own C numbers before gluing. The norm goes over all 4C, so that the four are "
-    "compared with each other.",
+    hint="You normalise each token over its own C numbers before joining. Here the norm runs over all 4C numbers.",
 )
 class each_token_normed_alone(nn.Module):
     def __init__(self, dim):
@@ -1850,7 +1850,7 @@ class each_token_normed_alone(nn.Module):
 
 @mistake(
     "Q18",
-    hint="You average the four neighbours: what stood where is lost. Side by side means 4C numbers.",
+    hint="You average the four neighbours, which loses their arrangement. Join them to 4C numbers.",
 )
 class neighbours_averaged(nn.Module):
     def __init__(self, dim):
@@ -1865,7 +1865,7 @@ class neighbours_averaged(nn.Module):
 
 @mistake(
     "Q18",
-    hint="You keep the largest of the four, as a pooling layer does. Nothing is to be thrown away: 4C numbers go in.",
+    hint="You take the largest of the four neighbours, as max-pooling does. Join them to 4C numbers.",
 )
 class largest_neighbour_wins(nn.Module):
     def __init__(self, dim):
@@ -1880,7 +1880,7 @@ class largest_neighbour_wins(nn.Module):
 
 @mistake(
     "Q18",
-    hint="Three of the four neighbours are dropped: you take every second token and widen it.",
+    hint="You take one of four neighbours and drop three. Join all four to 4C numbers.",
 )
 class only_one_of_four(nn.Module):
     def __init__(self, dim):
@@ -1895,7 +1895,7 @@ class only_one_of_four(nn.Module):
 
 @mistake(
     "Q18",
-    hint="4C in, 4C out: the width should come down to 2C, or it would grow fourfold at every stage.",
+    hint="Your map has 4C outputs, so the width would grow fourfold at every stage. It should have 2C.",
 )
 class width_stays_four(nn.Module):
     def __init__(self, dim):
@@ -1910,7 +1910,7 @@ class width_stays_four(nn.Module):
 
 @mistake(
     "Q18",
-    hint="The map ends with C numbers. Half the rows and half the columns, but twice the width.",
+    hint="Your map has C outputs. It should have 2C: half the rows, half the columns, twice the width.",
 )
 class width_back_to_one(nn.Module):
     def __init__(self, dim):
@@ -1925,7 +1925,7 @@ class width_back_to_one(nn.Module):
 
 @mistake(
     "Q18",
-    hint="Right tokens, in one long row: (B, H/2 · W/2, 2C). In this lesson the grid stays a grid.",
+    hint="The tokens are right, in one axis: (B, H/2 · W/2, 2C). Here the grid keeps its two axes.",
 )
 class tokens_in_a_line(nn.Module):
     def __init__(self, dim):
@@ -1940,7 +1940,7 @@ class tokens_in_a_line(nn.Module):
 
 @mistake(
     "Q18",
-    hint="With an odd number of rows or columns your last one vanishes: it was cut off, not filled up.",
+    hint="With an odd number of rows or columns the last one is lost. Pad it with zeros.",
 )
 class odd_row_dropped(nn.Module):
     def __init__(self, dim):
@@ -1955,8 +1955,8 @@ class odd_row_dropped(nn.Module):
 
 @mistake(
     "Q18",
-    hint="The zeros came in at the top and on the left; all blocks have slipped by one. `F.pad` counts (before, "
-    "after), from the last axis on.",
+    hint="The zeros were added at the top and on the left, so all blocks moved by one. `F.pad` takes "
+    "(before, after) from the last axis on; add them behind.",
 )
 class zeros_on_top(nn.Module):
     def __init__(self, dim):
@@ -1971,7 +1971,7 @@ class zeros_on_top(nn.Module):
 
 @mistake(
     "Q18",
-    hint="An odd edge is filled with a copy of the last row or column. Here it is filled with zeros.",
+    hint="An odd edge is filled with a copy of the last row or column. The question asks for zeros.",
 )
 class edge_repeated(nn.Module):
     def __init__(self, dim):
@@ -1987,8 +1987,8 @@ class edge_repeated(nn.Module):
 
 @mistake(
     "Q18",
-    hint="Even grids are right. With an odd number of rows the slices have different lengths and can't be glued: "
-    "what fills the gap?",
+    hint="Even grids are right. With an odd number of rows the slices have different lengths and cannot be "
+    "joined. Pad the grid with zeros first.",
 )
 class padding_forgotten(nn.Module):
     def __init__(self, dim):
@@ -2002,7 +2002,7 @@ class padding_forgotten(nn.Module):
 
 @mistake(
     "Q18",
-    hint="A row and a column of zeros come in every time, also where the size is even.",
+    hint="A row and a column of zeros are added every time, also where the size is even.",
 )
 class always_padded(nn.Module):
     def __init__(self, dim):
@@ -2017,8 +2017,7 @@ class always_padded(nn.Module):
 
 @mistake(
     "Q18",
-    hint="`reshape` puts numbers together that follow each other in memory: four tokens of one row, not two and two "
-    "below them.",
+    hint="`reshape` joins numbers that are neighbours in memory: four tokens of one row, instead of a block of 2 x 2.",
 )
 class view_without_moving(nn.Module):
     def __init__(self, dim):
@@ -2033,7 +2032,8 @@ class view_without_moving(nn.Module):
 
 @mistake(
     "Q18",
-    hint="A ReLU or GELU stands between: no linear map makes your tokens of the neighbours. This layer only merges.",
+    hint="There is an activation such as ReLU or GELU: your tokens are no linear map of the normalised "
+    "neighbours. This layer has none.",
 )
 class a_bend_too_many(nn.Module):
     def __init__(self, dim):
@@ -2048,8 +2048,7 @@ class a_bend_too_many(nn.Module):
 
 @mistake(
     "Q18",
-    hint="The numbers are right, but your norm has no factors and summands to learn. Pretrained weights would find "
-    "no place.",
+    hint="The numbers are right, and your norm has no weight and bias, so pretrained ones could not be loaded.",
 )
 class norm_that_never_learns(nn.Module):
     def __init__(self, dim):

@@ -191,8 +191,8 @@ class unfolded_and_double(nn.Module):
 
 @mistake(
     "Q19",
-    hint="This is the patch embedding of lesson 03: one step of `patch_size`, patches that don't touch, and one linear "
-    "map. A stem takes several steps of 2, with something between them.",
+    hint="This is the patch embedding of lesson 03: one step of `patch_size`, patches that do not overlap, "
+    "and one linear map. A stem takes several steps of 2, with an activation between them.",
 )
 class patchify(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -205,8 +205,8 @@ class patchify(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Your kernels are as wide as their step, 2 and 2: patches within patches, and no token sees over its border. "
-    "Which width makes neighbours overlap, and which padding keeps the size?",
+    hint="Your kernels are as wide as their stride, 2, so no token depends on pixels beyond its patch. A "
+    "kernel of 3 overlaps; a padding of 1 then keeps the size exact.",
 )
 class steps_without_overlap(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -225,8 +225,8 @@ class steps_without_overlap(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Kernels of 1 x 1 that step by 2 leave out three pixels of four, at every stage. Most of the image is seen by "
-    "nobody.",
+    hint="Kernels of 1 x 1 with stride 2 leave out three pixels of four at every stage, so most of the "
+    "image is never used.",
 )
 class pixels_left_out(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -245,8 +245,8 @@ class pixels_left_out(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Convolutions and norms, and nothing that bends: in `eval()` your whole stem is one linear map with a large "
-    "kernel. What follows the norm in each stage?",
+    hint="There are convolutions and norms and no activation: in `eval()` the whole stem is one linear "
+    "map. Put an activation into each stage.",
 )
 class activation_forgotten(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -265,8 +265,7 @@ class activation_forgotten(nn.Module):
 
 @mistake(
     "Q19",
-    hint="No norm between convolution and activation: ten times the contrast makes ten times larger tokens. It would "
-    "train, at small learning rates only.",
+    hint="There is no norm between convolution and activation: ten times the contrast makes tokens ten times as large.",
 )
 class norm_forgotten(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -285,8 +284,8 @@ class norm_forgotten(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The last of your layers is a stage's ReLU, so no token is ever negative, and attention gets half a space. "
-    "One 1 x 1 convolution is still to come, with nothing behind it.",
+    hint="The last layer is a stage's activation, so no token is ever negative. A 1 x 1 convolution "
+    "without an activation is still missing.",
 )
 class one_by_one_forgotten(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -305,8 +304,7 @@ class one_by_one_forgotten(nn.Module):
 
 @mistake(
     "Q19",
-    hint="A ReLU behind the 1 x 1 convolution: whatever it wanted to say with a negative number is lost. The last "
-    "layer stays bare.",
+    hint="An activation follows the 1 x 1 convolution and cuts off negative numbers. The last layer has none.",
 )
 class relu_at_the_very_end(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -325,7 +323,7 @@ class relu_at_the_very_end(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The grid is flattened, but the width still comes before the tokens: (b, d, n). Attention wants (b, n, d).",
+    hint="The grid is flattened, and the width still stands before the tokens: (b, d, n). Attention needs (b, n, d).",
 )
 class width_before_tokens(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -344,8 +342,9 @@ class width_before_tokens(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The shape is right, the contents are not: `view` and `reshape` only count on in memory, where all places of "
-    "channel 0 come first. A token of yours holds one channel of many places. An axis has to move.",
+    hint="The shape is right and the content is not: `view` and `reshape` keep the order in memory, where "
+    "all positions of channel 0 come first. A token of yours holds one channel of many positions. "
+    "Exchange the axes first.",
 )
 class viewed_as_tokens(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -365,8 +364,8 @@ class viewed_as_tokens(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Your tokens walk down the columns: token 1 lies *below* token 0. Reading order goes right, then down; the "
-    "letter that stands last in the parentheses runs fastest.",
+    hint="Your tokens run down the columns: token 1 lies *below* token 0. The column should change "
+    "fastest, so its letter stands on the right in the bracket.",
 )
 class down_the_columns(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -385,8 +384,8 @@ class down_the_columns(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Fewer tokens than patches: without padding every 3 x 3 kernel eats the border, and halving is no halving "
-    "any more.",
+    hint="There are fewer tokens than patches: without padding a 3 x 3 kernel shortens each side, and the "
+    "map is not exactly halved.",
 )
 class padding_forgotten(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -405,7 +404,8 @@ class padding_forgotten(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Four times the tokens: one stage too few. Halve 8 on paper until 1 is left, and count.",
+    hint="There are four times as many tokens as patches: one stage is missing. Count how often 8 can be "
+    "halved until 1 is left.",
 )
 class one_stage_too_few(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -422,8 +422,8 @@ class one_stage_too_few(nn.Module):
 
 @mistake(
     "Q19",
-    hint="As many stages as half the patch size: right for 2 and for 4, by chance. Each stage *halves*; how many "
-    "halvings make an eighth?",
+    hint="The number of stages is half the patch size, which is right for 2 and for 4 by chance. Each "
+    "stage *halves*, so it is the logarithm to base 2.",
 )
 class half_as_many_stages(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -440,7 +440,7 @@ class half_as_many_stages(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Always three stages, whatever `patch_size` says. Right for patches of 8 only.",
+    hint="There are always three stages, which is right for patches of 8 only. Compute the number from `patch_size`.",
 )
 class three_stages_always(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -457,8 +457,8 @@ class three_stages_always(nn.Module):
 
 @mistake(
     "Q19",
-    hint="Your stages live in a Python list, which hides them from the module; they would not train, or move to a GPU. "
-    "`nn.Sequential` or `nn.ModuleList` introduces them.",
+    hint="Your stages are in a plain Python list, which a module does not look into: they are not trained "
+    "and do not move to a GPU. Use `nn.Sequential` or `nn.ModuleList`.",
 )
 class hidden_in_a_list(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -477,8 +477,8 @@ class hidden_in_a_list(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The same image gave other tokens the second time: layers are made in `forward`, with new random weights at "
-    "every call. They are born in `__init__`.",
+    hint="The same image gave other tokens the second time: layers are made in `forward`, with new random "
+    "weights at every call. Make them in `__init__`.",
 )
 class born_in_forward(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -496,7 +496,7 @@ class born_in_forward(nn.Module):
 
 @mistake(
     "Q19",
-    hint="A token too many: the class token comes later. A stem gives one token per patch and nothing else.",
+    hint="There is one token too many. A stem gives one token per patch; the class token is added later.",
 )
 class class_token_in_front(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -515,7 +515,7 @@ class class_token_in_front(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The grid came back as it is, with four axes. Attention speaks of tokens: one axis for all places.",
+    hint="The result has four axes: the grid was not turned into tokens. Merge its two axes into one.",
 )
 class still_a_grid(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -532,7 +532,7 @@ class still_a_grid(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The first convolution expects 3 channels, whatever `in_channels` says. A grey image has one.",
+    hint="The first convolution expects 3 channels, whatever `in_channels` says.",
 )
 class three_channels_always(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -549,8 +549,7 @@ class three_channels_always(nn.Module):
 
 @mistake(
     "Q19",
-    hint="The stem works on constants: somewhere you left the graph (`detach`, `no_grad`, `.data`), so no gradient "
-    "goes back through it.",
+    hint="No gradient reaches the images: something takes the stem out of the graph (`detach`, `no_grad`, `.data`).",
 )
 class cut_off(nn.Module):
     def __init__(self, in_channels=3, emb_size=64, patch_size=8):
@@ -667,9 +666,9 @@ class raw_weights_in_double(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Your weights are right, and summed over the wrong axis: row i of the weights belongs to the place that asks, "
-    "and adds up to one, but `bmm(value, weights)` sums down its columns. Write the letters (i asks, j is asked) "
-    "under both factors.",
+    hint="Your weights are right and summed over the wrong axis: row i of the weights belongs to query i "
+    "and adds up to one, but `bmm(value, weights)` sums over the queries. Write the letters i (query) "
+    "and j (key) under both factors.",
 )
 class summed_over_queries(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -687,8 +686,8 @@ class summed_over_queries(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Two things at once, as in a lecture's code: the sum runs over the places that ask instead of those asked, "
-    "and the energies have no scale.",
+    hint="Two things are wrong, both as in a lecture's code: the sum runs over the queries instead of the "
+    "keys, and the scores have no scale.",
 )
 class the_lectures_line(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -706,8 +705,8 @@ class the_lectures_line(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Right with one channel; with more, the weights are too sharp. Queries are out_channels long: which scale "
-    "goes with that?",
+    hint="One channel is right; with more the weights are too sharp. Divide the scores by the root of "
+    "out_channels, the length of a query.",
 )
 class scale_forgotten(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -725,8 +724,8 @@ class scale_forgotten(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Your softmax makes the *columns* of the energies add up to one: each place asked is shared out among those "
-    "who ask. Every place that asks should have one to give.",
+    hint="Your softmax makes the *columns* of the scores add up to one. For each query the weights of the "
+    "keys should add up to one, so the rows should.",
 )
 class softmax_over_those_who_ask(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -744,7 +743,7 @@ class softmax_over_those_who_ask(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Your energies are channels by channels, (b, d, d). It is the places that ask each other: h·w by h·w.",
+    hint="Your scores are channels by channels, (b, d, d). They should be positions by positions, h·w by h·w.",
 )
 class channels_look_at_channels(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -762,8 +761,8 @@ class channels_look_at_channels(nn.Module):
 
 @mistake(
     "Q20",
-    hint="You scale by the root of h·w, the number of places. The energy is a sum over a query's channels; how many "
-    "are those?",
+    hint="You divide by the root of h·w, the number of positions. A score is a sum over the channels of a "
+    "query: divide by the root of their number.",
 )
 class scaled_by_the_places(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -781,7 +780,7 @@ class scaled_by_the_places(nn.Module):
 
 @mistake(
     "Q20",
-    hint="You scale by the root of in_channels. Queries have been through a convolution: how long are they now?",
+    hint="You divide by the root of in_channels. After the convolution a query has out_channels numbers.",
 )
 class scaled_by_what_comes_in(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -799,7 +798,7 @@ class scaled_by_what_comes_in(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Divided by d, where its root was due: the weights are too even.",
+    hint="You divide by d where the formula divides by its root, so the weights are too even.",
 )
 class divided_without_a_root(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -817,7 +816,8 @@ class divided_without_a_root(nn.Module):
 
 @mistake(
     "Q20",
-    hint="The scale comes after the softmax here: the weights stay as sharp as they were, and no longer add up to one.",
+    hint="You scale after the softmax, so the weights stay as sharp as they were and no longer add up to "
+    "one. Scale the scores.",
 )
 class scaled_after_the_softmax(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -835,7 +835,7 @@ class scaled_after_the_softmax(nn.Module):
 
 @mistake(
     "Q20",
-    hint="The energies go to work as they are, negative ones too. What makes shares of them?",
+    hint="The scores are used as weights as they are. The softmax is missing.",
 )
 class softmax_left_out(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -853,8 +853,8 @@ class softmax_left_out(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Your queries come from `view` or `reshape` to (b, n, d): with one channel nobody notices, with more, a query "
-    "is made of other places' numbers. Axes have to change seats, not only sizes.",
+    hint="Your queries come from `view` or `reshape` to (b, n, d). With more than one channel a query then "
+    "holds numbers of other positions. Exchange the axes instead.",
 )
 class viewed_instead_of_turned(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -872,8 +872,8 @@ class viewed_instead_of_turned(nn.Module):
 
 @mistake(
     "Q20",
-    hint="The mixture is right, and then (b, n, d) is viewed as (b, d, h, w): with several channels the map is wound "
-    "up like a ball of wool. Before rows and columns return, the width has to come forward.",
+    hint="The weighted sum is right, and (b, n, d) is then viewed as (b, d, h, w), which mixes channels "
+    "and positions. Move the channels to the front first.",
 )
 class channels_left_at_the_end(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -891,7 +891,7 @@ class channels_left_at_the_end(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Height and width have changed places in the last line.",
+    hint="Height and width are exchanged in the last line.",
 )
 class rows_and_columns_swapped(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -909,7 +909,7 @@ class rows_and_columns_swapped(nn.Module):
 
 @mistake(
     "Q20",
-    hint="The places still stand in one row: (b, d, n). The next convolution will ask for rows and columns.",
+    hint="The positions are still in one axis: (b, d, n). The result should be a map with height and width.",
 )
 class still_in_a_row(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -926,7 +926,7 @@ class still_in_a_row(nn.Module):
 
 @mistake(
     "Q20",
-    hint="What is collected are the keys. A key only says what a place has to offer; the goods are the values.",
+    hint="You average the keys. The weights average the values.",
 )
 class keys_given_as_values(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -944,7 +944,7 @@ class keys_given_as_values(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Queries are compared with queries, and the key convolution is never used.",
+    hint="Queries are compared with queries, so the key convolution is not used.",
 )
 class queries_with_queries(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -962,7 +962,7 @@ class queries_with_queries(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Keys ask and queries answer: the energies are turned over. Who stands in row i?",
+    hint="Keys and queries are exchanged in the scores: row i should belong to query i.",
 )
 class question_and_answer_swapped(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -980,7 +980,8 @@ class question_and_answer_swapped(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Something is added to the mixture. A shortcut may stand around this layer; it doesn't belong into it.",
+    hint="Something is added to the weighted sum. A residual connection may stand around this layer; it is "
+    "not part of it.",
 )
 class added_to_what_came_in(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -998,8 +999,8 @@ class added_to_what_came_in(nn.Module):
 
 @mistake(
     "Q20",
-    hint="The places of all images went into one crowd, so images look at each other. The batch keeps an axis of its "
-    "own.",
+    hint="The positions of all images are in one axis, so images attend to each other. Keep the batch as "
+    "an axis of its own.",
 )
 class images_of_a_batch_mixed(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -1019,7 +1020,7 @@ class images_of_a_batch_mixed(nn.Module):
 
 @mistake(
     "Q20",
-    hint="The map shrank: a kernel of 3 without padding loses a row and a column at each side.",
+    hint="The map shrank: a kernel of 3 without padding loses one row and one column at each side.",
 )
 class nothing_around_the_map(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -1038,8 +1039,7 @@ class nothing_around_the_map(nn.Module):
 
 @mistake(
     "Q20",
-    hint="Padding 1 keeps the size for kernels of 3 only; for 1 the map grew, for 5 it shrank. How does the margin "
-    "follow from the kernel?",
+    hint="A padding of 1 keeps the size for kernels of 3 only. Compute it from `kernel_size`.",
 )
 class padding_of_one_always(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -1058,7 +1058,7 @@ class padding_of_one_always(nn.Module):
 
 @mistake(
     "Q20",
-    hint="`kernel_size` never arrives: your convolutions are 1 x 1, which is ordinary attention over pixels.",
+    hint="`kernel_size` is not used: your convolutions are 1 x 1, which is ordinary attention over pixels.",
 )
 class one_by_one_always(nn.Module):
     def __init__(self, in_channels, out_channels, kernel_size=3):
@@ -1199,7 +1199,7 @@ class one_place_after_the_other(nn.Module):
 
 @mistake(
     "Q21",
-    hint="A new block of yours gives zeros: what went in is lost. The formula ends with `+ x`.",
+    hint="A new block of yours gives zeros, so the input is lost. The formula ends with `+ x`.",
 )
 class shortcut_forgotten(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1219,8 +1219,8 @@ class shortcut_forgotten(nn.Module):
 
 @mistake(
     "Q21",
-    hint="Put into a trained network, your new block disturbs everything: W_z starts with random numbers. With which "
-    "would it say nothing?",
+    hint="Inserted into a trained network, your new block changes the output: W_z starts with random "
+    "weights. It should start at zero.",
 )
 class last_layer_as_born(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1238,7 +1238,8 @@ class last_layer_as_born(nn.Module):
 
 @mistake(
     "Q21",
-    hint="Nearly the identity: each channel is shifted by a small constant. A convolution has two parameters.",
+    hint="The new block adds a small constant to each channel: the bias of W_z is not zero. Weight and "
+    "bias should both start at zero.",
 )
 class only_the_weight_is_zero(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1257,8 +1258,8 @@ class only_the_weight_is_zero(nn.Module):
 
 @mistake(
     "Q21",
-    hint="All four convolutions are zero: the weight of W_z learns from what g says, which is zero, and g learns "
-    "through W_z, which is zero too. Only one of the two may be.",
+    hint="All four convolutions are zero. The gradient of W_z's weight depends on g's output, which is "
+    "zero, and the gradient of g on W_z, which is zero as well. Only W_z should start at zero.",
 )
 class everything_is_zero(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1278,7 +1279,7 @@ class everything_is_zero(nn.Module):
 
 @mistake(
     "Q21",
-    hint="A transformer's scale slipped in. The formula of this block, older than ViT, has none.",
+    hint="The scores are divided by a root. The formula of this block, which is older than ViT, has no scale.",
 )
 class scaled_as_in_a_transformer(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1298,7 +1299,7 @@ class scaled_as_in_a_transformer(nn.Module):
 
 @mistake(
     "Q21",
-    hint="Your softmax runs over the places that ask: the columns add up to one. It should be the rows.",
+    hint="Your softmax runs over the queries: the columns add up to one. The rows should.",
 )
 class softmax_over_the_askers(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1318,8 +1319,8 @@ class softmax_over_the_askers(nn.Module):
 
 @mistake(
     "Q21",
-    hint="Good weights, summed over the wrong axis: place i collects what others wanted *from* it. It is L0's slip; "
-    "which factor has to be turned?",
+    hint="The weights are right and summed over the wrong axis: position i receives the values that belong "
+    "to other queries. Transpose one factor.",
 )
 class summed_over_the_askers(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1339,7 +1340,7 @@ class summed_over_the_askers(nn.Module):
 
 @mistake(
     "Q21",
-    hint="phi asks and theta is asked: the energies are turned over.",
+    hint="phi and theta are exchanged in the scores: theta gives the queries and phi the keys.",
 )
 class phi_asks_theta_answers(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1359,7 +1360,7 @@ class phi_asks_theta_answers(nn.Module):
 
 @mistake(
     "Q21",
-    hint="What you collect is phi. The third convolution, g, says what there is to be had.",
+    hint="The weights average phi. They should average g, the third convolution.",
 )
 class keys_are_collected(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1379,7 +1380,7 @@ class keys_are_collected(nn.Module):
 
 @mistake(
     "Q21",
-    hint="The energies go to work as they are: nothing makes shares of them.",
+    hint="The scores are used as weights as they are. The softmax is missing.",
 )
 class softmax_forgotten(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1399,8 +1400,8 @@ class softmax_forgotten(nn.Module):
 
 @mistake(
     "Q21",
-    hint="This is the paper's other version, the dot product divided by the number of places. Here the softmax is "
-    "asked for.",
+    hint="This is the paper's other version, the dot product divided by the number of positions. The "
+    "question asks for the softmax.",
 )
 class divided_by_the_places(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1420,7 +1421,7 @@ class divided_by_the_places(nn.Module):
 
 @mistake(
     "Q21",
-    hint="Your weights are (b, inner, inner): channels look at channels. The places should look at places.",
+    hint="Your weights are (b, inner, inner): channels attend to channels. Positions should attend to positions.",
 )
 class channels_ask_channels(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1440,7 +1441,7 @@ class channels_ask_channels(nn.Module):
 
 @mistake(
     "Q21",
-    hint="(b, n, e) was viewed as (b, e, h, w): the numbers are right and stand in wrong places. An axis has to move "
+    hint="(b, n, e) was viewed as (b, e, h, w), so the numbers stand at wrong positions. Exchange the axes "
     "before the view.",
 )
 class width_left_behind(nn.Module):
@@ -1462,7 +1463,7 @@ class width_left_behind(nn.Module):
 
 @mistake(
     "Q21",
-    hint="`+=` wrote into the tensor that the caller still holds (and outside of the graph). `x + …` makes a new one.",
+    hint="`+=` changed the tensor that the caller still holds. `x + …` makes a new one.",
 )
 class written_into_the_callers_x(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1484,7 +1485,7 @@ class written_into_the_callers_x(nn.Module):
 
 @mistake(
     "Q21",
-    hint="x is in the sum twice: a new block doubles what goes in.",
+    hint="x is added twice: a new block doubles its input.",
 )
 class adds_to_the_weights_twice(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1505,7 +1506,8 @@ class adds_to_the_weights_twice(nn.Module):
 
 @mistake(
     "Q21",
-    hint="`inner` is all of the channels when nobody says it. The paper halves them, which halves the work.",
+    hint="Without an argument, `inner` equals the number of channels. The paper uses half of them, which "
+    "halves the cost.",
 )
 class as_wide_inside_as_outside(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1525,7 +1527,7 @@ class as_wide_inside_as_outside(nn.Module):
 
 @mistake(
     "Q21",
-    hint="The argument `inner` is overwritten: when somebody says it, it should count.",
+    hint="The argument `inner` is overwritten. Compute the default only where no number was given.",
 )
 class inner_never_used(nn.Module):
     def __init__(self, channels, inner=None):
@@ -1545,7 +1547,7 @@ class inner_never_used(nn.Module):
 
 @mistake(
     "Q21",
-    hint="Your convolutions look at their neighbours, 3 x 3. Here they are 1 x 1: places are for the softmax.",
+    hint="Your convolutions are 3 x 3. Here they are 1 x 1: positions are mixed by attention alone.",
 )
 class three_by_three(nn.Module):
     def __init__(self, channels, inner=None):

@@ -130,7 +130,7 @@ class NormsWithoutWeights(nn.Module):
 
 @right("Q22")
 class TokenByToken(nn.Module):
-    """Loops over channels, and another bend."""
+    """Loops over channels, and another activation."""
 
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
         super().__init__()
@@ -151,8 +151,9 @@ class TokenByToken(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Your first MLP works along each token's channels: with as many tokens as channels it runs, and mixes the "
-    "wrong axis; otherwise the sizes don't fit. A Linear always works on the last axis. Which axis has to be last?",
+    hint="Your first MLP works along each token's channels: with as many tokens as channels it runs and "
+    "mixes the wrong axis, otherwise the sizes do not fit. A Linear works on the last axis, so the "
+    "tokens have to be last there.",
 )
 class TokensNotTurned(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -167,7 +168,8 @@ class TokensNotTurned(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Tokens are turned, mixed, and never turned back: what you add to x has rows and columns exchanged.",
+    hint="The tokens are transposed and mixed, and not transposed back: rows and columns of what you add "
+    "to x are exchanged.",
 )
 class NotTurnedBack(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -182,8 +184,8 @@ class NotTurnedBack(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Only what comes out of the first MLP is turned, not what goes in: it mixed channels, and put the result "
-    "down crosswise. Turn before, and after.",
+    hint="You transpose what comes out of the first MLP and not what goes in, so it mixes channels. "
+    "Transpose before and after.",
 )
 class TurnedAfterOnly(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -198,8 +200,8 @@ class TurnedAfterOnly(nn.Module):
 
 @mistake(
     "Q22",
-    hint="`reshape` gives the right shape and the wrong numbers: it counts on through memory, so each new row holds "
-    "pieces of several tokens. Exchanging two axes is another operation.",
+    hint="`reshape` gives the right shape and the wrong numbers, because it keeps the order in memory. Use "
+    "`transpose` to exchange two axes.",
 )
 class ReshapedNotTurned(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -215,7 +217,7 @@ class ReshapedNotTurned(nn.Module):
 
 @mistake(
     "Q22",
-    hint="With the channel half silent, x itself is gone: the token half *replaces* the stream. Where is its plus?",
+    hint="With the channel half set to zero, x is lost: the token half *replaces* x. Add its output to x.",
 )
 class NoPlusForTokens(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -230,7 +232,7 @@ class NoPlusForTokens(nn.Module):
 
 @mistake(
     "Q22",
-    hint="With the token half silent, x itself is gone: the channel half *replaces* the stream. Where is its plus?",
+    hint="With the token half set to zero, x is lost: the channel half *replaces* x. Add its output to x.",
 )
 class NoPlusForChannels(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -243,9 +245,7 @@ class NoPlusForChannels(nn.Module):
         return self.channels(self.norm2(x))
 
 
-@mistake(
-    "Q22", hint="Neither half adds: x goes in, and only what the MLPs make of it comes out. Two pluses are missing."
-)
+@mistake("Q22", hint="Neither half has a residual connection: only what the MLPs compute comes out. Add x in both.")
 class NoPlusAtAll(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
         super().__init__()
@@ -258,8 +258,8 @@ class NoPlusAtAll(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Your norms work on the tokens after they were turned: each channel is normed over all tokens, instead of "
-    "each token over its channels. Norm first, then turn.",
+    hint="Your norms act on the transposed tokens: each channel is normalised over all tokens, instead of "
+    "each token over its channels. Normalise first, then transpose.",
 )
 class NormedAcrossTokens(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -272,7 +272,7 @@ class NormedAcrossTokens(nn.Module):
         return x + self.channels(self.norm2(x))
 
 
-@mistake("Q22", hint="Both halves read x as it is. Your norms are missing, or they are there and nobody calls them.")
+@mistake("Q22", hint="Both halves read x as it is. The norms are missing, or they are made and not called.")
 class WithoutNorms(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
         super().__init__()
@@ -285,8 +285,8 @@ class WithoutNorms(nn.Module):
 
 @mistake(
     "Q22",
-    hint="You norm the *sum*, behind the plus. Here each half norms what it reads, and the stream itself is never "
-    "normed (lesson 06: pre-norm).",
+    hint="You normalise the *sum*, after the residual connection. Here each half normalises its input "
+    "(pre-norm, lesson 06).",
 )
 class NormedBehindThePlus(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -301,8 +301,8 @@ class NormedBehindThePlus(nn.Module):
 
 @mistake(
     "Q22",
-    hint="The plus adds to the *normed* tokens: the stream itself gets lost on the way. Keep x apart from what the "
-    "MLP reads.",
+    hint="The residual connection adds to the *normalised* tokens, so x itself is lost. Keep x apart from "
+    "the input of the MLP.",
 )
 class NormedStreamKept(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -319,8 +319,7 @@ class NormedStreamKept(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Fewer numbers learn than should: one MLP does both halves. It can't even be built right unless there are as "
-    "many tokens as channels.",
+    hint="Fewer weights get a gradient than there should be: one MLP is used for both halves.",
 )
 class OneMlpForBoth(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -333,7 +332,11 @@ class OneMlpForBoth(nn.Module):
         return x + self.mix(self.norm2(x))
 
 
-@mistake("Q22", hint="All values are right, and too few numbers learn: both halves share one LayerNorm.")
+@mistake(
+    "Q22",
+    hint="All values are right, and fewer weights get a gradient than there should be: both halves share "
+    "one LayerNorm.",
+)
 class OneNormForBoth(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
         super().__init__()
@@ -347,8 +350,8 @@ class OneNormForBoth(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Each half alone is right. But the channel half reads the x that came in, not the x that the token half has "
-    "added to.",
+    hint="Each half alone is right, and the channel half reads the original x. It should read the sum of x "
+    "and the token half's output.",
 )
 class SideBySide(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -360,7 +363,7 @@ class SideBySide(nn.Module):
         return x + self.tokens(self.norm1(x).mT).mT + self.channels(self.norm2(x))
 
 
-@mistake("Q22", hint="Each half alone is right, their order is not: yours mixes channels first, then tokens.")
+@mistake("Q22", hint="Each half alone is right, and their order is not: yours mixes channels first, then tokens.")
 class ChannelsFirst(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
         super().__init__()
@@ -374,7 +377,7 @@ class ChannelsFirst(nn.Module):
 
 @mistake(
     "Q22",
-    hint="Two Linear layers with nothing that bends between them are one Linear. Both MLPs need their GELU.",
+    hint="Without an activation between them, two Linear layers are one linear map. Both MLPs need their GELU.",
 )
 class NothingBends(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -390,8 +393,8 @@ class NothingBends(nn.Module):
 
 @mistake(
     "Q22",
-    hint="The two hidden widths have changed places: `token_dim` belongs to the MLP that mixes tokens, `channel_dim` "
-    "to the other.",
+    hint="The two hidden widths are exchanged: `token_dim` belongs to the MLP that mixes tokens, "
+    "`channel_dim` to the other.",
 )
 class HiddenWidthsSwapped(nn.Module):
     def __init__(self, num_tokens, emb_size, token_dim, channel_dim):
@@ -461,10 +464,9 @@ def corners_by_hand(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The values are right, but no gradient reaches the boxes: they were computed from plain numbers (`.tolist()`, "
-    "`.item()`), from detached tensors or under `torch.no_grad()`. Generalized IoU is also a loss, so it has to "
-    "stay in "
-    "the graph.",
+    hint="The values are right, but no gradient reaches the boxes: they were computed from plain numbers "
+    "(`.tolist()`, `.item()`), from detached tensors or under `torch.no_grad()`. Generalised IoU is "
+    "also a loss, so it has to stay in the graph.",
 )
 def pair_by_pair(boxes_a, boxes_b):
     rows = []
@@ -484,8 +486,8 @@ def pair_by_pair(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The values are right, but NumPy computes outside of autograd, so no gradient reaches the boxes. A loss that "
-    "is made of these values could not train a model.",
+    hint="The values are right, but NumPy computes outside of autograd, so no gradient reaches the boxes. "
+    "A loss that is made of these values could not train a model.",
 )
 def in_numpy(boxes_a, boxes_b):
     a, b = (corners(boxes).numpy() for boxes in (boxes_a.cpu(), boxes_b.cpu()))
@@ -502,8 +504,8 @@ def in_numpy(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="Boxes that don't meet get an overlap all the same: two negative widths multiply to a positive area. A width "
-    "below 0 should count as nothing, *before* you multiply.",
+    hint="Boxes that are apart get an overlap: two negative widths multiply to a positive area. Set a "
+    "negative width or height to 0 *before* you multiply.",
 )
 def negative_widths_kept(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -515,8 +517,8 @@ def negative_widths_kept(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="You clamp the *area*, when it is too late for boxes apart in both directions: minus times minus is already "
-    "plus. Clamp width and height.",
+    hint="You clamp the *area*, which is too late for boxes that are apart in both directions: the product "
+    "of two negative numbers is positive. Clamp width and height.",
 )
 def clamped_too_late(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -528,8 +530,7 @@ def clamped_too_late(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The boxes are read as corners: their widths as right edges. They come as centre and size; `corners` turns "
-    "one into the other.",
+    hint="The boxes are read as corners. They come as centre and size; `corners` converts them.",
 )
 def centres_read_as_corners(boxes_a, boxes_b):
     a, b = boxes_a[:, None], boxes_b
@@ -541,7 +542,7 @@ def centres_read_as_corners(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The union counts what both share twice: area plus area is too much by exactly that part.",
+    hint="The union counts the shared part twice: subtract the intersection from the sum of both areas.",
 )
 def shared_counted_twice(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -553,8 +554,8 @@ def shared_counted_twice(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="That is the plain IoU: right where boxes overlap closely, and 0 for all boxes apart, near or far. The last "
-    "term is missing, and with it every direction to move in.",
+    hint="That is the plain IoU, which is 0 for all boxes that are apart, near or far. The last term of "
+    "the generalised IoU is missing.",
 )
 def plain_iou(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -564,8 +565,7 @@ def plain_iou(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The last term has the wrong sign: boxes far apart come out *above* 0. Empty space around the two "
-    "should cost.",
+    hint="The last term has the wrong sign: boxes that are far apart come out *above* 0. It is subtracted.",
 )
 def empty_space_rewarded(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -577,8 +577,8 @@ def empty_space_rewarded(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The empty space is divided by the union; it should be seen as a share of the box around both. Far boxes "
-    "come out far below -1 in yours, and the true values never do.",
+    hint="The empty area is divided by the union; it should be divided by the area of the enclosing box. "
+    "For distant boxes your values are below -1, which the true ones never are.",
 )
 def divided_by_the_union(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -590,8 +590,8 @@ def divided_by_the_union(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The values are right and lie crosswise: one row per box of the *second* set. Which of the two sets got the "
-    "extra axis?",
+    hint="The values are right and transposed: one row per box of the *second* set. The new axis belongs "
+    "to the other set.",
 )
 def rows_and_columns_swapped(boxes_a, boxes_b):
     a, b = corners(boxes_b)[:, None], corners(boxes_a)
@@ -603,8 +603,8 @@ def rows_and_columns_swapped(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="Minimum and maximum have changed places: what you take for the shared part is the box around both, and the "
-    "other way round. The shared part begins where the *later* box begins.",
+    hint="Minimum and maximum are exchanged: your intersection is the enclosing box, and the other way "
+    "round. The intersection begins at the larger of both left edges.",
 )
 def shared_and_hull_swapped(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -616,8 +616,8 @@ def shared_and_hull_swapped(boxes_a, boxes_b):
 
 @mistake(
     "Q23a",
-    hint="The box around both, minus what they *share*: two boxes side by side without a gap would be punished. Take "
-    "away all that either of them covers.",
+    hint="The last term takes the enclosing box minus the *intersection*. It should take the enclosing box "
+    "minus the union.",
 )
 def hull_minus_the_shared(boxes_a, boxes_b):
     a, b = corners(boxes_a)[:, None], corners(boxes_b)
@@ -687,8 +687,8 @@ def padded_to_a_square(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="In training the cost requires a gradient, and SciPy needs plain numbers: `linear_sum_assignment` gets them "
-    "from `cost.detach()`. The matching itself is not differentiated.",
+    hint="In training the cost requires a gradient, and SciPy needs plain numbers: `linear_sum_assignment` "
+    "gets them from `cost.detach()`. The matching itself is not differentiated.",
 )
 def cost_not_detached(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -697,7 +697,7 @@ def cost_not_detached(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The distance is the mean of the four differences, so it counts a quarter of what it should. L1 is their sum.",
+    hint="The distance is the mean of the four differences, a quarter of what it should be. L1 is their sum.",
 )
 def distance_by_the_mean(class_logits, boxes, target_classes, target_boxes):
     distance = (boxes[:, None] - target_boxes).abs().mean(-1)
@@ -707,8 +707,8 @@ def distance_by_the_mean(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint='The softmax runs over the classes without the last column, "no object". A prediction that is sure to see '
-    "nothing then gets large class probabilities. All columns belong to the softmax.",
+    hint='The softmax leaves out the last column, "no object", so a prediction of "no object" gets large '
+    "class probabilities. All columns belong to the softmax.",
 )
 def softmax_without_no_object(class_logits, boxes, target_classes, target_boxes):
     chances = class_logits[:, :-1].softmax(-1)[:, target_classes]
@@ -718,8 +718,8 @@ def softmax_without_no_object(class_logits, boxes, target_classes, target_boxes)
 
 @mistake(
     "Q23b",
-    hint="Each object took the best prediction for itself, and two objects took the same one. Nobody may answer for "
-    "two: the decision has to be made for all together.",
+    hint="Each object takes its best prediction, so two objects may take the same one. The matching is one "
+    "to one and is decided for all together.",
 )
 def best_for_each_object(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -729,8 +729,8 @@ def best_for_each_object(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Each *prediction* chose its favourite object: there are as many pairs as predictions, and objects that are "
-    "answered for twice or not at all.",
+    hint="Each *prediction* takes its best object, so there are as many pairs as predictions, and some "
+    "objects are matched twice or not at all. The matching is one to one.",
 )
 def best_for_each_prediction(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -742,8 +742,8 @@ def best_for_each_prediction(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The pairs are one to one, and dearer than needed: you take the cheapest pair, then the cheapest of what is "
-    "left. The first bargain can cost two others dearly.",
+    hint="The pairs are one to one and not the cheapest in total: you take the cheapest pair, then the "
+    "cheapest of what is left. The Hungarian algorithm minimises the sum.",
 )
 def greedy(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -759,8 +759,8 @@ def greedy(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The class counts the wrong way: where only classes decide, you pair each object with the predictions that "
-    "believe in it *least*. Likely should be cheap.",
+    hint="The class term has the wrong sign: where only classes decide, objects are matched with the "
+    "*least* likely predictions. A large probability should lower the cost.",
 )
 def probability_added(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) + class_logits.softmax(-1)[:, target_classes]
@@ -769,8 +769,7 @@ def probability_added(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="A good fit raises your cost: generalized IoU is large for boxes that fit, and a cost should be small for "
-    "them.",
+    hint="The overlap term has the wrong sign: generalised IoU is large for boxes that fit, and should lower the cost.",
 )
 def fit_added(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -779,8 +778,8 @@ def fit_added(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Your class term is the raw logits. Adding the same number to all logits of a prediction should change "
-    "nothing, and here it does: they have to be made into probabilities first.",
+    hint="Your class term uses the logits. Adding the same number to all logits of a prediction should "
+    "change nothing, and here it does: compute the softmax first.",
 )
 def raw_logits(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits[:, target_classes]
@@ -789,8 +788,8 @@ def raw_logits(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Your class term is a logarithm. It has no floor: between two hopeless predictions it sees a huge difference, "
-    "and outweighs the boxes. The paper takes the probability itself, so that all three terms are of one size.",
+    hint="Your class term is a logarithm, which has no lower bound and can outweigh the boxes. The paper "
+    "takes the probability itself.",
 )
 def log_probability(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.log_softmax(-1)[:, target_classes]
@@ -799,8 +798,7 @@ def log_probability(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The softmax runs over the predictions: yours says *which prediction* is most of a class. Each prediction "
-    "should have probabilities of its own, over the classes, that sum to 1.",
+    hint="The softmax runs over the predictions. It should run over the classes of each prediction.",
 )
 def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(0)[:, target_classes]
@@ -809,7 +807,8 @@ def softmax_over_predictions(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Right pairs, in the wrong order of lists: predictions first, then the objects they answer for.",
+    hint="The pairs are right and the two lists are exchanged: predictions first, then the objects that "
+    "they are matched with.",
 )
 def lists_swapped(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -821,8 +820,7 @@ def lists_swapped(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Only the boxes decide in yours. Where all boxes lie on one spot, any pairing would do for you, and a class "
-    "tells them apart.",
+    hint="Your cost contains the boxes alone. Where all boxes are equal, the class should decide.",
 )
 def class_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - 2 * generalized_iou(boxes, target_boxes)
@@ -831,8 +829,7 @@ def class_forgotten(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Distance is missing: only class and overlap decide. Two boxes of the same overlap may be off by very "
-    "different amounts.",
+    hint="The distance is missing: your cost contains class and overlap alone.",
 )
 def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = -class_logits.softmax(-1)[:, target_classes] - 2 * generalized_iou(boxes, target_boxes)
@@ -841,8 +838,7 @@ def distance_forgotten(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Overlap is missing: only class and distance decide. The distance of two large boxes weighs more than it "
-    "should without it.",
+    hint="The overlap is missing: your cost contains class and distance alone.",
 )
 def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -851,7 +847,7 @@ def overlap_forgotten(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The three terms are there, their weights are not: 1 for the class, 5 for the distance, 2 for the overlap.",
+    hint="The three terms are there without their weights: 1 for the class, 5 for the distance, 2 for the overlap.",
 )
 def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
     cost = torch.cdist(boxes, target_boxes, p=1) - class_logits.softmax(-1)[:, target_classes]
@@ -860,8 +856,7 @@ def weights_forgotten(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="Boxes are compared by their corners in your distance, and so a size counts twice. L1 is taken of centre "
-    "and size as they stand.",
+    hint="The distance is computed from corners. L1 is computed from centre and size as they are given.",
 )
 def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(corners(boxes), corners(target_boxes), p=1)
@@ -871,8 +866,7 @@ def distance_of_corners(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The straight-line distance is not the one meant: L1 adds the four differences without their signs. "
-    "`torch.cdist` has an argument for that.",
+    hint="The distance is Euclidean. L1 adds up the absolute differences; `torch.cdist` has an argument for that.",
 )
 def distance_euclidean(class_logits, boxes, target_classes, target_boxes):
     cost = 5 * torch.cdist(boxes, target_boxes) - class_logits.softmax(-1)[:, target_classes]
@@ -881,8 +875,8 @@ def distance_euclidean(class_logits, boxes, target_classes, target_boxes):
 
 @mistake(
     "Q23b",
-    hint="The class term looks at the first columns, one per object, whatever class the object has. Which column of a "
-    "prediction holds the probability of object j's class?",
+    hint="The class term takes the first columns, one per object, whatever class the object has. Take the "
+    "column of object j's class.",
 )
 def column_of_the_object_number(class_logits, boxes, target_classes, target_boxes):
     seen = class_logits.softmax(-1)
@@ -1007,8 +1001,8 @@ class FromTimm24(nn.Module):
 
 @mistake(
     "Q24",
-    hint="A fresh block already changes x: its modulations start as a Linear's usual random numbers. The *zero* in "
-    "the name is missing.",
+    hint="A new block already changes x: the modulations start as a Linear's usual random numbers. In "
+    "adaLN-zero they start at zero.",
 )
 class NotZeroed(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1026,8 +1020,7 @@ class NotZeroed(nn.Module):
 
 @mistake(
     "Q24",
-    hint="The weights of the Linear start at zero, its bias does not: a fresh block adds a little, whatever c is. A "
-    "Linear has two kinds of numbers.",
+    hint="The weights of the Linear start at zero, and its bias does not, so a new block changes x. Set both to zero.",
 )
 class BiasNotZeroed(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1046,7 +1039,7 @@ class BiasNotZeroed(nn.Module):
 
 @mistake(
     "Q24",
-    hint="The *1 +* at the scale is missing: while the scale is 0 the half reads nothing of x at all, only the shift.",
+    hint="The *1 +* at the scale is missing: while the scale is 0 a half reads nothing of x, only the shift.",
 )
 class ScaleWithoutOne(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1066,8 +1059,7 @@ class ScaleWithoutOne(nn.Module):
 
 @mistake(
     "Q24",
-    hint="A fresh block gives back zeros. Your gate stands behind the plus, and shuts the stream itself; it should "
-    "only hold back what is added.",
+    hint="A new block returns zeros: the gate multiplies the sum, x included. It should multiply only what is added.",
 )
 class GateBehindThePlus(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1087,8 +1079,7 @@ class GateBehindThePlus(nn.Module):
 
 @mistake(
     "Q24",
-    hint="Only shifts and scales act in yours: nothing holds back what the two halves add, so a fresh block is wide "
-    "awake. Two of the six numbers are left unused.",
+    hint="Shifts and scales act, and no gate does, so a new block changes x. Two of the six modulations are unused.",
 )
 class GatesForgotten(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1108,8 +1099,8 @@ class GatesForgotten(nn.Module):
 
 @mistake(
     "Q24",
-    hint="Your norms have weights of their own, and the modulation does the same work again. `nn.LayerNorm` has a "
-    "switch for that.",
+    hint="Your norms have weights of their own, and the modulation does the same a second time. "
+    "`nn.LayerNorm` has an argument that leaves them out.",
 )
 class NormsKeepTheirWeights(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1128,7 +1119,7 @@ class NormsKeepTheirWeights(nn.Module):
 
 @mistake(
     "Q24",
-    hint="c goes straight into the Linear. Between them stands something that bends: which one does the drawing name?",
+    hint="c goes into the Linear as it is. The formula has an activation between them; look up which one.",
 )
 class WithoutSiLU(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1148,7 +1139,7 @@ class WithoutSiLU(nn.Module):
 
 @mistake(
     "Q24",
-    hint="You shift first and scale then, so the scale stretches the shift as well. First times, then plus.",
+    hint="You shift first and scale then, so the shift is scaled as well. Multiply first, then add.",
 )
 class ShiftedFirst(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1168,8 +1159,8 @@ class ShiftedFirst(nn.Module):
 
 @mistake(
     "Q24",
-    hint="A token that is twice as loud is heard twice as loud: you modulate x as it is. What should be done to it "
-    "before scale and shift?",
+    hint="Twice as large a token has twice as large an effect: x is modulated as it is. Normalise it "
+    "before scale and shift.",
 )
 class NormsForgotten(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1187,8 +1178,7 @@ class NormsForgotten(nn.Module):
 
 @mistake(
     "Q24",
-    hint="Half of your Linear's numbers: both halves are modulated by the same three. Six are needed, so that "
-    "attention and feed-forward can be opened one without the other.",
+    hint="Your Linear has half of the numbers: both halves use the same three modulations. Six are needed.",
 )
 class ThreeForBoth(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1208,7 +1198,8 @@ class ThreeForBoth(nn.Module):
 
 @mistake(
     "Q24",
-    hint="The feed-forward half reads the x that came in, not what attention made of it. Each half alone is right.",
+    hint="The feed-forward half reads the original x. It should read x with the attention half's output "
+    "added. Each half alone is right.",
 )
 class BothReadTheFirst(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1228,8 +1219,8 @@ class BothReadTheFirst(nn.Module):
 
 @mistake(
     "Q24",
-    hint="The gates shut what goes *into* a half. A half that hears nothing still says something: its biases. Gate "
-    "what comes out.",
+    hint="The gates multiply the *input* of a half, which still adds its biases when the gate is zero. "
+    "They should multiply the output.",
 )
 class GateBeforeTheHalf(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1249,8 +1240,7 @@ class GateBeforeTheHalf(nn.Module):
 
 @mistake(
     "Q24",
-    hint="No plus: what you return is only what the halves add, and that is nothing in a fresh block. x has to come "
-    "through.",
+    hint="The residual connections are missing: you return only what the halves add, which is zero in a new block.",
 )
 class NoPlusHere(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1270,8 +1260,8 @@ class NoPlusHere(nn.Module):
 
 @mistake(
     "Q24",
-    hint="(b, d) does not meet (b, n, d): torch would line up images with tokens. The modulation of an image belongs "
-    "to all its tokens, so it needs an axis of length 1 where they stand.",
+    hint="(b, d) cannot be combined with (b, n, d): torch would align images with tokens. The modulation "
+    "of an image is the same for all its tokens, so give it an axis of length 1 there.",
 )
 class AxisForgotten(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1291,8 +1281,8 @@ class AxisForgotten(nn.Module):
 
 @mistake(
     "Q24",
-    hint="You zeroed the last layers of attention and feed-forward, and left the modulation random. The block starts "
-    "as the identity, but its gates are open: DiT shuts the gates.",
+    hint="You set the last layers of attention and feed-forward to zero and left the modulation random. "
+    "The block starts as the identity, but its gates are open; DiT sets the gates to zero.",
 )
 class BranchesZeroedInstead(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):
@@ -1315,8 +1305,8 @@ class BranchesZeroedInstead(nn.Module):
 
 @mistake(
     "Q24",
-    hint="Everything is zero and nothing can leave zero: your modulation gets no gradient. Start its numbers at zero; "
-    "don't multiply by zero, and don't freeze them.",
+    hint="The modulation gets no gradient, so it stays zero. Let its numbers start at zero; do not "
+    "multiply by zero, and do not freeze them.",
 )
 class ZeroForever(nn.Module):
     def __init__(self, emb_size, num_heads, expansion=4):

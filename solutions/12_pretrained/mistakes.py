@@ -99,8 +99,9 @@ def one_dimension_after_another(pos_embed, new_grid, num_prefix_tokens=1, old_gr
 
 @mistake(
     "Q25",
-    hint="You stretch the whole list, class token included, as if it were a line: its row leaks into its neighbours, "
-    "and the end of one row of the grid is blended with the start of the next. Which rows form a picture?",
+    hint="You interpolate the whole list along one axis, class token included: its row is blended with its "
+    "neighbour, and so are the end of one grid row and the start of the next. Interpolate the rows of "
+    "the grid alone, as a picture.",
 )
 def whole_list_stretched(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     size = num_prefix_tokens + new_grid[0] * new_grid[1]
@@ -109,8 +110,8 @@ def whole_list_stretched(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None
 
 @mistake(
     "Q25",
-    hint="The class token is safe, but the places are stretched as one long line. A place's neighbour above stands a "
-    "whole row earlier in that line; it takes two axes to see that.",
+    hint="The class token is kept, and the positions are interpolated along one axis. The neighbour above "
+    "a position stands a whole row earlier in that list, so interpolate along two axes.",
 )
 def places_stretched_as_a_line(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     first, rest = pos_embed[:, :num_prefix_tokens], pos_embed[:, num_prefix_tokens:].float()
@@ -120,8 +121,8 @@ def places_stretched_as_a_line(pos_embed, new_grid, num_prefix_tokens=1, old_gri
 
 @mistake(
     "Q25",
-    hint="Close, and a little too flat: peaks of the table are cut off, as straight lines between neighbours do it. "
-    "timm draws curves through more of them.",
+    hint="The result is close, and the peaks of the table are too flat: this is linear interpolation. timm "
+    "uses bicubic interpolation.",
 )
 def straight_lines_between(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -132,8 +133,8 @@ def straight_lines_between(pos_embed, new_grid, num_prefix_tokens=1, old_grid=No
 
 @mistake(
     "Q25",
-    hint="Straight lines between two neighbours, and when the grid shrinks the places in between are skipped. Two "
-    "settings of `interpolate` differ from timm's.",
+    hint="The interpolation is linear, and positions are skipped where the grid shrinks. Two arguments of "
+    "`interpolate` differ from timm's.",
 )
 def straight_and_skipping(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -144,8 +145,8 @@ def straight_and_skipping(pos_embed, new_grid, num_prefix_tokens=1, old_grid=Non
 
 @mistake(
     "Q25",
-    hint="Your new grid only repeats old places: new neighbours share one code, so the model can't tell them apart. "
-    "Each new place should get a code of its own, between those around it.",
+    hint="Your new grid repeats old positions, so neighbours have the same embedding. Interpolate between "
+    "the old ones.",
 )
 def nearest_place_copied(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -156,8 +157,8 @@ def nearest_place_copied(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None
 
 @mistake(
     "Q25",
-    hint="The right curves, through four neighbours however much the grid shrinks: places in between are skipped. "
-    "`interpolate` has a switch that looks at all of them (and it changes the curve a little, larger grids too).",
+    hint="The interpolation is bicubic, and positions are skipped where the grid shrinks. `interpolate` "
+    "has an argument that averages over all of them (it also changes larger grids a little).",
 )
 def curves_without_antialias(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -168,8 +169,9 @@ def curves_without_antialias(pos_embed, new_grid, num_prefix_tokens=1, old_grid=
 
 @mistake(
     "Q25",
-    hint="The corners of your new grid are exactly the corners of the old one. A place stands for a patch, an area: "
-    "when patches get smaller, the centre of the first one moves. Which option ties corners together?",
+    hint="The corners of your new grid are exactly those of the old one. A position stands for the centre "
+    "of a patch, which moves when patches get smaller. Look at the argument of `interpolate` that "
+    "aligns corners.",
 )
 def corners_tied_together(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -180,8 +182,8 @@ def corners_tied_together(pos_embed, new_grid, num_prefix_tokens=1, old_grid=Non
 
 @mistake(
     "Q25",
-    hint="Your picture is noise where the target is smooth: the table lies as places by dimensions, and you read it "
-    "as dimensions by places. `reshape` counts on; it moves no axis.",
+    hint="Your picture is noise where the target is smooth: the table has the shape (positions, "
+    "dimensions), and you read it as (dimensions, positions). `reshape` exchanges no axes.",
 )
 def reshaped_where_axes_must_move(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -193,8 +195,8 @@ def reshaped_where_axes_must_move(pos_embed, new_grid, num_prefix_tokens=1, old_
 
 @mistake(
     "Q25",
-    hint="The way there is right: on the way back the dimensions still stand before the places when you flatten. Undo "
-    "your steps in reverse order, each of them.",
+    hint="The way to the picture is right. On the way back the dimensions still stand before the positions "
+    "when you flatten. Undo your steps in reverse order.",
 )
 def axes_not_moved_back(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -206,8 +208,7 @@ def axes_not_moved_back(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None)
 
 @mistake(
     "Q25",
-    hint="Square grids are right. For an oblong one you made as many rows as there should be columns: `new_grid` is "
-    "(rows, columns).",
+    hint="Square grids are right. Otherwise rows and columns are exchanged: `new_grid` is (rows, columns).",
 )
 def rows_for_columns(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -218,8 +219,8 @@ def rows_for_columns(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
 
 @mistake(
     "Q25",
-    hint="The old grid is right when it is square. When `old_grid` says how oblong it is, you read its rows as columns "
-    "and the picture is sheared.",
+    hint="The result is right where the old grid is square. Otherwise its rows are read as columns: "
+    "`old_grid` is (rows, columns).",
 )
 def old_grid_read_sideways(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     w, h = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -230,7 +231,7 @@ def old_grid_read_sideways(pos_embed, new_grid, num_prefix_tokens=1, old_grid=No
 
 @mistake(
     "Q25",
-    hint="One row too few: the grid is there, and what stood before it is gone. It belongs in front again.",
+    hint="There is one row too few: the class token's row is lost. Put it in front again.",
 )
 def class_token_left_behind(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -241,8 +242,8 @@ def class_token_left_behind(pos_embed, new_grid, num_prefix_tokens=1, old_grid=N
 
 @mistake(
     "Q25",
-    hint="All rows are there, and the class token's stands last. Every patch now gets its right neighbour's code, and "
-    "the class token that of the first patch.",
+    hint="All rows are there, and the class token's row stands last, so every patch gets another patch's "
+    "position. It should stand in front.",
 )
 def class_token_at_the_end(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -253,8 +254,8 @@ def class_token_at_the_end(pos_embed, new_grid, num_prefix_tokens=1, old_grid=No
 
 @mistake(
     "Q25",
-    hint="One token before the grid is right; with none, or two, your split is one row off. Somewhere a 1 is written "
-    "by hand.",
+    hint="One token before the grid is right; with none, or two, the split is one row off. Use the number "
+    "of tokens that is given, not 1.",
 )
 def always_one_before_the_grid(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - 1)] * 2
@@ -265,8 +266,8 @@ def always_one_before_the_grid(pos_embed, new_grid, num_prefix_tokens=1, old_gri
 
 @mistake(
     "Q25",
-    hint="The corner of the old grid is kept, and the rest filled with zeros: the codes of the lower right are cut off "
-    "or all alike. The *whole* grid should be drawn finer, or coarser.",
+    hint="The corner of the old grid is kept, and the rest is cut off or filled with zeros. Interpolate "
+    "the *whole* grid to the new size.",
 )
 def cut_off_or_filled_up(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     h, w = old_grid or [math.isqrt(pos_embed.shape[1] - num_prefix_tokens)] * 2
@@ -277,7 +278,7 @@ def cut_off_or_filled_up(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None
 
 @mistake(
     "Q25",
-    hint="Your grid is a new, random one. It fits, and all that was learned about places is thrown away.",
+    hint="Your grid is new and random. It has the right shape, and what was learned about positions is lost.",
 )
 def a_fresh_random_table(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     grid = 0.02 * torch.randn(1, new_grid[0] * new_grid[1], pos_embed.shape[-1])
@@ -286,8 +287,8 @@ def a_fresh_random_table(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None
 
 @mistake(
     "Q25",
-    hint="Numbers and order are right. But a half-precision table came in, and single precision came out: it will not "
-    "load into the model it is for.",
+    hint="The numbers and their order are right, and the dtype is not: a half-precision table came in, and "
+    "single precision came out.",
 )
 def comes_back_in_single(pos_embed, new_grid, num_prefix_tokens=1, old_grid=None):
     pos_embed = pos_embed.float()
@@ -363,8 +364,8 @@ def a_convolution_of_the_weights(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="For one channel your numbers are a third of what they should be: the same grey picture would make tokens a "
-    "third as large. In the image before, grey came in three times.",
+    hint="For one channel your numbers are a third of what they should be, so the same grey picture gives "
+    "tokens a third as large: you average the three filters. Grey enters all three, so they add up.",
 )
 def grey_by_the_mean(weight, in_channels):
     if in_channels == 1:
@@ -374,7 +375,7 @@ def grey_by_the_mean(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="For one channel you keep the red filter and drop green and blue: two thirds of what was learned.",
+    hint="For one channel you keep the red filter and drop green and blue. Add up all three.",
 )
 def red_filter_only(weight, in_channels):
     if in_channels == 1:
@@ -384,8 +385,8 @@ def red_filter_only(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="For one channel you treat it like the others: the first filter, three times as large. The rule for many "
-    "channels is a stopgap; for grey there is an exact answer, and it needs all three filters.",
+    hint="For one channel you take the first filter three times. The rule for many channels is an "
+    "approximation; for grey there is an exact answer, the sum of all three filters.",
 )
 def rule_of_many_for_grey_too(weight, in_channels):
     return weight[:, torch.arange(in_channels) % 3] * (3 / in_channels)
@@ -393,8 +394,8 @@ def rule_of_many_for_grey_too(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="0.299, 0.587, 0.114 turn a colour picture into a grey one. Here no picture is turned grey: it is grey, and "
-    "in all three channels alike. What do the three filters add up to then?",
+    hint="0.299, 0.587 and 0.114 turn a colour picture into a grey one. Here the picture is grey already, "
+    "and the same in all three channels: the three filters add up.",
 )
 def weighted_as_an_eye_does(weight, in_channels):
     if in_channels == 1:
@@ -405,7 +406,7 @@ def weighted_as_an_eye_does(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="You added up the filters instead of their colours: axis 0 counts filters, and one is left of all.",
+    hint="You added up axis 0, which counts the filters, so one filter is left. Add up the colours, axis 1.",
 )
 def filters_added_up(weight, in_channels):
     if in_channels == 1:
@@ -415,7 +416,7 @@ def filters_added_up(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="An axis is missing: `sum` took the colour axis away. One channel is still an axis, of length 1.",
+    hint="An axis is missing: `sum` removed the colour axis. Keep it, with length 1.",
 )
 def axis_lost(weight, in_channels):
     if in_channels == 1:
@@ -425,8 +426,8 @@ def axis_lost(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="One channel is right, and for more you repeat the filters at full size: with six channels the tokens come "
-    "out twice as large as the rest of the model knows them.",
+    hint="One channel is right. For more you repeat the filters at full size, so with six channels the "
+    "tokens come out twice as large. Multiply by 3 over the number of channels.",
 )
 def repeated_and_not_scaled(weight, in_channels):
     if in_channels == 1:
@@ -436,8 +437,8 @@ def repeated_and_not_scaled(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="One channel is right; for more the factor is upside down. With six channels there are twice as many terms: "
-    "should each be larger, or smaller?",
+    hint="One channel is right. For more the factor is inverted: with six channels there are twice as many "
+    "terms, so each should be half as large.",
 )
 def scaled_the_other_way(weight, in_channels):
     if in_channels == 1:
@@ -447,8 +448,8 @@ def scaled_the_other_way(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="One channel is right. For four channels you have red, red, green, green: each filter follows itself. The "
-    "three should come in turn, red, green, blue, red.",
+    hint="One channel is right. For four channels you have red, red, green, green. The order should be "
+    "red, green, blue, red.",
 )
 def each_filter_follows_itself(weight, in_channels):
     if in_channels == 1:
@@ -459,8 +460,8 @@ def each_filter_follows_itself(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="Every channel gets the same filter, the sum of the three shared out. The size is right, and the model can't "
-    "tell one channel from another any more: three channels don't come back as they were.",
+    hint="Every channel gets the same filter, the sum of the three divided by the number of channels. The "
+    "size is right, but three channels should give back the filters as they were.",
 )
 def sum_shared_out(weight, in_channels):
     return (weight.sum(1, keepdim=True) / in_channels).repeat(1, in_channels, 1, 1)
@@ -468,8 +469,8 @@ def sum_shared_out(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="Channels beyond the third have filters of zeros: the model is blind to them, and, with fewer than three, "
-    "misses what was cut off.",
+    hint="Channels beyond the third have filters of zeros, so the model ignores them; with fewer than "
+    "three, filters are cut off.",
 )
 def filled_up_with_zeros(weight, in_channels):
     if in_channels == 1:
@@ -479,7 +480,7 @@ def filled_up_with_zeros(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="Your weights are new, random ones. They fit, and the first thing that was learned is gone.",
+    hint="Your weights are new and random. They have the right shape, and what was learned is lost.",
 )
 def a_fresh_random_layer(weight, in_channels):
     return nn.Conv2d(3 if in_channels == 3 else in_channels, len(weight), weight.shape[-1]).weight.detach().to(weight)
@@ -487,8 +488,8 @@ def a_fresh_random_layer(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="The result is right, and the weights that came in have changed with it: a slice is a window on the same "
-    "numbers, and `*=` writes through it. Load them once more and they are no longer the author's.",
+    hint="The result is right, and the weights that came in have changed: a slice shares memory with its "
+    "tensor, and `*=` writes into it. Make a copy first.",
 )
 def scaled_in_place(weight, in_channels):
     if in_channels == 1:
@@ -502,7 +503,7 @@ def scaled_in_place(weight, in_channels):
 
 @mistake(
     "Q26",
-    hint="Half-precision weights came in, and single precision came out: they will not load beside the others.",
+    hint="The dtype is wrong: half-precision weights came in, and single precision came out.",
 )
 def always_single(weight, in_channels):
     weight = weight.float()
@@ -646,7 +647,11 @@ def an_object_that_answers_in_pieces(images):
 # --- Q27, wrong ------------------------------------------------------------------------------------------------------
 
 
-@mistake("Q27", hint="Ten numbers per image: these are scores. Which of the ten classes do they speak for?")
+@mistake(
+    "Q27",
+    hint="You return ten numbers per image, the scores. The question asks for the number of the class with "
+    "the largest score.",
+)
 def scores_handed_in(images):
     torch.manual_seed(0)
     return nn.Linear(3072, 10).to(images.device)(images.flatten(1))
@@ -654,7 +659,7 @@ def scores_handed_in(images):
 
 @mistake(
     "Q27",
-    hint="Ten whole numbers per image, nine zeros and a one. The number of the class is the *place* of the one.",
+    hint="You return ten whole numbers per image, nine zeros and a one. The question asks for the index of the one.",
 )
 def one_hot_rows(images):
     return F.one_hot(torch.arange(len(images), device=images.device) % 10, 10)
@@ -662,49 +667,49 @@ def one_hot_rows(images):
 
 @mistake(
     "Q27",
-    hint="One number per image, and no whole one: you return how large the best score is, not whose it is. `max` gives "
-    "two things.",
+    hint="You return one number per image that is no whole number: the largest score. The question asks "
+    "for its index; `max` returns both.",
 )
 def size_of_the_best_score(images):
     torch.manual_seed(0)
     return nn.Linear(3072, 10).to(images.device)(images.flatten(1)).max(dim=1).values
 
 
-@mistake("Q27", hint="Your classes go up to 10. Python counts from 0, and so do the labels.")
+@mistake("Q27", hint="Your classes go up to 10. Labels are counted from 0, so they go up to 9.")
 def classes_counted_from_one(images):
     return 1 + torch.arange(len(images), device=images.device) % 10
 
 
 @mistake(
     "Q27",
-    hint="Ten numbers for the whole batch: you looked for the largest along the images, for each class. Along which "
-    "axis do the classes lie?",
+    hint="You return ten numbers for the whole batch: `argmax` runs along the images. It should run along the classes.",
 )
 def best_image_of_each_class(images):
     torch.manual_seed(0)
     return nn.Linear(3072, 10).to(images.device)(images.flatten(1)).argmax(0)
 
 
-@mistake("Q27", hint="One number for all images together. Each image wants its own.")
+@mistake("Q27", hint="You return one number for all images together. Each image needs its own.")
 def one_answer_for_all(images):
     torch.manual_seed(0)
     return nn.Linear(3072, 10).to(images.device)(images.flatten(1)).argmax()
 
 
-@mistake("Q27", hint="Your labels stand in a column, (n, 1). Take the axis of length one away.")
+@mistake("Q27", hint="Your labels have the shape (n, 1). Remove the axis of length 1.")
 def labels_in_a_column(images):
     return torch.zeros(len(images), 1, dtype=torch.long, device=images.device)
 
 
 @mistake(
     "Q27",
-    hint="Labels for the first 64 images only. If you go through the images in batches, hand in those of all batches.",
+    hint="You return labels for the first 64 images only. If you go through the images in batches, join "
+    "the labels of all batches.",
 )
 def first_batch_only(images):
     return torch.zeros(min(64, len(images)), dtype=torch.long, device=images.device)
 
 
-@mistake("Q27", hint="Names of classes, and numbers were asked for: the place of the name in `classes`.")
+@mistake("Q27", hint="You return names of classes. The question asks for the index of the name in `classes`.")
 def names_handed_in(images):
     classes = load("shapes", limit=1).classes
     return [classes[k % 10] for k in range(len(images))]
@@ -712,8 +717,8 @@ def names_handed_in(images):
 
 @mistake(
     "Q27",
-    hint="Every image gets the same class, which is right for one in ten. Either the model has not been trained, or "
-    "its images look to it nothing like those it was trained on.",
+    hint="Every image gets the same class, which is right for about one in ten. Either the model is not "
+    "trained, or its images are preprocessed in another way than in training.",
 )
 def always_the_circle(images):
     return torch.zeros(len(images), dtype=torch.long, device=images.device)
@@ -721,8 +726,8 @@ def always_the_circle(images):
 
 @mistake(
     "Q27",
-    hint="All classes in about the right numbers, at the wrong images: an image's answer depends on its place in the "
-    "batch. Does anything shuffle, or sort, on the way through `predict`?",
+    hint="The classes occur in about the right numbers, at the wrong images. Check whether `predict` "
+    "shuffles or sorts anything.",
 )
 def answers_out_of_order(images):
     place = torch.arange(len(images), device=images.device)
@@ -731,8 +736,8 @@ def answers_out_of_order(images):
 
 @mistake(
     "Q27",
-    hint="A handful of classes, and asked again they are other ones: a model made inside `predict` starts from new "
-    "random weights in each call. What should happen once?",
+    hint="Few classes occur, and a second call gives others: a model that is made inside `predict` has new "
+    "random weights at each call. Make and train it once.",
 )
 def new_model_in_each_call(images):
     model = nn.Sequential(nn.Flatten(), nn.Linear(3072, 10)).to(images.device)
@@ -741,8 +746,8 @@ def new_model_in_each_call(images):
 
 @mistake(
     "Q27",
-    hint="Your model has learned something, and contradicts itself when asked again: part of it still behaves as in "
-    "training (dropout draws, batch norm looks at the company). One call tells it that training is over.",
+    hint="The model has learned something, and a second call gives other classes: it is in training mode, "
+    "where dropout draws and batch norm depends on the batch. Call `.eval()`.",
 )
 def training_never_ended(images):
     own = training_never_ended

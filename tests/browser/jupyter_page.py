@@ -65,15 +65,24 @@ class Lab:
         if not starts:
             starts, kept["JUPYTER_CONFIG_PATH"] = [sys.executable, "-m", "jupyterlab", *options], settings
         command = [
-            *starts, "--no-browser", "--allow-root",
-            "--ServerApp.ip=127.0.0.1", f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
-            f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True",
-        ]  # fmt: skip
+            *starts,
+            "--no-browser",
+            "--allow-root",
+            "--ServerApp.ip=127.0.0.1",
+            f"--ServerApp.port={self.port}",
+            "--ServerApp.port_retries=0",
+            f"--IdentityProvider.token={TOKEN}",
+            "--LabApp.expose_app_in_browser=True",
+        ]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                command,
+                cwd=folder,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
                 env={**kept, "HOME": str(home), **(env or {})},
-            )  # fmt: skip
+            )
         self._wait()
 
     def _wait(self) -> None:
@@ -120,10 +129,11 @@ def visitor(browser: Browser, wanted: list[str]) -> BrowserContext:
 def abroad(addresses: list[str]) -> list[str]:
     """Those that lead to another machine."""
     return [
-        address for address in addresses
+        address
+        for address in addresses
         if urlsplit(address).scheme not in ("data", "blob", "about")
         and urlsplit(address).hostname not in ("127.0.0.1", "localhost")
-    ]  # fmt: skip
+    ]
 
 
 class JupyterPage:
@@ -146,9 +156,10 @@ class JupyterPage:
 
     def wait_open(self, name: str) -> None:
         self.page.wait_for_function(
-            f"(name) => {_NOTEBOOK}?.context?.path.endsWith(name) && {_NOTEBOOK}.context.isReady", arg=name,
+            f"(name) => {_NOTEBOOK}?.context?.path.endsWith(name) && {_NOTEBOOK}.context.isReady",
+            arg=name,
             timeout=PATIENCE,
-        )  # fmt: skip
+        )
         self.wait_idle()
 
     def wait_idle(self, timeout: float = PATIENCE) -> None:

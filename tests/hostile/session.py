@@ -113,9 +113,14 @@ def run(root: Path, course: Course, only: str = "", *, loud: bool = False) -> Ba
             seconds = {"cell_seconds": COLD_SECONDS, "total_seconds": 2 * COLD_SECONDS} if start == COLD else {}
             own = course.model_copy(update={"limits": course.limits.model_copy(update=seconds)})
             outcomes = grade(
-                own, [LESSON], submissions=given, out=out, warm=start == WARM, progress=_Watcher() if loud else None,
+                own,
+                [LESSON],
+                submissions=given,
+                out=out,
+                warm=start == WARM,
+                progress=_Watcher() if loud else None,
                 executor=Threads(JOBS, keep_zygote=True),
-            )  # fmt: skip
+            )
             if start == WARM:
                 _look_into_the_zygote(batch)
             batch.outcomes += len(outcomes)

@@ -123,9 +123,13 @@ def test_the_table_is_that_of_this_bank():
 
 def test_one_attack_can_be_run_by_its_name():
     done = subprocess.run(
-        [sys.executable, "-m", "tests.hostile", "^sparse_file$"], cwd=ROOT, env=os.environ, capture_output=True,
-        text=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.hostile", "^sparse_file$"],
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     assert "| sparse_file | warm |" in done.stdout
     assert LESSON not in done.stdout

@@ -360,8 +360,13 @@ def _attribute(site: Site) -> Edits:
         yield "train or eval", ast.UnaryOp(ast.Not(), node)
         return
     holder = site.scope
-    used = sorted({n.attr for n in ast.walk(holder) if isinstance(n, ast.Attribute)
-                   and getattr(n.value, "id", "") == "self" and isinstance(n.ctx, ast.Load)})  # fmt: skip
+    used = sorted(
+        {
+            n.attr
+            for n in ast.walk(holder)
+            if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "self" and isinstance(n.ctx, ast.Load)
+        }
+    )
     for other in used:
         if other not in (node.attr, "training"):
             yield "another part", ast.Attribute(node.value, other, ast.Load())

@@ -151,8 +151,9 @@ def _outcome(call: _Call, answer: Any, *, floats: bool) -> dict[str, Any]:
     else:
         outcome["gradients"] = [np.zeros(p.shape) for p in wanted]
     outcome["kept inputs"] = [bool(torch.equal(a.detach(), b)) for a, b in zip(shared, before, strict=True)]
-    outcome["modules"] = [_array(v) for m in [*modules, function] if isinstance(m, nn.Module)
-                          for _, v in sorted(m.state_dict().items())]  # fmt: skip
+    outcome["modules"] = [
+        _array(v) for m in [*modules, function] if isinstance(m, nn.Module) for _, v in sorted(m.state_dict().items())
+    ]
     outcome["left gradients"] = [_array(p.grad) for p in learning if p.grad is not None]
     outcome["modes"] = [m.training for m in modules]
     return outcome

@@ -82,8 +82,9 @@ def _shortened() -> list[Any]:
     def evaluate(model, data: Dataset, batch_size: int = 256) -> Evaluation:
         few = whole_evaluate(model, data.take(IMAGES), batch_size)
         again = torch.arange(len(data)) % len(few.labels)
-        return replace(few, predictions=few.predictions[again], probabilities=few.probabilities[again],
-                       labels=data.labels.cpu())  # fmt: skip
+        return replace(
+            few, predictions=few.predictions[again], probabilities=few.probabilities[again], labels=data.labels.cpu()
+        )
 
     def batches(self: Dataset, batch_size: int = 64, *, shuffle: bool = False, seed: int | None = None):
         found = whole_batches(self, min(batch_size, IMAGES) if shuffle else batch_size, shuffle=shuffle, seed=seed)

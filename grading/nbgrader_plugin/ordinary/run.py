@@ -75,9 +75,14 @@ def run_part(
     """Run all cells of a notebook that `prepare` made ready, with `files` in the work folder."""
     shown, where = course_data(sandbox)
     run = run_notebook(
-        notebook, limits=limits, sandbox=cast(SandboxKind, sandbox), read_only=shown, warm=warm, work_files=files,
+        notebook,
+        limits=limits,
+        sandbox=cast(SandboxKind, sandbox),
+        read_only=shown,
+        warm=warm,
+        work_files=files,
         env={"NBGRADER_EXECUTION": "autograde", **gpu.environment(limits.gpu_share), **where},
-    )  # fmt: skip
+    )
     executed = finished(run)
     assert executed.notebook is not None
     _not_run(executed.notebook, executed.reason or "the notebook was stopped before this cell")
