@@ -12,6 +12,7 @@ EDGE = "var(--jp-border-color1, #d0d7de)"
 # Eight colours that people with any colour vision tell apart (Okabe and Ito, 2008), the two last for rare use.
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#1f2328", "#f0e442")
 PALE_GREY = "#eef1f4"
+RUST = "#d04a10"  # of a criterion that is not met, and of words about it
 RIM = "#8c959f"  # borders, axes and empty bars
 PALE_BLUE, PALE_ORANGE, PALE_GREEN, PALE_PINK = "#e6f2fb", "#fdeee0", "#e3f4ee", "#fbe9f3"  # faces of boxes with words
 STATES = {"done": "#1a7f37", "begun": "#9a6700", "open": "#6e7781"}  # of a question on the course map

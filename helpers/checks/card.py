@@ -8,9 +8,9 @@ from typing import Any
 
 from helpers.checks.rich_text import as_html
 from helpers.checks.verdict import MET, NOT_MET, Verdict
-from helpers.theme import EDGE, INK, PALETTE, PAPER, SOFT, readable
+from helpers.theme import EDGE, INK, PALETTE, PAPER, RUST, SOFT, readable
 
-_SIGNS = {MET: ("✓", readable("#008a69")), NOT_MET: ("✗", readable("#d04a10"))}
+_SIGNS = {MET: ("✓", readable("#008a69")), NOT_MET: ("✗", readable(RUST))}
 _EDGE = {"correct": PALETTE[2], "not started": "#8a8f98", "no answer": "#8a8f98"}
 _WORDS = {
     "correct": "correct",

@@ -14,9 +14,9 @@ from helpers.plots.arrays import to_numpy, to_picture
 from helpers.plots.charts import add_bar, draw_matrix
 from helpers.plots.style import FAINT, INK, SOFT
 from helpers.plots.tiles import draw_image
-from helpers.theme import RIM
+from helpers.theme import RIM, RUST
 
-WRONG = "#d04a10"
+WRONG = RUST
 
 
 def fields_picture(kernels, strides, wanted: np.ndarray, yours: np.ndarray | None) -> Figure:
