@@ -2099,7 +2099,7 @@ edited(
 )  # fmt: skip
 for name, changes, hint in (
     (
-        "post_norm",
+        "norms_after_the_additions",
         {OPEN_FORWARD: "x = self.norm1(x + self.attend(x))", LAST_FORWARD: "return self.norm2(x + self.mlp(x))"},
         "Your norms come after the addition (post-norm). In the two equations each branch normalises its own input.",
     ),

@@ -994,7 +994,7 @@ edited(
     {SHARE: "total = total + (weight / sum(weights)) * model(images).log_softmax(1).exp()"},
 )
 edited("Q27c", "weights_as_a_tensor", {GIVEN: "(torch.tensor(list(weights)) / sum(weights)).tolist()"})
-edited("Q27c", "inference_mode", {"torch.no_grad()": "torch.inference_mode()"})
+edited("Q27c", "asked_for_inference_only", {"torch.no_grad()": "torch.inference_mode()"})
 edited("Q27c", "only_if_training", {BACK_TO: "if mode:\n            model.train()"})
 for name, changes, hint in (
     (
