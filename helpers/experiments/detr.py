@@ -106,7 +106,7 @@ def train_detr(
         numbers = torch.randint(len(scenes), (batch,), generator=pick).tolist()
         targets = targets_of(scenes, numbers, place)
         found = model(scenes.images[numbers].to(place))
-        loss = torch.stack([torch.as_tensor(loss_of(*layer, targets)) for layer in found]).sum()
+        loss = torch.stack([torch.as_tensor(loss_of(layer[0], layer[1], targets)) for layer in found]).sum()
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)

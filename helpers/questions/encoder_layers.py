@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -156,7 +156,7 @@ class EncoderBlockQuestion(Question):
     title = "Transformer encoder block"
     signature = "TransformerEncoderBlock(emb_size=64, num_heads=4, expansion=4, drop_p=0.0, forward_drop_p=0.0)"
     needs_gradients = True
-    criteria = (
+    criteria: ClassVar[tuple[Criterion, ...]] = (
         Criterion(
             "shape",
             "tokens go in and come out with the same shape",

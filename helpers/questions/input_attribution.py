@@ -86,14 +86,12 @@ def _case(
 
 def _model(case: Case) -> Any:
     """Two linear layers with a tanh between them, with the weights of the case."""
-    import torch
     from torch import nn
 
     model = nn.Sequential(
         nn.Flatten(), nn.Linear(case["first"].shape[1], case["first"].shape[0], bias=False), nn.Tanh(),
         nn.Linear(case["second"].shape[1], case["second"].shape[0], bias=False),
     ).to(tensor(case["images"]).device)  # fmt: skip
-    with torch.no_grad():
-        for layer, name in ((model[1], "first"), (model[3], "second")):
-            layer.weight.copy_(tensor(case[name]))
+    for layer, name in ((model[1], "first"), (model[3], "second")):
+        nn.Module.load_state_dict(layer, {"weight": tensor(case[name])})
     return model.eval()

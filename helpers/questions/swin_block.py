@@ -174,7 +174,10 @@ class SwinBlockFromMemory(Question):
             d = 2 * h
             shape = (2, rows * m, columns * m, d)
             biases = as_single(rng.normal(0, 1, ((2 * m - 1) ** 2, h)) * bias)
-            given = {"x": as_single(rng.normal(0.3, 1.5, shape)), "aim": as_single(rng.normal(size=shape))}
+            given: dict[str, Any] = {
+                "x": as_single(rng.normal(0.3, 1.5, shape)),
+                "aim": as_single(rng.normal(size=shape)),
+            }
             given |= {"biases": biases, "seed": int(rng.integers(1 << 30))}
             sizes = {"dim": d, "num_heads": h, "window_size": m, "shift": shift}
             text = f"{rows * m} x {columns * m} tokens, window {m}, {h} heads, {name}"
@@ -258,12 +261,13 @@ def known_attention(seed: int) -> Any:
             self.gain = nn.Parameter(torch.tensor(1.3))
 
         def forward(self, x, mask=None):
-            n = len(self.drawn)
+            drawn: torch.Tensor = self.get_buffer("drawn")
+            n = len(drawn)
             if x.ndim != 3 or x.shape[1] != n:
                 raise ValueError(f"WindowAttention expects (windows, {n}, dim), and got {tuple(x.shape)}")
             mixed = []
             for number, tokens in enumerate(x):
-                scores = self.drawn if mask is None else self.drawn + mask[number % len(mask)].to(x)
+                scores = drawn if mask is None else drawn + mask[number % len(mask)].to(x)
                 mixed.append(torch.tanh(scores.softmax(-1) @ tokens) * self.gain)
             return torch.stack(mixed)
 

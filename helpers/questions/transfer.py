@@ -53,9 +53,9 @@ class AdaptWeights(Question):
             shapes = {"pos_embed": (1, 1 + old * old, d), _FIRST: (d, 3, 2, 2), "cls_token": (1, 1, d)}
             shapes |= {"blocks.0.attn.qkv.weight": (3 * d, d), "blocks.0.head_norm.weight": (d,), "norm.bias": (d,)}
             shapes |= {"head.weight": (4, d), "head.bias": (4,)}
-            drawn = {f"w {name}": as_single(rng.normal(0, 1, shape)) for name, shape in shapes.items()}
-            sizes = {"rows": new[0], "columns": new[1], "channels": channels}
-            yield Case(f"{old} x {old} to {new[0]} x {new[1]}, {channels} channels", **sizes, **drawn)
+            drawn: dict[str, Any] = {f"w {name}": as_single(rng.normal(0, 1, shape)) for name, shape in shapes.items()}
+            drawn |= {"rows": new[0], "columns": new[1], "channels": channels}
+            yield Case(f"{old} x {old} to {new[0]} x {new[1]}, {channels} channels", **drawn)
 
     def probe(self, answer, case):
         record: dict[str, Any] = {}
@@ -233,7 +233,7 @@ class WeightAverageQuestion(Question):
                 for part in [p for kind in kinds for p in kind(model) if p.ndim]:
                     part.copy_(flat[start : start + part.numel()].reshape(part.shape))
                     start += part.numel()
-                model[1].num_batches_tracked.fill_(3 * step + 1)
+                dict(model.named_buffers())["1.num_batches_tracked"].fill_(3 * step + 1)
 
         def flat(module: Any, kind: Any) -> Any:
             return torch.cat([p.detach().float().reshape(-1) for p in kind(module)]).clone()
