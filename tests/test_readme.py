@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from grading.course import Course
@@ -42,3 +43,11 @@ def test_a_readme_without_the_markers_is_the_authors_own(course: Course, tmp_pat
     write_readme_table(moved)
     assert (tmp_path / "README.md").read_text("utf-8") == "mine\n"
     assert readme_table_drift(moved) == []
+
+
+def test_minutes_in_course_toml_are_those_a_lesson_promises(course: Course) -> None:
+    for lesson in course.lessons:
+        text = course.source(lesson.id).read_text("utf-8")
+        promised = re.search(r"\*\*Time\*\* \| (\d+) minutes", text)
+        assert promised, f"{lesson.id}: no row with the minutes in the opening"
+        assert int(promised[1]) == lesson.minutes, f"{lesson.id}: {promised[1]} minutes here, {lesson.minutes} there"
