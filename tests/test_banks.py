@@ -196,7 +196,7 @@ def core_questions():
             yield row
 
 
-@pytest.mark.parametrize(("lesson", "qid"), core_questions())
+@pytest.mark.parametrize(("lesson", "qid"), list(core_questions()))
 def test_core_questions_know_the_twenty_commonest_mistakes(lesson: str, qid: str) -> None:
     bank = load_reference(COURSE.source(lesson), COURSE.bank(lesson)).bank
     assert len({m.hint for m in bank.mistakes_of(qid)}) >= YOUNG.get(qid, 20), "twenty mistakes, each with its own hint"

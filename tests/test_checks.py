@@ -17,11 +17,13 @@ from helpers.checks.points import points_of
 from helpers.checks.probing import probe_all, raises
 from helpers.checks.question import Expected, case_rng, public_rng
 from helpers.checks.replay import REPLAYED
+from helpers.checks.result import Result
 from helpers.checks.seeding import seed_torch
 from helpers.checks.tolerances import tolerance
 from helpers.checks.verdict import failing, judge_answer
 from helpers.checks.wire_format import Answer, Arrays, BadAnswer, Failure, collect, decode, encode, to_array
 from helpers.device import device
+from helpers.portfolio.lessons import counts_for_the_total, lessons
 
 
 class Squares(Question):
@@ -467,3 +469,15 @@ def test_an_error_in_the_cell_of_another_question_names_that_cell() -> None:
     scope: dict = {}
     exec(compile(source, "<answer other>", "exec"), scope)
     assert "Line 3 of the cell of Q6 (`return x.no_such_thing`)" in verdict_of(lambda x: scope["residual"](x)).hint
+
+
+def test_a_question_beside_the_total_gives_nbgrader_no_number() -> None:
+    """Its maximum there is 0, and "partial credit cannot be greater than maximum points"."""
+    beside = [q for lesson in lessons() for q in lesson.get("beside_the_total", ())]
+    assert beside
+    assert not any(counts_for_the_total(q) for q in beside)
+    assert counts_for_the_total("Q1")
+    verdict = verdict_of(right)
+    assert float(repr(Result(verdict))) == verdict.score
+    with pytest.raises(ValueError, match="could not convert"):
+        float(repr(Result(verdict, counts=False)))

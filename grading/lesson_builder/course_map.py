@@ -6,7 +6,7 @@ from typing import Any
 
 import tomlkit
 
-from grading.course import Course
+from grading.course import Course, Worth
 from grading.lesson_source.source import read_source
 
 _HEAD = "# The course's lessons in order. Written by `vitlab build` from course.toml: change that one.\n"
@@ -33,11 +33,13 @@ def _questions(course: Course, lesson_id: str) -> list[str]:
 
 
 def _optional(course: Course, lesson_id: str) -> dict[str, list[str]]:
-    """The lesson's blank pages and stretch questions, where there are some."""
+    """Where there are some: blank pages, stretch questions, and questions that don't count for the total."""
     source = course.source(lesson_id)
     answers = read_source(source).of("answer") if source.is_file() else []
     kinds = {"blank_pages": "blank-page", "stretch": "stretch"}
     found = {name: [c.question for c in answers if c.kind_of_question == kind] for name, kind in kinds.items()}
+    settings = course.course
+    found["beside_the_total"] = [c.question for c in answers if settings.worth(c.kind_of_question) is not Worth.points]
     return {name: questions for name, questions in found.items() if questions}
 
 

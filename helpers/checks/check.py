@@ -20,6 +20,7 @@ from helpers.checks.show_answer import remember_solved
 from helpers.checks.undefined_names import EXAM_SEED, LABEL, NotThere
 from helpers.checks.verdict import Verdict, arrays_only, judge_answer
 from helpers.checks.wire_format import MIME, Answer, Arrays, Failure, encode
+from helpers.portfolio.lessons import counts_for_the_total
 from helpers.questions import find
 
 _status: dict[str, str] = {}
@@ -65,7 +66,7 @@ def check(question_id: str, answer: Any) -> Result | ExamAnswer:
     remember_solved(question.id, answer, passed=verdict.passed)
     _remember(question.id, answer, verdict)
     picture = draw(question, verdict, public, known[question.id].arrays, arrays_only(recorded["public"]))
-    return Result(verdict, picture)
+    return Result(verdict, picture, counts_for_the_total(question.id))
 
 
 def _remember(question_id: str, answer: Any, verdict: Verdict) -> None:

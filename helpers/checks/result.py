@@ -1,4 +1,8 @@
-"""What `check` returns: in a notebook it shows the card; its plain text is the score, as nbgrader reads it."""
+"""What `check` returns: in a notebook it shows the card; its plain text is the score, as nbgrader reads it.
+
+For a question that does not count for the total nbgrader's maximum is 0, and a number above it is an error there. The
+plain text is then no number.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ class Result:
 
     verdict: Verdict
     picture: bytes | None = None
+    counts: bool = True  # for the total
 
     @property
     def score(self) -> float:
@@ -44,7 +49,7 @@ class Result:
         return as_text(self.verdict)
 
     def __repr__(self) -> str:
-        return f"{self.score:g}"
+        return f"{self.score:g}" if self.counts else f"{self.score:g} of {self.points:g} points, beside the total"
 
     def _repr_html_(self) -> str:
         return card(self.verdict, self.picture, picture_alt(self.verdict))

@@ -79,9 +79,10 @@ class AttentionPooling(Question):
         if case.covers("start"):
             yield same("start", wanted, given, got.tolerance, what="numbers")
         if case.covers("values"):
-            count = float(np.asarray(got.get("count", np.array(-1))).reshape(-1)[0])
-            if count != case["emb_size"]:
-                detail = f"one learned query of {case['emb_size']} numbers was expected; the module learns {count:.0f}"
+            count = np.asarray(got.get("count", _NOTHING), np.float64).reshape(-1)
+            if count.size != 1 or count[0] != case["emb_size"]:
+                learns = f"{count[0]:g}" if count.size == 1 else "something else"
+                detail = f"one learned query of {case['emb_size']} numbers was expected; the module learns {learns}"
                 yield Finding("values", False, detail)
             else:
                 yield same("values", wanted, given, got.tolerance, what="numbers")

@@ -660,10 +660,6 @@ edited(
     hint="One of the two steps on pairs is too small: a score is a dot product of width d, and a value has d numbers.",
 )  # fmt: skip
 edited(
-    "Q00c", "scores_of_single_numbers", {"scores = 2 * n**2 * d": "scores = 2 * n**2"},
-    hint="One of the two steps on pairs is too small: a score is a dot product of width d, and a value has d numbers.",
-)  # fmt: skip
-edited(
     "Q00c", "linear_layers_on_pairs", {"4 * 2 * n * d**2": "4 * 2 * n**2 * d"},
     hint="Your linear layers grow with n². A linear layer sees one token at a time, and has d · d weights.",
 )  # fmt: skip

@@ -67,7 +67,7 @@ class Graded:
 
     @property
     def shares(self) -> dict[str, float]:
-        return {q.question: (q.score or 0.0) / q.max for q in self.outcome.questions if q.question[0] == "Q"}
+        return {q.question: (q.score or 0.0) / q.max for q in self.outcome.questions if q.question in HONEST}
 
 
 @dataclass
