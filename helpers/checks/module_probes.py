@@ -25,7 +25,7 @@ def prepared(model: Any) -> Any:
 
 
 def known_branch(matrix: np.ndarray, *, give_back: bool) -> Any:
-    """A module that bends x through a matrix, or hands it back as it is; it listens to `mask` and `scale`."""
+    """A module that maps x by a matrix and an activation, or returns it as it is; it takes `mask` and `scale`."""
     import torch
     from torch import nn
 

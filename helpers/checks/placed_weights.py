@@ -18,7 +18,7 @@ _PREFIX = re.compile(r"^(to|w|lin|linear|fc|proj)_?(?=[qkv])")
 
 def draw_weights(seed: int, d: int, hidden: int) -> dict[str, np.ndarray]:
     """Matrices (out, in) and vectors for a block of width d. The feed-forward's first biases are far from zero, so that
-    whatever bends there is either wide open or shut."""
+    the activation there is either wide open or shut."""
     rng = np.random.default_rng(seed)
     one: dict[str, np.ndarray] = {}
     for name, out, into, size in (

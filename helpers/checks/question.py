@@ -153,7 +153,7 @@ class Expected:
 
 
 def public_rng(question_id: str) -> np.random.Generator:
-    """The generator of the public cases: the same for everybody."""
+    """The generator of the public cases, the same on every machine."""
     return case_rng(question_id, _PUBLIC.get(question_id, 0))
 
 
