@@ -174,9 +174,10 @@ def _refused(*_: Any, **__: Any) -> None:
 
 def _exchanged(images: Any, order: list[int]) -> Any:
     """The images with their patches in another order."""
-    b, side = len(images), _SIDE
-    patches = images.reshape(b, 3, side, PATCH, side, PATCH).permute(0, 2, 4, 1, 3, 5).flatten(1, 2)[:, order]
-    return patches.reshape(b, side, side, 3, PATCH, PATCH).permute(0, 3, 1, 4, 2, 5).reshape(images.shape)
+    import torch.nn.functional as F
+
+    columns = F.unfold(images, PATCH, stride=PATCH)[:, :, order]  # b values patches
+    return F.fold(columns, images.shape[2:], PATCH, stride=PATCH)
 
 
 def _effects(model: Any, images: Any) -> Any:
@@ -197,7 +198,7 @@ def _patches(slopes: np.ndarray) -> np.ndarray:
     """(b, 3, 32, 32) -> (rows, 192): one row per patch."""
     if slopes.shape != (_SLOPES, 3, 32, 32) or not np.isfinite(slopes).all():
         return np.zeros((1, 3 * PATCH**2))
-    grid = slopes.reshape(-1, 3, _SIDE, PATCH, _SIDE, PATCH).transpose(0, 2, 4, 1, 3, 5)
+    grid = slopes.reshape(-1, 3, _SIDE, PATCH, _SIDE, PATCH).swapaxes(1, 2).swapaxes(2, 4).swapaxes(3, 4)
     return grid.reshape(-1, 3 * PATCH**2)
 
 

@@ -2200,7 +2200,7 @@ for name, changes, hint in (
         "The weights are right and the axes are (h, b, n, m). The batch comes first: (b, h, n, m).",
     ),
     (
-        "without_gradient",
+        "weights_cut_off_from_autograd",
         {"torch.softmax(scores * scale, dim=-1)": "torch.softmax(scores * scale, dim=-1).detach()"},
         (
             "The weights are right, and no gradient reaches queries and keys: they are detached, or computed under "
