@@ -49,7 +49,6 @@ USED: dict[object, set[str]] = {  # private parts that we call or read
     IPKernelApp: {"_bind_socket"},
     Kernel: {"_topic"},
     HasTraits: {"_trait_values"},
-    SaveCells: {"_create_notebook"},
     AssignLatePenalties: {"_check_late_penalty"},
     torch: {"_C"},
     torch._C: {"_jit_get_schemas_for_operator"},
