@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,7 +122,9 @@ def test_whatever_could_change_a_score_has_it_graded_again(
     elif change == "sandbox":
         options = {"sandbox": "bubblewrap", "warm": False}
     else:
-        copy = course_folder / "mistakes.py"
+        copy = course_folder / "changed" / LESSON / "mistakes.py"  # beside its lesson, whose cells it edits
+        copy.parent.mkdir(parents=True)
+        shutil.copy(course.source(LESSON), copy.with_name(f"{LESSON}.py"))
         copy.write_text(course.bank(LESSON).read_text() + "\n# one more\n")
         monkeypatch.setattr(Course, "bank", lambda self, lesson: copy)
     assert graded(course, course_folder, **options)[0] == wanted
