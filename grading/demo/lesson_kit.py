@@ -17,6 +17,7 @@ from grading.intake.code_analysis import look
 from grading.judging.bank import Bank, Entry, load_bank
 from grading.judging.cells_to_run import role_of
 from grading.lesson_source.source import LessonSource, read_source
+from helpers.checks.parsing import parse
 
 _WRITTEN = (
     (
@@ -72,7 +73,7 @@ class LessonKit:
         """What the answer must define: the name that is handed to the check."""
         expression = self.source.checks()[question][1]
         read = [node.id for node in ast.walk(expression) if isinstance(node, ast.Name)]
-        defined = {getattr(node, "name", "") for node in ast.parse(self.solution(question)).body}
+        defined = {getattr(node, "name", "") for node in parse(self.solution(question)).body}
         return next(name for name in read if name in defined)
 
     def solution(self, question: str) -> str:
@@ -101,7 +102,7 @@ class LessonKit:
     def define(self, question: str, definition: str) -> str:
         """The solution's cell with `definition` in the place of what is checked."""
         text = self.solution(question)
-        node = next(n for n in ast.parse(text).body if getattr(n, "name", "") == self.name(question))
+        node = next(n for n in parse(text).body if getattr(n, "name", "") == self.name(question))
         first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
         lines = text.splitlines()
         return "\n".join([*lines[: first - 1], definition, *lines[node.end_lineno :]])
@@ -162,7 +163,7 @@ def made_up_id(*parts: object, length: int = 8) -> str:
 
 
 def _imports(text: str) -> dict[str, str]:
-    statements: Iterable[ast.stmt] = ast.parse(text).body
+    statements: Iterable[ast.stmt] = parse(text).body
     found = {}
     for statement in statements:
         if isinstance(statement, ast.ImportFrom) and (statement.module or "").split(".")[0] == "grading":

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from helpers.checks.parsing import parse
+
 _STATEMENT = re.compile(r"^\s*(?:from|import)\s+([\w.]+)", re.MULTILINE)
 
 
@@ -65,7 +67,7 @@ def _imports_of(path: Path, module: str, _changed: int) -> tuple[str, ...]:
 def _names_in(text: str, package: str) -> Iterator[str]:
     """Dotted names that are imported, each as far as it may be a module."""
     try:
-        tree = ast.parse(text)
+        tree = parse(text)
     except (SyntaxError, ValueError):
         yield from _STATEMENT.findall(text)
         return

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from grading.intake.ipython_syntax import as_python, is_foreign
+from helpers.checks.parsing import parse
 
 BLANK = "___"
 MAX_SOURCE = 200_000  # characters; a longer cell is placed, but not looked into
@@ -171,7 +172,7 @@ def _parse(source: str) -> tuple[str, ast.Module | None, int]:
             break
         try:
             with _quiet():
-                return text, ast.parse(text), 0
+                return text, parse(text), 0
         except SyntaxError as error:
             line = error.lineno or 1
         except (ValueError, RecursionError, MemoryError):

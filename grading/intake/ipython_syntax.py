@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import re
 
+from helpers.checks.parsing import one_at_a_time
+
 PYTHON_MAGICS = ("time", "capture", "prun", "debug")  # cell magics after which names stay bound
 _CELL_MAGIC = re.compile(r"\s*%%(\w*)")
 _SPECIAL = re.compile(r"^\s*(?:[%!?/,;]|\w[\w.,\s]*=\s*[%!])|\?\s*$", re.MULTILINE)
@@ -41,7 +43,7 @@ def as_python(source: str) -> str:
     from IPython.core.inputtransformer2 import TransformerManager  # half a second, and most cells are plain Python
 
     try:
-        text = TransformerManager().transform_cell(body)
+        text = one_at_a_time(lambda: TransformerManager().transform_cell(body))  # it parses, too
     except Exception:  # a cell can hold anything, and IPython promises nothing about it
         return source
     if not body.endswith("\n"):

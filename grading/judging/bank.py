@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from helpers.checks.parsing import parse
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -39,7 +41,7 @@ class Entry:
         """The definition's text without its decorator, called `rename`: what a student's cell would hold."""
         if self.text:
             return re.sub(rf"\b{re.escape(self.answer.__name__)}\b", rename, self.text)
-        tree = ast.parse(textwrap.dedent(inspect.getsource(self.answer)))
+        tree = parse(textwrap.dedent(inspect.getsource(self.answer)))
         node = tree.body[0]
         assert isinstance(node, ast.FunctionDef | ast.ClassDef)
         node.decorator_list = []

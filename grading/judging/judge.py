@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import base64
 import binascii
 import re
@@ -23,6 +22,7 @@ from helpers.checks.card import card
 from helpers.checks.check import notes_of
 from helpers.checks.expectations import read as read_expectations
 from helpers.checks.later_cells import in_words, missing_in_text
+from helpers.checks.parsing import parse
 from helpers.checks.question import Case, Expected, public_rng
 from helpers.checks.replay import REPLAYED
 from helpers.checks.result import picture_alt
@@ -174,7 +174,7 @@ class Judge:
 def _holds_nothing(source: str) -> bool:
     """Whether a cell holds nothing but comments and blank lines, as a blank page does before anything is written."""
     try:
-        return not ast.parse(source).body
+        return not parse(source).body
     except (SyntaxError, ValueError):  # magics, code that is not finished, null bytes
         return False
 

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from grading.lesson_source.source import Cell, LessonSource
+from helpers.checks.parsing import parse
 
 _OF_EVERY_MODULE = frozenset(
     {
@@ -64,7 +65,7 @@ def needs(lesson: LessonSource) -> dict[str, tuple[str, ...]]:
 
 def _parsed(cell: Cell) -> ast.AST:
     try:
-        return ast.parse(cell.source)
+        return parse(cell.source)
     except SyntaxError:
         return ast.Module([], [])
 

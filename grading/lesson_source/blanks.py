@@ -8,6 +8,8 @@ import re
 import tokenize
 from dataclasses import dataclass
 
+from helpers.checks.parsing import parse
+
 _LINE = re.compile(r"#\s*BLANK\s*$")
 _PART = re.compile(r"#\s*BLANK:\s*(.+?)\s*(?=#\s*BLANK:|$)")
 BEGIN_MARKER = re.compile(r"#\s*BEGIN BLANK\s*$")
@@ -48,7 +50,7 @@ def make_blanks(source: str) -> Blanked:
             a blank outside a function or class, or a result that doesn't parse.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
         comments = [t for t in tokenize.generate_tokens(io.StringIO(source).readline) if t.type == tokenize.COMMENT]
     except (SyntaxError, tokenize.TokenError) as error:
         raise BlankError(getattr(error, "lineno", 1) or 1, f"the answer is not valid Python: {error}") from None
@@ -103,7 +105,7 @@ def make_blanks(source: str) -> Blanked:
     solution = _apply(source, strip)
     for name, text in (("student's", student), ("solution's", solution)):
         try:
-            ast.parse(text)
+            parse(text)
         except SyntaxError as error:
             raise BlankError(error.lineno or 1, f"the {name} text does not parse after blanking: {error}") from None
     return Blanked(solution, student, tuple(hidden), tuple(regions))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from grading.course import Level
 from grading.lesson_source.blanks import BEGIN_MARKER, END_MARKER, Blanked, BlankError, blank_text, make_blanks
+from helpers.checks.parsing import parse
 
 _KEEP = re.compile(r"[ \t]*#\s*KEEP\s*$", re.MULTILINE)
 _WRITE = re.compile(r"[ \t]*#\s*WRITE\s*$", re.MULTILINE)
@@ -60,7 +61,7 @@ def make_levels(source: str) -> Levelled:
     _refuse_lost_markers(source)
     ending = "\n" if source.endswith("\n") else ""
     guided = make_blanks(_WRITE.sub("", _KEEP.sub("", source)))
-    tree, lines = ast.parse(source), source.splitlines()
+    tree, lines = parse(source), source.splitlines()
     standard, written = _standard(tree, lines)
     opened = _open(tree, lines)
     solution = len(code_rows(guided.solution))
@@ -105,7 +106,7 @@ def code_rows(source: str) -> list[str]:
     """The lines of a source that hold code: without empty lines, comments and docstrings."""
     lines = source.splitlines()
     drop: set[int] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parse(source)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             drop |= set(range(node.lineno - 1, node.end_lineno or node.lineno))
     left = [line for n, line in enumerate(lines) if n not in drop and line.strip()]
@@ -138,7 +139,7 @@ def _standard(tree: ast.Module, lines: list[str]) -> tuple[str, int]:
     for first, last, new in sorted(edits, reverse=True):
         lines = [*lines[:first], *new, *lines[last:]]
     text = _stripped("\n".join(lines))
-    ast.parse(text)
+    parse(text)
     return text, count
 
 
@@ -269,7 +270,7 @@ def _stripped(text: str) -> str:
 
 def _refuse_lost_markers(source: str) -> None:
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError:
         return  # make_blanks says so
     lines = source.splitlines()

@@ -12,6 +12,7 @@ import jupytext
 
 from grading.lesson_source.blanks import BlankError
 from grading.lesson_source.levels import Levelled, make_blank_page, make_levels
+from helpers.checks.parsing import parse
 
 CODE_ROLES = ("bootstrap", "setup", "answer", "check", "solution")
 TEXT_ROLES = ("written", "rubric", "solution")
@@ -164,7 +165,7 @@ def _validate(lesson: LessonSource) -> None:
             refuse(cell, f"{question} has a check but no answer cell")
         if cell.line < answers[question].line:
             refuse(cell, f"the check of {question} stands before its answer")
-        defined = {n.name for n in ast.parse(answers[question].source).body if hasattr(n, "name")}
+        defined = {n.name for n in parse(answers[question].source).body if hasattr(n, "name")}
         if isinstance(expression, ast.Name) and expression.id not in defined:
             refuse(cell, f"{question} checks {expression.id!r}, which its answer doesn't define")
     for before, cell in zip((None, *lesson.cells), lesson.cells, strict=False):
@@ -183,7 +184,7 @@ def _validate(lesson: LessonSource) -> None:
 
 def _checked(cell: Cell, path: Path) -> ast.expr:
     try:
-        body = ast.parse(cell.source).body
+        body = parse(cell.source).body
     except SyntaxError as error:
         raise LessonError(f"{path}:{cell.line + (error.lineno or 1)}: the check is not valid Python") from None
     call = body[0].value if len(body) == 1 and isinstance(body[0], ast.Expr) else None

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from helpers.checks.parsing import parse
+
 LONGEST = 20_000  # characters; nobody answers with more
 _MAGIC = re.compile(r"^(\s*)[%!?].*$", re.MULTILINE)
 _DROPPED = ("annotation", "returns", "type_comment", "ctx", "kind", "type_params", "simple")
@@ -34,7 +36,7 @@ def form_of(source: str, longest: int = LONGEST) -> Form | None:
     if len(source) > longest:
         return None
     try:
-        tree = ast.parse(_MAGIC.sub(r"\1pass", source))
+        tree = parse(_MAGIC.sub(r"\1pass", source))
         form = Form()
         skeleton, names, _ = _walk(tree, _own_names(tree), form)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from types import CodeType
 from typing import Any
 
+from helpers.checks.parsing import parse
+
 
 def missing(answer: Any, needed: Iterable[str]) -> list[str]:
     """Those of `needed` that a class neither defines nor mentions in its code; [] for functions."""
@@ -32,7 +34,7 @@ def missing_in_text(source: str, needed: Iterable[str]) -> list[str]:
     [] where the text holds no class, or one that inherits from another cell's class, whose names are not seen here.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError):
         return []
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]

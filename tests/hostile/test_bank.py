@@ -56,7 +56,7 @@ def test_no_credit_is_earned_that_is_not_due_and_none_lost_that_is(graded: Grade
 @each
 def test_it_ends_as_it_must_and_is_told(graded: Graded):
     outcome = graded.outcome
-    assert outcome.status in graded.attack.status, outcome
+    assert outcome.status in graded.attack.status, (outcome.status, outcome.reason)
     told = "\n".join([outcome.reason, *(q.hint for q in outcome.questions), *outcome.notes])
     assert re.search(graded.attack.reason, told), told
     if graded.attack.suspicious:
@@ -94,7 +94,7 @@ def test_its_page_holds_nothing_active_and_is_small(graded: Graded, batch: Batch
 def test_the_batch_was_finished(batch: Batch):
     assert len(batch.graded) == len(CASES)
     assert batch.outcomes == batch.expected > len(CASES)
-    assert not [g.name for g in batch.graded if g.outcome.status == "failed"]
+    assert not [(g.name, g.outcome.reason) for g in batch.graded if g.outcome.status == "failed"]
 
 
 def test_the_zygote_outlived_all_of_them(batch: Batch):
