@@ -67,6 +67,11 @@ class Settings(_Table):
         default=Worth.points, examples=[Worth.bonus], description="what questions on a blank page count for"
     )
     stretch: Worth = Field(default=Worth.none, examples=[Worth.bonus], description="what optional questions count for")
+    model_answers: bool = Field(
+        default=True,
+        description="whether feedback pages show rubric, model answer and half-right sample of written questions; "
+        "false where the same question is used again",
+    )
 
     def worth(self, kind: str) -> Worth:
         """What a question of this kind ("", "blank-page" or "stretch") counts for."""

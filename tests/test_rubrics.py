@@ -1,4 +1,4 @@
-"""Rubrics stand beside the written answers for those who grade, and never reach a student."""
+"""Rubrics stand beside the written answers for those who grade; what is for graders only reaches no student."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ from traitlets.config import Config
 from grading.engine.journal import write_whole
 from grading.nbgrader_plugin.feedback_facts import focused, graded, page_facts
 from grading.nbgrader_plugin.formulas import markdown2html, with_formulas
+from grading.nbgrader_plugin.model_answers import released_with_feedback, with_model_answers
 from grading.nbgrader_plugin.stored_grades import StoredGrades
 
 _EXTERNAL_SCRIPT = re.compile(r"<script\b[^>]*\bsrc=\"https?://[^\"]*\"[^>]*>\s*</script>", re.IGNORECASE)
@@ -42,13 +43,15 @@ class FeedbackWriter:
         log.setLevel(logging.ERROR)
         converter = GenerateFeedback(coursedir=CourseDirectory(config=config), config=config)
         self._exporter = _Page(config=converter.config, log=log)
+        self._course = str(config.ShowGrades.get("course", ""))
         self._submitted = Path(config.CourseDirectory.get("submitted_directory", "submitted"))
 
     def write(self, student: str, lesson: str, notebook: NotebookNode, path: Path, stored: StoredGrades) -> None:
         """Write one page; the notebook is not changed."""
         facts = page_facts(notebook, stored, lesson, student)
         page = NotebookNode(notebook)
-        page.cells = [graded(cell, stored) for cell in focused(notebook)]
+        cells = [graded(cell, stored) for cell in focused(notebook)]
+        page.cells = with_model_answers(cells, released_with_feedback(self._course, lesson))
         html = self._exporter.page(page, facts)
         html = _EXTERNAL_SHEET.sub("", _EXTERNAL_SCRIPT.sub("", html))
         html = _NO_ALT.sub(

@@ -60,7 +60,8 @@ def configure(
     c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
     c.HTMLExporter.extra_template_basedirs = TEMPLATES
     c.Transplant.release_directory = str(root / "notebooks")
-    c.Transplant.course = c.ExecuteInSandbox.course = c.JudgeAnswers.course = c.ShowRubrics.course = str(root)
+    c.Transplant.course = c.ExecuteInSandbox.course = c.JudgeAnswers.course = str(root)
+    c.ShowRubrics.course = c.ShowGrades.course = str(root)
     if course is not None:
         c.CourseDirectory.course_id = course.course.id
         c.LatePenalties.rates = {lesson.id: lesson.late_penalty_per_day for lesson in course.lessons}

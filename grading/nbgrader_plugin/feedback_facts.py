@@ -10,10 +10,12 @@ from typing import Any
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import NbGraderPreprocessor
+from traitlets import Unicode
 
 from grading.course import CourseError
 from grading.judging.cells_to_run import role_of
 from grading.nbgrader_plugin.late_penalty import LatePenalties
+from grading.nbgrader_plugin.model_answers import released_with_feedback, with_model_answers
 from grading.nbgrader_plugin.stored_grades import CellGrade, StoredGrades, read_stored
 from helpers.questions import find
 
@@ -102,6 +104,8 @@ def graded(cell: NotebookNode, stored: StoredGrades) -> NotebookNode:
 class ShowGrades(NbGraderPreprocessor):
     """In `nbgrader generate_feedback`, in place of GetGrades: the page that our own command writes."""
 
+    course = Unicode("", help="the course's folder").tag(config=True)
+
     def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         names = resources["nbgrader"]
         lesson, student = names["assignment"], names["student"]
@@ -115,7 +119,8 @@ class ShowGrades(NbGraderPreprocessor):
                 if _name(cell):
                     cell.metadata["nbgrader"]["grade_id"] = f"{names['notebook']}/{_name(cell)}"
         resources["nbgrader"] = {**names, **page_facts(nb, stored, lesson, student)}
-        nb.cells = [graded(cell, stored) for cell in focused(nb)]
+        cells = [graded(cell, stored) for cell in focused(nb)]
+        nb.cells = with_model_answers(cells, released_with_feedback(self.course, lesson))
         return nb, resources
 
 

@@ -1,4 +1,6 @@
-"""Rubrics beside the written answers: in the autograded notebooks that formgrader shows, and nowhere else."""
+"""Rubrics beside the written answers in the autograded notebooks that formgrader shows.
+
+Feedback pages show them in another form (`model_answers`)."""
 
 from __future__ import annotations
 

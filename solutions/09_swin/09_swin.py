@@ -1279,6 +1279,10 @@ check("Q18c", cosine_window_attention)
 # - ½ point: factor 16 in a ViT.
 # - ½ point: shifting connects windows across blocks at no extra cost (a larger window costs more and still has
 #   borders).
+#
+# A half-right answer: "The number is M² HW. Four times HW in the first case, four times M² in the second. In a ViT it
+# is also four times. Swin shifts to be faster." Factor 4 with its reason in both cases (½ each), a wrong factor for the
+# ViT (0), no word about the connection between windows (0): 1 point.
 
 # %% [markdown]
 # **W9b** (2 points). "I left the mask out, the accuracy hardly changed, and the code is shorter." Which windows
@@ -1300,6 +1304,10 @@ check("Q18c", cosine_window_attention)
 # - ½ point: they mix opposite edges of the image (the corner window: four corners).
 # - ½ point: a sound example (dense prediction, objects at the edge), or the wrong relative bias.
 # - ½ point: padding makes more windows, (r+1)² against r²; the mask keeps their number.
+#
+# A half-right answer: "The windows at the edge mix the top of the image with the bottom. In segmentation that gives
+# wrong features at the border." It does not say which windows of which blocks (0); opposite edges (½), an example (½),
+# nothing about padding (0): 1 point.
 
 # %% [markdown]
 # ## 16 · Summary

@@ -1088,6 +1088,10 @@ check("Q24b", write_caption)
 # - ½ point: the ViT's blocks run unchanged.
 # - ½ point: but its position embedding must be interpolated (or be of a kind that continues).
 # - ½ point: learned weights grow with n in the Mixer and not in attention (n² numbers are computed, not learned).
+#
+# A half-right answer: "The Mixer must be trained again, since its token MLP has weights for each token. The ViT needs
+# no change. Attention needs n² weights, the Mixer n." The Mixer's fixed number of tokens (½), the ViT's blocks (½), no
+# word about its positions (0), computed numbers taken for learned weights (0): 1 point.
 
 # %% [markdown]
 # **W11b** (2 points). A colleague trains the small DETR with the rule “each object is compared with the query whose
@@ -1109,6 +1113,10 @@ check("Q24b", write_caption)
 # - ½ point: one object can be reported by several queries (no query is trained to answer “no object” there).
 # - ½ point: one-to-one: exactly one query is responsible for an object, the others learn “no object”.
 # - ½ point: this replaces the removal of duplicates afterwards (non-maximum suppression).
+#
+# A half-right answer: "Two close objects can get the same query, and then one is lost. With one-to-one matching each
+# object has its own query, and all others learn 'no object'." A shared query (½), nothing about duplicates of one
+# object (0), one query for each object (½), no step that this replaces (0): 1 point.
 
 # %% [markdown]
 # ## 6 · Summary
