@@ -16,6 +16,7 @@ except ModuleNotFoundError as error:
         name=error.name,
     ) from None
 from helpers.checks.blanks import install as _install_blanks
+from helpers.checks.blanks import written
 from helpers.checks.show_answer import show_answer
 from helpers.checks.undefined_names import install as _install_undefined_names
 from helpers.torchvision_ops import install as _install_torchvision
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from helpers.course_map import Progress
     from helpers.portfolio import HandIn
 
-__all__ = ["check", "progress", "ready", "show_answer", "submit"]
+__all__ = ["check", "progress", "ready", "show_answer", "submit", "written"]
 
 _install_blanks()
 _install_undefined_names()

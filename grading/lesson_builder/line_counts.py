@@ -16,7 +16,8 @@ class LineCounts:
     """Lines of code of one lesson; empty lines, comments and docstrings aside.
 
     Attributes:
-        written: by level, lines that the student writes to answer all questions, optional ones too.
+        written: by level, lines that the student writes in answers, those to optional questions too, and in practice
+            cells.
         optional: by level, those of them that belong to stretch questions.
         visible: given lines in demonstrations and setup that are not folded.
         folded: given lines that are.
@@ -33,10 +34,11 @@ def count_lines(lesson: LessonSource) -> LineCounts:
     """Count one lesson; the installing cell, checks and answers are no given code."""
     answers = [cell for cell in lesson.of("answer") if cell.blanked is not None]
     stretch = [cell for cell in answers if cell.kind_of_question == "stretch"]
+    practice = lesson.practice()
     given = [cell for cell in lesson.cells if cell.kind == "code" and cell.role in ("", "setup")]
     return LineCounts(
         lesson.id,
-        {level: sum(c.blanked.written[level] for c in answers if c.blanked) for level in Level},
+        {level: sum(c.blanked.written[level] for c in [*answers, *practice] if c.blanked) for level in Level},
         {level: sum(c.blanked.written[level] for c in stretch if c.blanked) for level in Level},
         sum(len(code_rows(cell.source)) for cell in given if not cell.fold),
         sum(len(code_rows(cell.source)) for cell in given if cell.fold),

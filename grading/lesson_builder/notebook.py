@@ -68,7 +68,9 @@ def _identity(cell: Cell, numbers: Counter[str], written: str) -> str:
 
 def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings, level: Level) -> NotebookNode:
     text = prose_at(cell.source, level, lesson) if cell.kind == "markdown" else cell.source
-    source = folded_source(text, cell.fold) if cell.fold else text
+    written = cell.blanked is not None and cell.blanked.written[level] > 0
+    fold = "" if written else cell.fold
+    source = folded_source(text, fold) if fold else text
     if cell.role == "bootstrap":
         source = bootstrap_cell(settings)
     source = with_colab_link(source, settings, f"solutions/{lesson.id}/{lesson.id}.ipynb")
@@ -77,15 +79,15 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings, l
     vitlab: dict[str, Any] = {"role": role}
     if cell.question:
         vitlab["question"] = cell.question
-    if cell.blanked:
+    if cell.blanked and written:
         vitlab["student"] = cell.blanked.texts[level]
     worth = settings.worth(cell.kind_of_question)
     if cell.kind_of_question:
         vitlab |= {"kind": cell.kind_of_question, "worth": worth.value}
         if cell.role == "check":
             vitlab["points"] = cell.points
-    if cell.fold:
-        vitlab["fold"] = cell.fold
+    if fold:
+        vitlab["fold"] = fold
     if cell.role == "written":
         vitlab["student"] = write_here(cell.question)
     shown = with_colab_link(text, settings, f"notebooks/{lesson.id}/{lesson.id}.ipynb")
@@ -94,7 +96,7 @@ def _node(cell: Cell, identity: str, lesson: LessonSource, settings: Settings, l
     node.metadata["vitlab"] = vitlab
     if cell.role in ("rubric", "solution"):
         node.metadata["tags"] = [cell.role]
-    if cell.fold or cell.role == "bootstrap":
+    if fold or cell.role == "bootstrap":
         node.metadata |= nbformat.from_dict(FOLDED)
     grader = _nbgrader(cell, identity, worth)
     if grader:

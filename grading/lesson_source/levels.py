@@ -60,7 +60,7 @@ def make_levels(source: str) -> Levelled:
     """
     _refuse_lost_markers(source)
     ending = "\n" if source.endswith("\n") else ""
-    guided = make_blanks(_WRITE.sub("", _KEEP.sub("", source)))
+    guided = make_blanks(without_marks(source))
     tree, lines = parse(source), source.splitlines()
     standard, written = _standard(tree, lines)
     opened = _open(tree, lines)
@@ -113,6 +113,16 @@ def code_rows(source: str) -> list[str]:
     return [line for line in left if not line.lstrip().startswith("#")]
 
 
+def open_text(source: str) -> str:
+    """Comment on top, signatures and docstrings of a source that parses."""
+    return _open(parse(source), source.splitlines()) + ("\n" if source.endswith("\n") else "")
+
+
+def without_marks(source: str) -> str:
+    """A source without KEEP and WRITE."""
+    return _WRITE.sub("", _KEEP.sub("", source))
+
+
 def _lines_with_blanks(made: Blanked) -> int:
     """A region counts its lines; any other line with a blank counts once."""
     regions = sum(size for size in made.regions)
@@ -134,7 +144,7 @@ def _standard(tree: ast.Module, lines: list[str]) -> tuple[str, int]:
         edits.append((first, last, new))
         count += size
     if not edits:  # blanks at class level only: nothing to widen
-        made = make_blanks(_WRITE.sub("", _KEEP.sub("", "\n".join(lines) + "\n")))
+        made = make_blanks(without_marks("\n".join(lines) + "\n"))
         return made.student, _lines_with_blanks(made)
     for first, last, new in sorted(edits, reverse=True):
         lines = [*lines[:first], *new, *lines[last:]]
@@ -263,7 +273,7 @@ def _rows_of(function: Function, body: list[ast.stmt], lines: list[str]) -> tupl
 
 def _stripped(text: str) -> str:
     """Without KEEP, WRITE and markers of regions that were swallowed."""
-    text = _WRITE.sub("", _KEEP.sub("", text))
+    text = without_marks(text)
     rows = [row for row in text.splitlines() if not BEGIN_MARKER.search(row) and not END_MARKER.search(row)]
     return "\n".join(rows).strip("\n")
 

@@ -12,6 +12,7 @@ import jupytext
 
 from grading.lesson_source.blanks import BlankError
 from grading.lesson_source.levels import Levelled, make_blank_page, make_levels
+from grading.lesson_source.practice import make_practice
 from helpers.checks.parsing import parse
 
 CODE_ROLES = ("bootstrap", "setup", "answer", "check", "solution")
@@ -33,7 +34,7 @@ class Cell:
     Attributes:
         line: that of its ``# %%``.
         role: "" for prose and demonstrations.
-        blanked: an answer's text at each level.
+        blanked: the text at each level, of an answer and of a demonstration that the student writes at some level.
         kind_of_question: of an answer or a check: "", "blank-page" or "stretch".
         fold: "read" or "skip" for code that is shown folded.
     """
@@ -57,6 +58,10 @@ class LessonSource:
     id: str
     path: Path
     cells: tuple[Cell, ...]
+
+    def practice(self) -> list[Cell]:
+        """Demonstrations that the student writes at some level."""
+        return [cell for cell in self.cells if cell.role == "" and cell.blanked is not None]
 
     def of(self, role: str) -> list[Cell]:
         return [cell for cell in self.cells if cell.role == role]
@@ -128,6 +133,15 @@ def _cell(path: Path, line: int, raw: Any) -> Cell:
     source = raw.source
     if raw.cell_type == "code":
         source = _FOR_TOOLS.sub("", source)  # what our formatter needs and no reader
+    write_from = str(options.pop("write_from", ""))
+    if write_from:
+        if raw.cell_type != "code" or role:
+            raise LessonError(f"{path}:{line}: write_from belongs on a demonstration, a code cell without a tag")
+        try:
+            blanked = make_practice(source, write_from)
+        except BlankError as error:
+            raise LessonError(f"{path}:{line + error.line}: {error}") from None
+        source = blanked.solution
     if role == "answer":
         try:
             blanked = make_blank_page(source) if kind == "blank-page" else make_levels(source)

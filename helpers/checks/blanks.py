@@ -7,6 +7,8 @@ transformer turns each `___` of a cell into a call that raises.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
+from types import CodeType
 from typing import Any, NoReturn
 
 BLANK = "___"
@@ -19,6 +21,27 @@ class StillBlank(NotImplementedError):
 def still_blank(line: int, text: str) -> NoReturn:
     """What a blank calls. `line` counts from the top of the cell."""
     raise StillBlank(f"line {line} is still blank: {text}")
+
+
+def written(*definitions: Any) -> bool:
+    """Whether none of these functions and classes holds a blank; if one does, one line says what the cell waits for."""
+    waiting = [one.__name__ for one in definitions if any(_blank(code) for code in _codes(one))]
+    if waiting:
+        print(f"This cell comes alive once {' and '.join(waiting)} {'is' if len(waiting) == 1 else 'are'} written.")
+    return not waiting
+
+
+def _codes(definition: Any) -> Iterator[CodeType]:
+    members = vars(definition).values() if isinstance(definition, type) else [definition]
+    for member in members:
+        code = getattr(getattr(member, "__func__", member), "__code__", None)
+        if isinstance(code, CodeType):
+            yield code
+
+
+def _blank(code: CodeType) -> bool:
+    inside = [part for part in code.co_consts if isinstance(part, CodeType)]
+    return bool({BLANK, still_blank.__name__} & set(code.co_names)) or any(_blank(part) for part in inside)
 
 
 class BlankTransformer(ast.NodeTransformer):

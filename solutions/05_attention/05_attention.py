@@ -50,7 +50,7 @@ from einops import rearrange
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from helpers import check, ready
+from helpers import check, ready, written
 from helpers.data import load, sample_image
 from helpers.explore import explore
 from helpers.pictures.attention import show_looks, show_matrices, show_powers
@@ -800,17 +800,28 @@ show_images((0.25 * train[:8] + 0.7), columns=8, alt="Eight mosaics of four by f
 # %% [markdown]
 # The model is the smallest one that holds your layer: embed the colours, add a learned position embedding (lesson
 # 04), attend, and read out six numbers.
+#
+# {{level: open}}
+# Write the model, and in the next cell the training loop and the test error. These cells give no points. The cells
+# after them use what you wrote, and their assertions say whether it is right.
+# {{end}}
 
 
-# %%
+# %% write_from="open"
 class Neighbours(nn.Module):
+    """Mosaics (b, 3, 4, 4) -> (b, 6, 4, 4): embed each square's colour as 32 numbers, add positions, attend, read out.
+
+    `self.attend` is the MultiHeadAttention, and the position embedding has the shape (16, 32).
+    """
+
     def __init__(self, num_heads):
         super().__init__()
         self.embed, self.read = nn.Linear(3, 32), nn.Linear(32, 6)
         self.positions = nn.Parameter(torch.randn(16, 32))
         self.attend = MultiHeadAttention(32, num_heads)
 
-    def tokens(self, images):
+    def tokens(self, images):  # KEEP
+        """(b, 3, 4, 4) -> (b, 16, 32): what goes into the attention layer."""
         return self.embed(images.flatten(2).transpose(1, 2)) + self.positions  # b n d
 
     def forward(self, images):
@@ -818,12 +829,18 @@ class Neighbours(nn.Module):
 
 
 # %% fold="read"
-# The target, and 150 steps of training
+# The target: the colours on the left and above
 def neighbours(images):
-    return torch.cat([images.roll(1, 3), images.roll(1, 2)], 1)  # b 6 4 4: left, above
+    return torch.cat([images.roll(1, 3), images.roll(1, 2)], 1)  # b 6 4 4
 
 
+# %% fold="read" write_from="open"
+# 150 steps of training, and the error on test images
 def fit(model, target, steps=150):
+    """Train with Adam on the mean squared error to target(batch); return the loss of each step, a list of floats.
+
+    Each step uses 32 random images of `train`. The learning rate is 0.05 for an nn.Conv2d and 0.01 for other models.
+    """
     conv = isinstance(model, nn.Conv2d)
     # each at a learning rate that suits it
     optimiser = torch.optim.Adam(model.parameters(), lr=5e-2 if conv else 1e-2)
@@ -839,6 +856,7 @@ def fit(model, target, steps=150):
 
 
 def test_error(model, target):
+    """The mean squared error on all images of `test`, a float, computed without a graph."""
     with torch.no_grad():
         return F.mse_loss(model(test), target(test)).item()
 
@@ -857,7 +875,8 @@ def fresh(name):
     return conv if name.startswith("conv") else Neighbours(int(name[0]))
 
 
-if ready("Q5"):
+trained = ready("Q5") and written(Neighbours, fit, test_error)
+if trained:
     models, history, errors = {}, {}, {}
     for name in ("1 head", "2 heads", "conv 3 x 3"):
         runs, errors[name] = [], []
@@ -870,7 +889,8 @@ if ready("Q5"):
         print(f"{name:<11} trained with {len(runs)} seeds")
 
 # %%
-if ready("Q5"):
+if trained:
+    assert all(len(losses) == 150 for losses in history.values())
     smooth = {name: losses.reshape(-1, 10).mean(1).tolist() for name, losses in history.items()}
     curves(range(10, 151, 10), smooth, xlabel="step", ylabel="mean squared error", logy=True)
 
@@ -879,7 +899,7 @@ if ready("Q5"):
 # > learns much less than two. The convolution reaches the lowest error.
 
 # %%
-if ready("Q5"):
+if trained:
     for name, found in errors.items():
         count = sum(p.numel() for p in models[name].parameters())
         print(f"{name:<11} test error {min(found):.1e} to {max(found):.1e} over 3 seeds, {count:>6,} parameters")
@@ -891,7 +911,7 @@ if ready("Q5"):
 # shows what the two heads have learned:
 
 # %%
-if ready("Q5") and ready("Q5b"):
+if trained and ready("Q5b"):
     with torch.no_grad():
         inside = models["2 heads"].tokens(test[:1])
         layer = models["2 heads"].attend
@@ -911,7 +931,7 @@ def chosen(token):
     show_looks(0.25 * test[0] + 0.7, shown, grid=(4, 4), token=token, side=1.5)
 
 
-if ready("Q5") and ready("Q5b"):
+if trained and ready("Q5b"):
     explore(chosen, token=list(range(16)))
 
 # %% [markdown]
@@ -928,7 +948,7 @@ def opposite(images):
     return images.flip(2, 3).repeat(1, 2, 1, 1)  # b 6 4 4: the same colour twice
 
 
-if ready("Q5"):
+if trained:
     far = {"2 heads": [], "conv 3 x 3": []}
     for name, found in far.items():
         for seed in SEEDS:

@@ -45,7 +45,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from helpers import check, ready
+from helpers import check, ready, written
 from helpers.built import built
 from helpers.checks.placed_weights import draw_weights, place_block
 from helpers.data import load
@@ -720,15 +720,16 @@ show_wiring(["pre", "post"])
 #
 # We measure the length of a token after each of 24 blocks, and the length of the gradient of each block's weights,
 # when the same random gradient enters at the output.
+#
+# {{level: open}}
+# Write both measurements. This cell gives no points; the assertions of the next cells say whether they are right.
+# {{end}}
 
 
-# %% fold="read"
+# %% fold="read" write_from="open"
 # Token lengths and gradients along 24 blocks
-def post_norm(d=64):
-    return nn.TransformerEncoderLayer(d, 4, 4 * d, dropout=0.0, activation="gelu", batch_first=True)
-
-
 def lengths_along(layers, x):
+    """Pass x (b, n, d) through the list of layers; return after each layer the mean length of a token, floats."""
     seen = []
     for one in layers:
         x = one(x).detach()
@@ -737,10 +738,21 @@ def lengths_along(layers, x):
 
 
 def gradients_along(layers, x):
+    """The length of the gradient of all weights of each layer, floats.
+
+    Pass x (b, n, 64) through the layers and a layer norm over the last axis. Then call torch.manual_seed(1), and go
+    backward from the mean of the outputs times random numbers of their shape.
+    """
     out = F.layer_norm(nn.Sequential(*layers)(x), (64,))
     torch.manual_seed(1)
     (out * torch.randn_like(out)).mean().backward()
     return [sum(p.grad.square().sum() for p in one.parameters()).sqrt().item() for one in layers]
+
+
+# %% fold="read"
+# 24 blocks of each kind, with the same random tokens
+def post_norm(d=64):
+    return nn.TransformerEncoderLayer(d, 4, 4 * d, dropout=0.0, activation="gelu", batch_first=True)
 
 
 def in_both(measure):
@@ -753,10 +765,12 @@ def in_both(measure):
 
 
 # %%
-if ready("Q7b"):
+if ready("Q7b") and written(lengths_along):
     grown = in_both(lengths_along)
     curves(range(1, 25), grown, xlabel="block", ylabel="length of a token")
     assert grown["pre-norm"][-1] > 1.3 * grown["pre-norm"][0]
+    assert len(grown["pre-norm"]) == 24
+    assert abs(grown["post-norm"][0] - 8) < 0.01
     assert max(grown["post-norm"]) - min(grown["post-norm"]) < 0.01
 
 # %% [markdown]
@@ -766,7 +780,7 @@ if ready("Q7b"):
 # Because the pre-norm stream itself is never normalised, a pre-norm model needs *one more norm* after its last block.
 
 # %%
-if ready("Q7b"):
+if ready("Q7b") and written(gradients_along):
     slopes = in_both(gradients_along)
     curves(range(1, 25), slopes, xlabel="block", ylabel="gradient of the weights")
     pre, post = slopes["pre-norm"], slopes["post-norm"]
@@ -788,12 +802,27 @@ if ready("Q7b"):
 # We train twelve blocks on digits, without a learning-rate warm-up (lesson 08), at two learning rates. Beside pre-norm
 # and post-norm there are two models in which a part is removed: one without norms and one without residual
 # connections. Removing a part to see what it contributes is called an *ablation* (lesson 08).
-
+#
+# {{level: open}}
+# Write the model around the blocks, and the training loop with its evaluation. This cell gives no points; the cell
+# that trains asserts what it must reach.
+# {{end}}
 
 # %% fold="read"
-# The model around the blocks, the training loop, and the removal of parts
+# The data
+where = device()
+torch.set_num_threads(1)  # for tensors as small as these one core is faster than two
+train, test = load("digits").to(where), load("digits", "test").to(where)
+
+
+# %% fold="read" write_from="open"
+# The model around the blocks, and the training loop
 class Reader(nn.Module):
-    """Digits (b, 1, 8, 8) as 8 patches of 2 x 4, some blocks, a last norm, ten scores from all tokens."""
+    """Digits (b, 1, 8, 8) -> scores (b, 10), read from all tokens.
+
+    The images are standardised by (images - 0.3) / 0.4 and cut into 8 patches of 2 x 4 pixels. Then follow a linear
+    embedding, learned positions (8, d), the blocks, a last norm and a linear layer on all tokens side by side.
+    """
 
     def __init__(self, blocks, d=32):
         super().__init__()
@@ -805,12 +834,12 @@ class Reader(nn.Module):
         return self.scores(self.norm(self.blocks(self.embed(patches) + self.positions)).flatten(1))
 
 
-where = device()
-torch.set_num_threads(1)  # for tensors as small as these one core is faster than two
-train, test = load("digits").to(where), load("digits", "test").to(where)
-
-
 def fit(model, lr, epochs=4):
+    """Train with Adam; return the accuracy in per cent on `test`, in evaluation mode and without a graph.
+
+    The batches of an epoch are train.batches(128, shuffle=True, seed=epoch), pairs of images and labels. The model
+    moves to the device `where` first.
+    """
     model = model.to(where)
     optimiser = torch.optim.Adam(model.parameters(), lr)
     for epoch in range(epochs):
@@ -822,6 +851,8 @@ def fit(model, lr, epochs=4):
         return 100 * (model.eval()(test.images).argmax(1) == test.labels).float().mean().item()
 
 
+# %% fold="read"
+# The removal of parts
 def swap(model, kind, new):
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
@@ -846,7 +877,8 @@ kinds = {"pre-norm": yours, "post-norm": lambda: [post_norm(32) for _ in range(1
          "no norms": no_norms, "no residuals": no_residuals}  # fmt: skip
 
 # %%
-if ready("Q6") and ready("Q7b"):
+trainable = ready("Q6") and ready("Q7b") and written(Reader, fit)
+if trainable:
     scores = {}
     for name, blocks in kinds.items():
         for lr in (1e-3, 1e-2):
@@ -855,7 +887,8 @@ if ready("Q6") and ready("Q7b"):
             print(f"{name:<13} learning rate {lr:<6g} {scores[f'{name}, lr {lr:g}']:5.1f} %", flush=True)
 
 # %%
-if ready("Q6") and ready("Q7b"):
+if trainable:
+    assert min(scores["pre-norm, lr 0.001"], scores["post-norm, lr 0.001"]) > 90
     bars(scores, xlabel="test accuracy after 4 epochs, %, one seed", form="{:.0f}")
 
 # %% [markdown]

@@ -50,7 +50,7 @@ from einops import rearrange, reduce
 from torch import nn
 
 import helpers.training as training
-from helpers import check, ready
+from helpers import check, ready, written
 from helpers.attention_maps import by_layer, record_attention
 from helpers.built import built
 from helpers.checks.placed_weights import draw_weights, place_block
@@ -402,11 +402,21 @@ check("Q9", train_step)
 #
 # Can the model memorise 32 images? A model that cannot has a bug. We train on 32 images for 40 steps: with your step,
 # and with three common mistakes.
+#
+# {{level: open}}
+# Write the test, and program the three mistakes on purpose. This cell gives no points; the next cell asserts what
+# each of the four curves must show.
+# {{end}}
 
 
-# %% fold="read"
+# %% fold="read" write_from="open"
 # Your step on 32 images, with and without three mistakes
 def memorise(make=torch.optim.Adam, loss_fn=F.cross_entropy, steps=40):
+    """The losses of `steps` training steps on the first 32 images of `train`, floats.
+
+    Call torch.manual_seed(0), make ViT(**sizes, drop_p=0.0) on the device `where`, and an optimiser by
+    make(parameters, 2e-3). Each step is a train_step with `loss_fn`.
+    """
     torch.manual_seed(0)
     model = ViT(**sizes, drop_p=0.0).to(where)
     optimizer = make(model.parameters(), 2e-3)
@@ -415,22 +425,27 @@ def memorise(make=torch.optim.Adam, loss_fn=F.cross_entropy, steps=40):
 
 
 class NeverCleared(torch.optim.Adam):
+    """Adam whose zero_grad does nothing, so that gradients accumulate from step to step."""
+
     def zero_grad(self, set_to_none=True):
         pass
 
 
 class ClearedTooLate(torch.optim.Adam):
+    """Adam that clears the gradients before its step, after the backward pass."""
+
     def step(self, closure=None):
         self.zero_grad()
         return super().step(closure)
 
 
 def softmax_first(logits, labels):
+    """Cross-entropy of logits that went through a softmax by mistake."""
     return F.cross_entropy(logits.softmax(-1), labels)
 
 
 # %%
-if ready("Q8") and ready("Q9"):
+if ready("Q8") and ready("Q9") and written(memorise, NeverCleared, ClearedTooLate, softmax_first):
     losses = {"your step": memorise(), "gradients never cleared": memorise(NeverCleared),
               "cleared before the step": memorise(ClearedTooLate),
               "softmax before the loss": memorise(loss_fn=softmax_first)}  # fmt: skip

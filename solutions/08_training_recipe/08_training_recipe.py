@@ -52,7 +52,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from helpers import check, ready
+from helpers import check, ready, written
 from helpers.built import built
 from helpers.data import Dataset, load
 from helpers.explore import explore
@@ -611,11 +611,20 @@ if ready("Q12"):
 #
 # To use it in *your* ViT, nothing has to be rewritten: a forward hook replaces a block's output by its input plus
 # `drop_path` of the difference.
+#
+# {{level: open}}
+# Write it. This cell gives no points; the next cell asserts what a model with stochastic depth must do.
+# {{end}}
 
 
-# %% fold="read"
+# %% fold="read" write_from="open"
 # Stochastic depth by hooks on the blocks of a model
 def with_drop_path(model, rate):
+    """Register a forward hook on each block of blocks_of(model), and return the model.
+
+    A hook receives (block, inputs, output), and what it returns takes the output's place: the block's input plus
+    drop_path of the difference, with `block.training`. The rate of block i of N is rate * (i + 1) / N.
+    """
     blocks = blocks_of(model)
     for i, block in enumerate(blocks):
         own = rate * (i + 1) / len(blocks)
@@ -627,7 +636,9 @@ def with_drop_path(model, rate):
     return model
 
 
-if ready("Q12"):
+# %% fold="read"
+# Thirty calls in training mode, and one in evaluation mode
+if ready("Q12") and written(with_drop_path):
     deep = with_drop_path(new_model(), 0.5)
     x = validation.images[:2].expand(2, -1, -1, -1).to(next(deep.parameters()).device)
     with torch.no_grad():
@@ -635,6 +646,8 @@ if ready("Q12"):
         same = torch.allclose(deep.eval()(x), new_model().eval()(x), atol=1e-5)
     print(f"training mode: {len(answers.round(decimals=4).unique(dim=0))} different outputs in 30 calls")
     print(f"evaluation mode: the same as without the hooks: {same}")
+    assert same
+    assert 1 < len(answers.round(decimals=4).unique(dim=0)) <= 4
 
 # %% [markdown]
 # With two blocks there are four paths (with twelve there would be 4,096).
@@ -832,11 +845,22 @@ print(f"upside down, these two classes are exchanged in {100 * swapped.float().m
 #
 # An **ablation** study changes one part at a time and compares. Each variant needs several seeds. First a small one
 # that runs here: 300 images, four recipes, two seeds.
+#
+# {{level: open}}
+# Write the step with a teacher. This cell gives no points; the next cell asserts that a step changes the student, and
+# not the teacher.
+# {{end}}
 
 
-# %% fold="read"
-# A training step with a teacher, and one run of the experiment
+# %% fold="read" write_from="open"
+# A training step with a teacher
 def taught_by(teacher, loss):
+    """A function step(model, images, labels, optimizer): one step of training, which returns the loss, a tensor.
+
+    The loss is loss(logits of the model, logits of the teacher, labels). The teacher is in evaluation mode, and no
+    graph is kept of it.
+    """
+
     def step(model, images, labels, optimizer):
         with torch.no_grad():
             their_logits = teacher.eval()(images)
@@ -848,6 +872,22 @@ def taught_by(teacher, loss):
 
     return step
 
+
+# %% fold="read"
+# A test of this step, and one run of the experiment
+if ready("Q14") and written(taught_by):
+    pupil, seen = new_model(0), []
+    device_of = next(pupil.parameters()).device
+    batch = [part[:8].to(device_of) for part in (train.images, train.labels)]
+    fixed = {name: value.clone() for name, value in teacher.state_dict().items()}
+    before = [weight.clone() for weight in pupil.parameters()]
+    step = taught_by(teacher, lambda *given: (seen.append(given), distillation_loss(*given, 3.0, 0.7))[1])
+    value = step(pupil, *batch, torch.optim.SGD(pupil.parameters(), 0.1))
+    assert seen[0][0].requires_grad
+    assert not seen[0][1].requires_grad
+    assert value.item() > 0
+    assert any(not torch.equal(old, new) for old, new in zip(before, pupil.parameters(), strict=True))
+    assert all(torch.equal(fixed[name], now) for name, now in teacher.state_dict().items())
 
 few = train.take(300)
 
@@ -865,7 +905,7 @@ def experiment(name, seed, augment=None, step=None, lr=3e-3):
 
 # %%
 live = ExperimentLog("training", "validation")
-asked = all([ready("Q13"), ready("Q11"), ready("Q14")])
+asked = all([ready("Q13"), ready("Q11"), ready("Q14"), written(taught_by)])
 if asked:
     teaching = taught_by(teacher, partial(distillation_loss, temperature=3.0, alpha=0.7))
     for seed in (0, 1):

@@ -49,7 +49,7 @@ from einops import rearrange
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from helpers import check, ready
+from helpers import check, ready, written
 from helpers.built import built
 from helpers.checks.placed_kernels import ATTENTION, place_kernels
 from helpers.checks.receptive_field import influence, still_norms
@@ -567,11 +567,19 @@ assert abs(scores["wrong sum, no scale"].mean() - scores["wrong sum"].mean()) < 
 #
 # with a ReLU after `fc1` and `fc2`. The lecture reports 97.04 % on the test set. The image enters as *one* vector of
 # 784 numbers, so both attention layers receive a sequence of length one. What do they contribute?
+#
+# {{level: open}}
+# Write the layer and the network. This cell gives no points; the assertions of the next two cells compare outputs,
+# gradients and the numbers of weights.
+# {{end}}
 
 
-# %%
+# %% write_from="open"
 class SelfAttentionLayer(nn.Module):
-    """(b, n, d) -> (b, n, d), one head, scaled; it keeps its weights to look at."""
+    """(b, n, d) -> (b, n, d), one head, scaled, from linear layers `query`, `key` and `value`.
+
+    `forward` keeps the attention weights (b, n, n) as `self.seen`.
+    """
 
     def __init__(self, in_features):
         super().__init__()
@@ -584,7 +592,10 @@ class SelfAttentionLayer(nn.Module):
 
 
 class SlidesNet(nn.Module):
-    """The lecture's network; without `attend`, each attention layer is replaced by its value layer."""
+    """The lecture's network: images (b, 1, h, w) -> logits (b, 10); h * w is `pixels`.
+
+    The layers are called as in the lecture. Without `attend`, each attention layer is replaced by its value layer.
+    """
 
     def __init__(self, pixels=784, attend=True):
         super().__init__()
@@ -602,15 +613,21 @@ class SlidesNet(nn.Module):
         return self.fc3(x)[:, 0]
 
 
-torch.manual_seed(0)
-net, without = SlidesNet(), SlidesNet(attend=False)
-without.load_state_dict(net.state_dict())
-some = torch.rand(256, 1, 28, 28)
-out = net(some)
-for name, layer in (("attention1", net.attention1), ("attention2", net.attention2)):
-    print(f"{name}: weights of shape {tuple(layer.seen.shape)}, from {layer.seen.min()} to {layer.seen.max()}")
-print(f"largest difference to the network without attention: {(out - without(some)).abs().max():.1f}")
-assert torch.equal(out, without(some))
+# %%
+if written(SelfAttentionLayer, SlidesNet):
+    torch.manual_seed(0)
+    net, without = SlidesNet(), SlidesNet(attend=False)
+    without.load_state_dict(net.state_dict())
+    some = torch.rand(256, 1, 28, 28)
+    out = net(some)
+    for name, layer in (("attention1", net.attention1), ("attention2", net.attention2)):
+        print(f"{name}: weights of shape {tuple(layer.seen.shape)}, from {layer.seen.min()} to {layer.seen.max()}")
+    print(f"largest difference to the network without attention: {(out - without(some)).abs().max():.1f}")
+    assert torch.equal(out, without(some))
+    assert out.shape == (256, 10)
+    tokens = torch.randn(2, 5, 128)
+    q, k, v = (getattr(net.attention1, name)(tokens) for name in ("query", "key", "value"))
+    assert torch.allclose(net.attention1(tokens), F.scaled_dot_product_attention(q, k, v), atol=1e-5)
 
 # %% [markdown]
 # Every weight is exactly 1: a softmax over a single number is 1 whatever the number is. Each attention layer *is*
@@ -618,13 +635,14 @@ assert torch.equal(out, without(some))
 # happens to query and key in training?
 
 # %%
-out.square().sum().backward()
-gradients = {name: part.weight.grad.abs().max().item() for name, part in net.attention1.named_children()}
-print("largest gradient in attention1:", ", ".join(f"{name} {value:.3g}" for name, value in gradients.items()))
-idle = sum(count(layer.query) + count(layer.key) for layer in (net.attention1, net.attention2))
-print(f"{idle:,} of {count(net):,} weights never learn anything")
-assert gradients["query"] == gradients["key"] == 0 < gradients["value"]
-assert (idle, count(net)) == (41_344, 171_402)
+if written(SelfAttentionLayer, SlidesNet):
+    out.square().sum().backward()
+    gradients = {name: part.weight.grad.abs().max().item() for name, part in net.attention1.named_children()}
+    print("largest gradient in attention1:", ", ".join(f"{name} {value:.3g}" for name, value in gradients.items()))
+    idle = sum(count(layer.query) + count(layer.key) for layer in (net.attention1, net.attention2))
+    print(f"{idle:,} of {count(net):,} weights never learn anything")
+    assert gradients["query"] == gradients["key"] == 0 < gradients["value"]
+    assert (idle, count(net)) == (41_344, 171_402)
 
 # %% [markdown]
 # We train both versions on digits (or on MNIST, by the switch) from the same initial weights, three seeds each:
@@ -646,13 +664,14 @@ SIDE = train.images.shape[-1]
 
 # %%
 how = {"epochs": 8, "lr": 1e-3}
-scores = {
-    "one token, with attention": accuracies(lambda: SlidesNet(SIDE * SIDE), train, test, **how),
-    "one token, without": accuracies(lambda: SlidesNet(SIDE * SIDE, attend=False), train, test, **how),
-}
-for name, found in scores.items():
-    print(f"{name:<27} {listed(found)}")
-assert torch.equal(*scores.values()) or where.type != "cpu"
+if written(SelfAttentionLayer, SlidesNet):
+    scores = {
+        "one token, with attention": accuracies(lambda: SlidesNet(SIDE * SIDE), train, test, **how),
+        "one token, without": accuracies(lambda: SlidesNet(SIDE * SIDE, attend=False), train, test, **how),
+    }
+    for name, found in scores.items():
+        print(f"{name:<27} {listed(found)}")
+    assert torch.equal(*scores.values()) or where.type != "cpu"
 
 # %% [markdown]
 # The results are equal, seed by seed, to the last image. The lecture's 97.04 % is the accuracy of a multilayer
@@ -666,10 +685,15 @@ assert torch.equal(*scores.values()) or where.type != "cpu"
 # position, or the order would be lost, and the layer gets lesson 06's residual connection:
 
 
-# %% fold="read"
-# A network with several tokens
+# %% fold="read" write_from="open"
+# A network with several tokens, and two ways to cut an image into tokens
 class TokenNet(nn.Module):
-    """Tokens, positions, attention (or only its value layer) with a residual connection, ReLU, a linear layer."""
+    """Images (b, 1, SIDE, SIDE) -> logits (b, 10); cut(images) gives the tokens (b, n, width).
+
+    A linear layer embeds the tokens with width d; learned positions (n, d) are added, and a ReLU follows. Then come
+    `self.layer`, a SelfAttentionLayer (or only its value layer, without `attend`), with a residual connection, a
+    second ReLU, and a linear layer on all tokens side by side.
+    """
 
     def __init__(self, cut, attend, d=16):
         super().__init__()
@@ -686,32 +710,40 @@ class TokenNet(nn.Module):
 
 
 def rows_of(images):
-    return images.flatten(1, 2)  # b h w: a token per row
+    """(b, 1, h, w) -> (b, h, w): a token per row"""
+    return images.flatten(1, 2)
 
 
 def patches_of(images):
-    return F.unfold(images, SIDE // 4, stride=SIDE // 4).mT  # b 16 p·p
+    """(b, 1, SIDE, SIDE) -> (b, 16, p * p): a token per patch, 4 x 4 patches of p = SIDE // 4 pixels a side"""
+    return F.unfold(images, SIDE // 4, stride=SIDE // 4).mT
 
 
 # %%
-for name, cut in (("rows", rows_of), ("patches", patches_of)):
-    scores[name] = accuracies(lambda cut=cut: TokenNet(cut, True), train, test, **how)
-    scores[f"{name}, without"] = accuracies(lambda cut=cut: TokenNet(cut, False), train, test, **how)
-means = {name: found.mean().item() for name, found in scores.items()}
-errors = {name: found.std().item() for name, found in scores.items()}
-bars(means, errors, xlabel="test accuracy, %", form="{:.1f}")
+tokens_differ = written(SelfAttentionLayer, SlidesNet, TokenNet, rows_of, patches_of)
+if tokens_differ:
+    assert rows_of(test.images[:2]).shape == (2, SIDE, SIDE)
+    assert torch.equal(patches_of(test.images[:2])[:, 1, 0], test.images[:2, 0, 0, SIDE // 4])
+    for name, cut in (("rows", rows_of), ("patches", patches_of)):
+        scores[name] = accuracies(lambda cut=cut: TokenNet(cut, True), train, test, **how)
+        scores[f"{name}, without"] = accuracies(lambda cut=cut: TokenNet(cut, False), train, test, **how)
+    means = {name: found.mean().item() for name, found in scores.items()}
+    errors = {name: found.std().item() for name, found in scores.items()}
+    bars(means, errors, xlabel="test accuracy, %", form="{:.1f}")
+    assert min(means["rows"], means["patches"]) > 80
 
 # %% fold="skip"
 # Draws the attention weights of one digit
-torch.manual_seed(0)
-net = TokenNet(patches_of, True)
-fit(net, train, progress=False, seed=0, **how)
-with torch.no_grad():
-    net.eval()(test.images[:1].to(where))
-seen = net.layer.seen[0].cpu()
-compare([("the digit", test.images[0]), ("attention weights of 16 patches", seen)], shared=False)
-print(f"weights from {seen.min():.3f} to {seen.max():.2f}; uniform would be {1 / 16:.3f}")
-assert seen.max() > 0.1
+if tokens_differ:
+    torch.manual_seed(0)
+    net = TokenNet(patches_of, True)
+    fit(net, train, progress=False, seed=0, **how)
+    with torch.no_grad():
+        net.eval()(test.images[:1].to(where))
+    seen = net.layer.seen[0].cpu()
+    compare([("the digit", test.images[0]), ("attention weights of 16 patches", seen)], shared=False)
+    print(f"weights from {seen.min():.3f} to {seen.max():.2f}; uniform would be {1 / 16:.3f}")
+    assert seen.max() > 0.1
 
 # %% [markdown]
 # Now the weights differ. Does attention raise the accuracy? Compare the bars in pairs, with their spread. On images
@@ -1276,6 +1308,10 @@ check("Q21c", ConvTokenEmbedding)
 # - 1 point: three of: weights, time, depth, non-linearity, norm, fitting learning rate (⅓ each).
 # - ½ point: a control in which only the overlap differs (a stem of 2 x 2 kernels with stride 2, or the like).
 # - ½ point: seeds with spread, and equal weights or time.
+#
+# A half-right answer: "The stem has more weights and more layers, and it has batch norm. I would repeat it with five
+# seeds and fewer channels, so that the weights are equal." Three differences (1), no control in which only the overlap
+# differs (0), seeds and equal weights (½): 1½ points.
 
 # %% [markdown]
 # **W10b** (2 points). The SUTD lecture reports 97.04 % on MNIST for the network of section 4, in which the image
@@ -1298,6 +1334,10 @@ check("Q21c", ConvTokenEmbedding)
 # - ½ point: the figure is that of the layers that are left (an MLP with two hidden layers); the network without
 #   attention is the control.
 # - ½ point: rows or patches as tokens (positions mentioned or not).
+#
+# A half-right answer: "All weights are 1, because there is only one token. So the attention does nothing, and I would
+# use patches." Weights with the reason (½), nothing about query and key (0) or about the network that remains (0),
+# patches (½): 1 point.
 
 # %% [markdown]
 # ## 10 · Summary

@@ -47,7 +47,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import nn
 
-from helpers import check, ready
+from helpers import check, ready, written
 from helpers.data import load
 from helpers.data.weather import weather
 from helpers.device import device
@@ -102,19 +102,25 @@ print("timm", timm.__version__, "has", len(timm.list_models("vit_*")), "ViT arch
 # (`pretrained=False`); we need only the architecture. You can count its parameters by hand:
 
 
-# %%
+# %% write_from="open"
 def vit_parameters(d, depth, patch, image, classes, channels=3, mlp=4):
+    """The number of parameters of a ViT: patch embedding, class token, positions, blocks, a last norm, a linear head.
+
+    Each linear layer has a bias. A block has four matrices (d, d), two matrices (d, mlp * d), and two norms.
+    """
     first = channels * patch**2 * d + d
     tokens = d + ((image // patch) ** 2 + 1) * d  # class token, one position embedding per token
     block = (4 + 2 * mlp) * d**2 + (4 + mlp + 1) * d + 2 * 2 * d  # matrices, their biases, two norms
     return first + tokens + depth * block + 2 * d + d * classes + classes
 
 
+# %%
 vit = timm.create_model("vit_small_patch16_224", pretrained=False).eval()
 counted = sum(p.numel() for p in vit.parameters())
-print(f"counted {counted:,}, by the formula {vit_parameters(384, 12, 16, 224, 1000):,}")
-print(f"file size in single precision: {4 * counted / 1e6:.0f} MB")
-assert counted == vit_parameters(384, 12, 16, 224, 1000) == 22_050_664
+print(f"counted {counted:,}; file size in single precision: {4 * counted / 1e6:.0f} MB")
+if written(vit_parameters):
+    print(f"by the formula {vit_parameters(384, 12, 16, 224, 1000):,}")
+    assert counted == vit_parameters(384, 12, 16, 224, 1000) == 22_050_664
 
 # %% [markdown]
 # Now images of another size and with one channel. A CNN, ResNet-18, gets the same.
@@ -625,26 +631,39 @@ assert np.mean(distant["pretrained"]) < np.mean(distant["from scratch"]) + 3
 #    called **linear probing**.
 # 2. **fine-tuning**: training all weights, usually with a small learning rate.
 
+# {{level: open}}
+# Write both. This cell gives no points; the next cell asserts which weights are free.
+# {{end}}
 
-# %%
+
+# %% write_from="open"
 def freeze_all_but_the_head(model):
+    """Let only parameters whose name begins with "head." get gradients; return the model."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("head."))
     return model
 
 
 def probe_then_tune(seed):
+    """Linear probing, then fine-tuning of the same model; return the accuracies in per cent after each.
+
+    The model is transferred(seed). fine_tune(model, near, 50, seed, epochs, lr=...) trains it with 50 images and
+    returns the accuracy: 15 epochs at 0.01 for the head alone, then 8 epochs at 0.0005 for all weights.
+    """
     model = freeze_all_but_the_head(transferred(seed))
     probed = fine_tune(model, near, 50, seed, 15, lr=1e-2)
     model.requires_grad_(True)
     return probed, fine_tune(model, near, 50, seed, 8, lr=5e-4)
 
 
-if everything:
+# %%
+frozen = everything and written(freeze_all_but_the_head, probe_then_tune)
+if frozen:
     model = freeze_all_but_the_head(transferred(0))
     total = sum(p.numel() for p in model.parameters())
     free = sum(p.numel() for p in model.parameters() if p.requires_grad)
     print(f"linear probing trains {free:,} of {total:,} weights")
+    assert free == sum(p.numel() for p in model.head.parameters())
     probed, after = zip(*(probe_then_tune(seed) for seed in range(3)), strict=True)
     show_seeds("linear probing", probed)
     show_seeds("then fine-tuning", after)
@@ -1013,6 +1032,10 @@ check("Q27c", vote)
 # - ½ point: two faults of the line (class token mixed in; row ends mixed with row starts; vertical neighbours not).
 # - ½ point: nothing raises an error because the shape is right.
 # - ½ point: attention and MLP weights do not depend on the number of tokens.
+#
+# A half-right answer: "600 rows. The class token is interpolated with the first patch, and rows of the grid run into
+# each other. There is no error because the shape fits." The class token's own row is missing (0), two faults (½), the
+# shape (½), nothing about attention layers (0): 1 point.
 
 # %% [markdown]
 # **W12b** (2 points). You have 60 labelled grey X-ray images and a ViT pretrained on ImageNet. What do you do with
@@ -1036,6 +1059,10 @@ check("Q27c", vote)
 # - ½ point: small learning rates, smaller for early layers, with a reason.
 # - ½ point: a comparison from scratch under equal conditions with seeds or cross-validation, on images that were not
 #   used for any choice.
+#
+# A half-right answer: "Sum the colour weights, interpolate the positions, new head. Train the head first, then
+# everything. Compare the test accuracy with 90 %." Three adaptations (½), head first (½), no learning rates (0), no
+# comparison with training from scratch (0): 1 point.
 
 # %% [markdown]
 # ## 10 · Which parts of which model you have written
