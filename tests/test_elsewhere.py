@@ -91,7 +91,7 @@ def test_a_lesson_runs_from_top_to_bottom_and_can_be_graded(
 
     outputs = [o for cell in json.loads(path.read_text("utf-8"))["cells"] for o in cell.get("outputs", [])]
     pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs]
-    assert ["correct" in page for page in pages if "vitlab-card" in page] == [True, True, True]
+    assert ["correct" in page for page in pages if "vitlab-card" in page] == [True] * len(solutions(course, LESSON))
     again = transplant(released(course, LESSON), read_notebook(path).notebook)
     typed = {
         c.metadata["vitlab"]["question"]: c.source

@@ -875,13 +875,13 @@ def taught_by(teacher, loss):
 
 # %% fold="read"
 # A test of this step, and one run of the experiment
-if ready("Q14") and written(taught_by):
+if written(taught_by):
     pupil, seen = new_model(0), []
     device_of = next(pupil.parameters()).device
     batch = [part[:8].to(device_of) for part in (train.images, train.labels)]
     fixed = {name: value.clone() for name, value in teacher.state_dict().items()}
     before = [weight.clone() for weight in pupil.parameters()]
-    step = taught_by(teacher, lambda *given: (seen.append(given), distillation_loss(*given, 3.0, 0.7))[1])
+    step = taught_by(teacher, lambda *given: (seen.append(given), F.mse_loss(*given[:2]))[1])
     value = step(pupil, *batch, torch.optim.SGD(pupil.parameters(), 0.1))
     assert seen[0][0].requires_grad
     assert not seen[0][1].requires_grad
