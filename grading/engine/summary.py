@@ -37,6 +37,8 @@ def print_summary(
                 console.print(escape(f"{_who(row.student, names or {})}: {text}"), soft_wrap=True)
     if any(q.by_hand for o in outcomes for q in o.questions):
         console.print("* given by a person")
+    if any(q.worth != "points" for o in outcomes for q in o.questions):
+        console.print("( ) optional: no part of the points that the sum is out of")
     console.print(f"{len(outcomes)} submissions. Feedback pages and autograded notebooks are under {out}.")
 
 
@@ -84,7 +86,10 @@ def mark(q: QuestionOutcome) -> str:
     """A question's score as a table shows it; an asterisk says that a person gave it."""
     if q.score is None:
         return "by hand"
-    text = f"{number(q.score)}/{number(q.max)}" + ("*" if q.by_hand else "") + (" ?" if q.read_again else "")
+    text = f"{number(q.score)}/{number(q.max)}"
+    if q.worth != "points":
+        text = f"({text})"
+    text += ("*" if q.by_hand else "") + (" ?" if q.read_again else "")
     return {"correct": f"[green]{text}[/green]", "partial": f"[yellow]{text}[/yellow]"}.get(q.status, text)
 
 
@@ -102,9 +107,19 @@ def number(value: float) -> str:
     return f"{round(value, 2):g}"
 
 
+def above(outcome: SubmissionOutcome) -> list[str]:
+    """What a person gave more for than it is worth, extra credit aside, such as "W1a has 9 of 2 points"."""
+    return [
+        f"{q.question} has {number(q.score)} of {number(q.max)} points"
+        for q in outcome.questions
+        if q.by_hand and q.score is not None and q.score - q.extra > q.max > 0
+    ]
+
+
 def note(outcome: SubmissionOutcome) -> str:
     """What a teacher should know about a submission, in a few words."""
     parts = [outcome.reason] if outcome.reason else []
+    parts += [f"{text}, more than it is worth" for text in above(outcome)]
     parts += [f"late: -{number(outcome.penalty)}"] if outcome.penalty else []
     again = [q.question for q in outcome.questions if q.read_again]
     parts += [f"a new answer to {', '.join(again)}: read it again"] if again else []
