@@ -67,6 +67,7 @@ def build(
     from grading.lesson_builder.start_page import start_page_drift, write_start_page
 
     loaded = load_course(course).at_level(level)
+    picked = chosen(loaded, lessons)
     known_questions(loaded)  # what is broken there is told before anything is written
     differs = False
     if not check:
@@ -82,7 +83,7 @@ def build(
     ]:
         differs = True
         typer.echo("; ".join(problems))
-    for lesson in chosen(loaded, lessons):
+    for lesson in picked:
         if check:
             problems = drift(loaded, lesson)
             differs |= bool(problems)
@@ -161,6 +162,10 @@ def grade(
     What was graded before and has not changed is not graded again. Stop with Ctrl-C; the same command goes on.
     """
     loaded = load_course(course)
+    from grading.intake.find_submissions import require_folder
+
+    picked = chosen(loaded, lessons)  # a wrong name is told before anything slow begins
+    require_folder(submissions)
     if sandbox is Sandbox.bubblewrap and device is Device.cpu and not (cold or dask):
         from grading.engine.executors import start_zygote_early
 
@@ -173,7 +178,7 @@ def grade(
     executor = _cluster(dask, sandbox.value) if dask else None
     try:
         outcomes = grade_class(
-            loaded, chosen(loaded, lessons), submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
+            loaded, picked, submissions=submissions, out=out, db_url=db, jobs=jobs, seed=seed,
             sandbox=sandbox.value, warm=not cold, regrade=regrade, device=device.value,
             progress=Silent() if as_json else Bar(), executor=executor,
         )  # fmt: skip

@@ -58,7 +58,7 @@ def test_the_demo_says_who_came_out_otherwise_and_prints_the_report_last(tiny, t
 def test_the_demo_replaces_its_own_folder_and_no_other(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(show, "grade", lambda *_, **__: [])
     monkeypatch.setattr(show, "build_if_stale", lambda *_: ["a notebook differs from its source"])
-    monkeypatch.setattr(show, "_print_table", lambda *_: 0)
+    monkeypatch.setattr(show, "print_table", lambda *_: 0)
     show.run_demo(tiny, tmp_path / "out")
     (tmp_path / "out" / "old").touch()
     show.run_demo(tiny, tmp_path / "out")

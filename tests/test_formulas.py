@@ -12,7 +12,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from traitlets.config import Config
 
 from grading.nbgrader_plugin.config import configure
-from grading.nbgrader_plugin.formulas import LONGEST, with_formulas
+from grading.nbgrader_plugin.formulas import LONGEST, TEMPLATES, comment2html, with_formulas
 
 FACTS = {"assignment_id": "a", "notebook_id": "a", "submission_id": "1", "index": 0, "total": 1, "base_url": ""}
 
@@ -46,3 +46,20 @@ def test_what_is_no_formula_is_shown_as_it_was_typed(latex: str) -> None:
 
 def test_an_environment_is_a_formula_too() -> None:
     assert "<math " in with_formulas("\\begin{align}\na &= b\n\\end{align}")
+
+
+def test_a_comment_says_what_the_teacher_typed() -> None:
+    html = comment2html("Write <word> twice, **not** `<p>`, where $a<b$.\n\n<div>a block</div>")
+    assert "Write &lt;word&gt; twice, <strong>not</strong> <code>&lt;p&gt;</code>" in html
+    assert "&lt;div&gt;a block&lt;/div&gt;" in html
+    assert "<mo>&#x0003C;</mo>" in html
+
+
+def test_feedback_pages_draw_comments_that_way_in_nbgraders_own_export_too() -> None:
+    template = (Path(TEMPLATES[0]) / "feedback" / "index.html.j2").read_text()
+    assert template.count(".comment | comment2html") == 2
+    assert ".comment | markdown2html" not in template
+    assert (
+        configure(Config(), Path("course")).HTMLExporter.filters["comment2html"]
+        == "grading.nbgrader_plugin.formulas.comment2html"
+    )

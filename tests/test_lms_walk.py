@@ -162,7 +162,7 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
     def score(gradebook: Gradebook) -> None:
         written = gradebook.find_grade("W1a", LESSON, LESSON, "ada")
         written.manual_score, written.needs_manual_grade = written.max_score, False
-        gradebook.find_comment("W1a", LESSON, LESSON, "ada").manual_comment = "Well said: a < b."
+        gradebook.find_comment("W1a", LESSON, LESSON, "ada").manual_comment = "Well said: a < b, <word>."
         gradebook.find_grade("W1a", LESSON, LESSON, "bo").manual_score = 0.5
 
     by_hand(way.root, score)
@@ -170,7 +170,7 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
     assert float(after["ada"]) > full
     assert float(after["bo"]) > float(grades["bo"])
     table = (way.root / "grades.csv").read_text("utf-8-sig")
-    assert ("Well said: a &lt; b." in table) == (way.system == "moodle")
+    assert ("Well said: a &lt; b, &lt;word&gt;." in table) == (way.system == "moodle")
     way.run("report")
     assert "Kim Kwon (kim1)" in (way.root / "course_data" / "report.html").read_text("utf-8")
 
@@ -180,7 +180,7 @@ def test_a_class_goes_from_the_lms_and_back(way: Way) -> None:
         sorted(expected.values())
     )
     page = way.root / "course_data" / "feedback" / "ada" / LESSON / f"{LESSON}.html"
-    assert "Well said: a &lt; b." in page.read_text("utf-8")
+    assert "Well said: a &lt; b, &lt;word&gt;." in page.read_text("utf-8")
     page = page.parents[2] / "pat" / LESSON / f"{LESSON}.html"
     assert "(a PDF), no notebook" in page.read_text("utf-8"), "the student reads the sentence that the teacher sees"
     again, said = way.returned()

@@ -344,8 +344,8 @@ class Class(RuleBasedStateMachine):
         """The column `sum` of the grade table, by student."""
         out = io.StringIO()
         print_summary(outcomes, self.out, Console(file=out, width=400, color_system=None))
-        rows = [[cell.strip() for cell in line.strip("│┃").split("│")] for line in out.getvalue().splitlines()]
-        return {row[0]: row[len(self.graded) + 1] for row in rows if row[0] in STUDENTS}
+        rows = [re.split(r"\s{2,}", line.strip()) for line in out.getvalue().splitlines()]
+        return {row[0]: row[-1] for row in rows if row[0] in STUDENTS}
 
     def _exported(self) -> dict[str, dict[str, str]]:
         target = self.root / "grades.csv"

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,6 +17,7 @@ from grading.demo.classroom import Member, came_out, make_class
 from grading.engine.grade import grade
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.engine.progress import Bar
+from grading.engine.summary import WIDEST
 from grading.lesson_builder.lesson import build_if_stale
 from grading.lesson_source.source import read_source
 from grading.report import report_of, tally
@@ -63,7 +65,13 @@ def run_demo(
         seed=SEED, sandbox=sandbox, progress=Bar(),
     )  # fmt: skip
     surprises = sum(
-        _print_table(console, course, lesson, members, [o for o in outcomes if o.lesson == lesson])
+        print_table(
+            console,
+            lesson,
+            members,
+            [o for o in outcomes if o.lesson == lesson],
+            [cell.question for cell in read_source(course.source(lesson)).of("written")],
+        )
         for lesson in lessons
     )
     path = report_of(out, course, title=f"{course.course.title}: a made-up class", outcomes=outcomes)
@@ -90,20 +98,22 @@ def _hurried(course: Course) -> Course:
     return course.model_copy(update={"limits": course.limits.model_copy(update={"cell_seconds": seconds})})
 
 
-def _print_table(
-    console: Console, course: Course, lesson: str, members: Sequence[Member], outcomes: Sequence[SubmissionOutcome]
+def print_table(
+    console: Console,
+    lesson: str,
+    members: Sequence[Member],
+    outcomes: Sequence[SubmissionOutcome],
+    written: Sequence[str],
 ) -> int:
-    """Prints one lesson's table; returns how many came out otherwise than expected."""
+    """Prints one lesson's table; returns how many came out otherwise than expected.
+
+    Args:
+        written: the questions that a person reads; they have no column.
+    """
     by_student = {o.student: o for o in outcomes}
-    written = [cell.question for cell in read_source(course.source(lesson)).of("written")]
-    questions = list(dict.fromkeys(q.question for o in outcomes for q in o.questions))
-    table = Table(title=lesson, title_justify="left")
-    for name in ("student", "handed in"):
-        table.add_column(name, no_wrap=True)
-    for question in questions:
-        table.add_column(question, justify="right", no_wrap=True)
-    table.add_column("as expected?")
-    surprises = []
+    asked = list(dict.fromkeys(q.question for o in outcomes for q in o.questions))
+    questions = [question for question in asked if question not in written]
+    rows, surprises = [], []
     for member in members:
         outcome = by_student.get(member.student)
         if outcome is None:
@@ -115,9 +125,16 @@ def _print_table(
         found = {q.question: q for q in outcome.questions}
         verdict = f"[green]✓[/green] {got}" if got == member.expected else f"[red]✗[/red] {got}, due {member.expected}"
         marks = [_mark(found.get(question)) for question in questions]
-        table.add_row(member.student, member.kind, *marks, verdict + escape(_status(outcome)))
+        rows.append((member.student, member.kind, marks, verdict + escape(_status(outcome))))
+    table = _table(lesson, questions, rows)
+    if console.measure(table, options=console.options.update(width=WIDEST)).maximum > console.width:
+        table = _table(lesson, [], rows)  # the report has the columns
     console.print(table)
-    console.print("✓ correct, 2/4 partly right, 0 wrong, – not started or no answer, … to be read by a person")
+    if table.columns[2:-1]:
+        console.print("✓ correct, 2/4 partly right, 0 wrong, – not started or no answer")
+    if written:
+        verb = "is a written answer" if len(written) == 1 else "are written answers"
+        console.print(f"{' and '.join(written)} {verb}: a person reads {'it' if len(written) == 1 else 'them'}.")
     if surprises:
         console.print(f"[red]{len(surprises)} of {len(members)} did not come out as expected:[/red]")
         for surprise in surprises:
@@ -125,6 +142,18 @@ def _print_table(
     else:
         console.print(f"[green]All {len(members)} came out as expected.[/green]")
     return len(surprises)
+
+
+def _table(lesson: str, questions: Sequence[str], rows: Sequence[tuple[str, str, Sequence[str], str]]) -> Table:
+    table = Table(title=lesson, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in ("student", "handed in"):
+        table.add_column(name, no_wrap=True)
+    for question in questions:
+        table.add_column(question, justify="right", no_wrap=True)
+    table.add_column("as expected?")
+    for student, kind, marks, verdict in rows:
+        table.add_row(student, kind, *marks[: len(questions)], verdict)
+    return table
 
 
 def _mark(q: QuestionOutcome | None) -> str:

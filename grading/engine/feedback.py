@@ -23,7 +23,7 @@ from traitlets.config import Config
 
 from grading.engine.journal import write_whole
 from grading.nbgrader_plugin.feedback_facts import focused, graded, page_facts
-from grading.nbgrader_plugin.formulas import markdown2html, with_formulas
+from grading.nbgrader_plugin.formulas import comment2html, markdown2html, with_formulas
 from grading.nbgrader_plugin.model_answers import released_with_feedback, with_model_answers
 from grading.nbgrader_plugin.stored_grades import StoredGrades
 
@@ -86,6 +86,7 @@ class _Page(HTMLExporter):
             CSSHTMLHeaderPreprocessor(parent=self).preprocess(NotebookNode(), self._kept)
             self.register_filter("filter_data_type", DataTypeFilter(parent=self))
             self.register_filter("markdown2html", self._markdown)
+            self.register_filter("comment2html", comment2html)
             self.register_filter("highlight_code", lambda source, **_: self._coloured(source, self._language))
             self._text = lru_cache(maxsize=REMEMBERED)(with_formulas)
             self._coloured = lru_cache(maxsize=REMEMBERED)(Highlight2HTML(parent=self))

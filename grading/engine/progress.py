@@ -48,12 +48,13 @@ class Bar:
 
     def __init__(self, console: Console | None = None) -> None:
         self._counts: Counter[str] = Counter()
+        self._done = _tight(5)
         self._progress = Progress(
-            TextColumn("grading", table_column=_tight()),
+            TextColumn("grading", table_column=_tight(7)),
             BarColumn(bar_width=12),
-            MofNCompleteColumn(table_column=_tight()),
-            TextColumn("left", table_column=_tight()),
-            TimeRemainingColumn(compact=True, table_column=_tight()),
+            MofNCompleteColumn(table_column=self._done),
+            TextColumn("left", table_column=_tight(4)),
+            TimeRemainingColumn(compact=True, table_column=_tight(5)),
             TextColumn("{task.fields[counts]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
             console=console or Console(stderr=True),
         )
@@ -63,6 +64,7 @@ class Bar:
         self._progress.console.print(text, markup=False, highlight=False)
 
     def start(self, total: int) -> None:
+        self._done.min_width = len(f"{total}/{total}")
         self._progress.update(self._task, total=total)
         self._progress.start()
 
@@ -75,6 +77,6 @@ class Bar:
         self._progress.stop()
 
 
-def _tight() -> Column:
+def _tight(characters: int) -> Column:
     """A column that a narrow terminal doesn't squeeze."""
-    return Column(no_wrap=True, overflow="ignore")
+    return Column(no_wrap=True, min_width=characters)

@@ -50,6 +50,13 @@ class Findings:
     notes: tuple[str, ...] = ()
 
 
+def require_folder(folder: Path) -> None:
+    """Raises `FindError` unless submissions can be looked for in `folder`."""
+    if not folder.is_dir():
+        kind = "a file" if folder.exists() else "not there"
+        raise FindError(f"{folder} is {kind}; expected a folder of submissions, <student>/<lesson>/<name>.ipynb")
+
+
 def find_submissions(
     folder: Path, lessons: Sequence[str], known: Collection[str] = (), contents: LessonContents | None = None
 ) -> Findings:
@@ -67,9 +74,7 @@ def find_submissions(
         FindError: no such folder, or a layout that leaves the lesson open.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        kind = "a file" if folder.exists() else "not there"
-        raise FindError(f"{folder} is {kind}; expected a folder of submissions, <student>/<lesson>/<name>.ipynb")
+    require_folder(folder)
     known = set(known) | set(lessons)
     folders, files, notes = _entries(folder.resolve())
     nested = any((child / lesson).is_dir() for child in folders for lesson in known)

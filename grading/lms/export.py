@@ -68,25 +68,35 @@ def export(
     else:
         raise CourseError(f"there is no export {form!r}: it is canvas, moodle or csv")
     warnings = [*filled.warnings, *_late(course, scores, records, granted)]
-    waits = sorted({student for of in scores.values() for student, score in of.items() if score.waits})
+    graded = [
+        (lesson, student, score) for lesson, of in scores.items() for student, score in of.items() if not score.excused
+    ]
+    waits = {student for _, student, score in graded if score.waits}
+    warnings += [
+        f"{student}: {text} in {lesson}, more than the question is worth: mend it, or give the rest as extra credit"
+        for lesson, student, score in graded
+        for text in score.above
+    ]
+    unread = [
+        f"{student}: nothing of the hand-in to {lesson} could be graded" for lesson, student, s in graded if s.ungraded
+    ]
     details = [
         f"{student} has ungraded written answers in {lesson}: the score will rise"
-        for lesson, of in scores.items()
-        for student, score in of.items()
-        if score.waits and not score.excused
+        for lesson, student, score in graded
+        if score.waits
     ]
     details += [
         f"{student}: a person is to look at an answer of {lesson} again"
-        for lesson, of in scores.items()
-        for student, score in of.items()
+        for lesson, student, score in graded
         if score.read_again
     ]
+    details += [f"{text}: it counts 0 unless the LMS has a score already" for text in unread]
     write_file(target, written(filled.rows, delimiter, newline, bom=bom))
     notes = (*warnings, *filled.details, *filled.kept, *details)
-    return Exported(target, filled.students, notes, tuple(warnings), _summary(filled, len(waits)))
+    return Exported(target, filled.students, notes, tuple(warnings), _summary(filled, len(waits), len(unread)))
 
 
-def _summary(filled: Filled, waits: int) -> str:
+def _summary(filled: Filled, waits: int, unread: int) -> str:
     parts = [f"{filled.written} scores written"]
     if filled.excused:
         parts.append(f"{filled.excused} excused")
@@ -95,6 +105,8 @@ def _summary(filled: Filled, waits: int) -> str:
         parts.append(f"{kept} cell{'s' * (kept != 1)} kept as the LMS has {'them' if kept != 1 else 'it'}")
     if waits:
         parts.append(f"{waits} with ungraded written answers")
+    if unread:
+        parts.append(f"{unread} {'files' if unread != 1 else 'file'} that could not be graded")
     return ", ".join(parts)
 
 

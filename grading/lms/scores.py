@@ -20,6 +20,7 @@ class Score:
         waits: an answer has no score yet.
         read_again: every answer has one, and a person is to look at one of them again.
         remarks: what persons wrote, by question, one line each.
+        above: what a person gave more for than it is worth, such as "W1a has 9 of 2 points".
         ungraded: nothing of the hand-in could be graded, so that the score stands for a file, not for answers.
     """
 
@@ -30,6 +31,7 @@ class Score:
     read_again: bool = False
     remarks: str = ""
     ungraded: bool = False
+    above: tuple[str, ...] = ()
 
 
 Scores = Mapping[str, Mapping[str, Score]]  # lesson, student
@@ -71,11 +73,22 @@ def read_scores(db_url: str, lessons: Sequence[str], course: Course | None = Non
             stored = gradebook.stored(lesson, gradebook.students(lesson))
             found[lesson] = {
                 student: Score(
-                    one.total, one.points, bool(one.waiting), one.excused, bool(one.read_again), _remarks(one.remarks)
+                    one.total,
+                    one.points,
+                    bool(one.waiting),
+                    one.excused,
+                    bool(one.read_again),
+                    _remarks(one.remarks),
+                    above=tuple(too_much(cell, grade.score, grade.points) for cell, grade in one.above.items()),
                 )
                 for student, one in stored.items()
             }
     return found
+
+
+def too_much(cell: str, score: float, points: float) -> str:
+    """A score above what its question is worth, in words."""
+    return f"{cell.removesuffix('-check')} has {score:g} of {points:g} points"
 
 
 def _remarks(by_cell: Mapping[str, str]) -> str:

@@ -71,8 +71,10 @@ def forget(course: Course, student: str, out: Path, db_url: str | None) -> Forgo
             if (out / name).exists():
                 (out / name).unlink()
                 done.removed.append(f"{out / name} (run `vitlab report` for a new one)")
-    done.left = [str(path) for path in sorted(out.glob("grades-*.csv"))]
-    done.left += [str(path) for path in sorted([*out.glob("return-*"), *out.glob("*backup*.zip")])]
+    done.left = [
+        str(path) for folder, pattern in ((out, "*.csv"), (out, "return-*"), (out, "*.zip"), (course.root, "shares/*"))
+        for path in sorted(folder.glob(pattern))
+    ]  # fmt: skip
     return done
 
 

@@ -57,7 +57,10 @@ def configure(
         "grading.nbgrader_plugin.feedback_facts.ShowGrades",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
-    c.HTMLExporter.filters = {"markdown2html": "grading.nbgrader_plugin.formulas.markdown2html"}
+    c.HTMLExporter.filters = {
+        "markdown2html": "grading.nbgrader_plugin.formulas.markdown2html",
+        "comment2html": "grading.nbgrader_plugin.formulas.comment2html",
+    }
     c.HTMLExporter.extra_template_basedirs = TEMPLATES
     c.Transplant.release_directory = str(root / "notebooks")
     c.Transplant.course = c.ExecuteInSandbox.course = c.JudgeAnswers.course = str(root)

@@ -27,9 +27,17 @@ def markdown2html(context: Any, source: str) -> str:
     return with_formulas(source, context.get("cell", {}).get("attachments", {}))
 
 
-def with_formulas(source: str, attachments: Any = None) -> str:
-    """Markdown as HTML; a formula that can't be drawn is shown as it was typed."""
-    renderer = _Renderer(escape=False, attachments=attachments or {}, anchor_link_text="¶")
+def comment2html(text: str) -> str:
+    """A teacher's comment as HTML: Markdown and formulas, while `<word>` is text and no tag that a page leaves out."""
+    return with_formulas(text, tags=False)
+
+
+def with_formulas(source: str, attachments: Any = None, *, tags: bool = True) -> str:
+    """Markdown as HTML; a formula that can't be drawn is shown as it was typed.
+
+    tags: HTML in it stays HTML; otherwise it is shown as it was typed.
+    """
+    renderer = _Renderer(escape=not tags, attachments=attachments or {}, anchor_link_text="¶")
     return MarkdownWithMath(renderer=renderer).render(source)
 
 

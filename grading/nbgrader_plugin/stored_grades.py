@@ -71,6 +71,13 @@ class StoredGrades:
         return frozenset(name for name, cell in self.cells.items() if cell.waits)
 
     @property
+    def above(self) -> dict[str, CellGrade]:
+        """Cells that a person gave more than they are worth, extra credit aside: most often a slip of the keyboard."""
+        return {
+            name: cell for name, cell in self.cells.items() if cell.manual is not None and cell.manual > cell.points > 0
+        }
+
+    @property
     def read_again(self) -> frozenset[str]:
         return frozenset(name for name, cell in self.cells.items() if cell.read_again)
 

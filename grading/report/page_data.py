@@ -40,13 +40,17 @@ class Who:
 
 @dataclass(frozen=True)
 class QuestionTally:
-    """One question: how many students are in each state, and the mean share of its points (None while answers wait)."""
+    """One question: how many students are in each state, and the mean share of its points (None while answers wait).
+
+    counted: what it adds to the points that a sum is out of; 0 when it is optional.
+    """
 
     id: str
     title: str
     max: float
     counts: dict[str, int]
     mean: float | None
+    counted: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from statistics import mean, median
 from urllib.parse import quote
 
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
-from grading.engine.summary import number
+from grading.engine.summary import above, number
 from grading.nbgrader_plugin.regrade_requests import RegradeRequest
 from grading.report.page_data import (
     AGAIN,
@@ -76,7 +76,8 @@ def _question(first: QuestionOutcome, outcomes: Iterable[SubmissionOutcome]) -> 
     states = [state_of(q) for q in mine]
     shares = [q.score / q.max for q in mine if q.score is not None and q.max]
     share = mean(shares) if shares and WAITING not in states else None
-    return QuestionTally(first.question, first.title, first.max, {s: states.count(s) for s in STATES}, share)
+    counts = {state: states.count(state) for state in STATES}
+    return QuestionTally(first.question, first.title, first.max, counts, share, first.counted_max)
 
 
 def _row(outcome: SubmissionOutcome, order: Sequence[str]) -> Row:
@@ -85,6 +86,7 @@ def _row(outcome: SubmissionOutcome, order: Sequence[str]) -> Row:
     flags += ["look twice"] if outcome.suspicious else []
     flags += ["repaired"] if outcome.notes else []
     flags += [f"late −{number(outcome.penalty)}"] if outcome.penalty else []
+    flags += above(outcome)
     flags += ["excused"] if outcome.excused else []
     flags += ["new answer"] if any(q.read_again for q in outcome.questions) else []
     chips = tuple(_chip(by_id.get(question)) for question in order)
@@ -103,8 +105,9 @@ def _chip(q: QuestionOutcome | None) -> Chip:
 
 
 def _open_question(outcome: SubmissionOutcome) -> QuestionOutcome | None:
-    """The first question that is not solved; written ones that wait for a person are no obstacle."""
-    return next((q for q in outcome.questions if state_of(q) not in (CORRECT, WAITING)), None)
+    """The first question that is not solved; optional ones and written ones that wait are no obstacle."""
+    asked = (q for q in outcome.questions if q.worth == "points")
+    return next((q for q in asked if state_of(q) not in (CORRECT, WAITING)), None)
 
 
 def _stuck(first: QuestionOutcome, outcomes: Iterable[SubmissionOutcome]) -> Stuck:
