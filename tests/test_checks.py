@@ -461,6 +461,33 @@ def test_a_mistake_that_agrees_on_less_than_half_of_the_wrong_cases_is_not_named
     assert [named(count) for count in (1, 2, 3)] == ["", "ones", "ones"]
 
 
+def test_a_mistake_that_fails_other_criteria_is_not_named_though_its_marks_are_alike() -> None:
+    """n = 9999 gives nearly the numbers of half precision; it fails fewer criteria, so it is another mistake."""
+    cases = [Case("3 numbers", x=np.arange(3, dtype=np.float32))]
+    expected, theirs = [{"powers": np.ones(3)}], [Arrays({"powers": np.full(3, 1.0001)})]
+    known = Fingerprint("half", (mark(Q, cases[0], expected[0], theirs[0]),), ("squares", "cubes"), (0,))
+
+    def named(unmet: set[str]) -> str:
+        own = [Arrays({"powers": np.full(3, 0.9999)})]
+        return matching_hint([known], Q, cases, expected, own, unmet=unmet, wrong={0}, publicly=unmet)
+
+    assert named({"squares", "cubes"}) == "half"
+    assert named({"squares", "cubes", "shape"}) == ""
+
+
+def test_an_error_about_shapes_names_a_mistake_by_its_numbers_only() -> None:
+    cases, expected = [Case("3 numbers", x=np.arange(3, dtype=np.float32))], [{"powers": np.ones(3)}]
+
+    def named(kind: str, message: str) -> str:
+        theirs = Failure(kind, "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)")
+        known = Fingerprint("an axis", (mark(Q, cases[0], expected[0], theirs),), (), (0,))
+        return matching_hint([known], Q, cases, expected, [Failure(kind, message)], unmet={"squares"}, wrong={0})
+
+    assert named("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)") == "an axis"
+    assert named("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (2x3 and 6x5)") == ""
+    assert named("IndexError", "mat1 and mat2 shapes cannot be multiplied (2x3 and 6x5)") == "an axis"
+
+
 def test_an_error_in_the_cell_of_another_question_names_that_cell() -> None:
     import linecache
 

@@ -93,26 +93,30 @@ def matching_hint(
     *,
     unmet: set[str] = frozenset(),  # type: ignore[assignment]
     wrong: set[int] = frozenset(),  # type: ignore[assignment]
+    publicly: set[str] | None = None,
 ) -> str:
     """The hint of the known mistake that explains an answer best, or "".
 
-    A mistake that leaves the same marks on every public case is the one that was made. Otherwise candidates are those
-    that leave the same marks on at least half of the wrong cases, are wrong on no case that the answer has right, and
-    fail every criterion that the answer fails. The one that agrees on most cases is named; of two that agree on
-    equally many and have different hints, none is.
+    A mistake that leaves the same marks on every public case and fails the same criteria is the one that was made
+    (marks are coarser than the judge: 9999 written for 10000 leaves the marks of half precision). Otherwise candidates
+    are those that leave the same marks on at least half of the wrong cases, are wrong on no case that the answer has
+    right, and fail every criterion that the answer fails. The one that agrees on most cases is named; of two that
+    agree on equally many and have different hints, none is.
 
     Args:
         unmet: ids of the criteria that the answer does not meet.
         wrong: numbers of the public cases on which it raises or fails one of these.
+        publicly: those of `unmet` that the public cases show; default: all.
     """
     if not fingerprints or not wrong:
         return ""
     marks = [mark(question, *row) for row in zip(cases, expected, recorded, strict=True)]
-    whole = [f for f in fingerprints if len(f.marks) == len(marks) and all(map(alike, f.marks, marks))]
+    shown = unmet if publicly is None else publicly
+    whole = [f for f in fingerprints if _same_everywhere(f, marks) and (not f.fails or set(f.fails) in (shown, unmet))]
     exact = [f for f in whole if [m.get("exact") for m in f.marks] == [m.get("exact") for m in marks]]
     if whole:  # errors are alike without their numbers; where two mistakes end in the same error, the numbers decide
         hints = list(dict.fromkeys(f.hint for f in exact or whole))
-        return hints[0] if exact or len(hints) == 1 else ""
+        return hints[0] if exact or (len(hints) == 1 and not _of_shapes(marks)) else ""
     ranked: dict[str, int] = {}
     for known in fingerprints:
         agreed = _agreed(known, marks, unmet, wrong)
@@ -121,6 +125,15 @@ def matching_hint(
     most = max(ranked.values(), default=0)
     best = [hint for hint, agreed in ranked.items() if agreed == most]
     return best[0] if len(best) == 1 else ""
+
+
+def _of_shapes(marks: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether torch raised an error about shapes, which has many causes: only its numbers tell one from another."""
+    return any(str(m.get("error", "")).startswith("RuntimeError") for m in marks)
+
+
+def _same_everywhere(known: Fingerprint, marks: Sequence[Mapping[str, Any]]) -> bool:
+    return len(known.marks) == len(marks) and all(map(alike, known.marks, marks))
 
 
 def _agreed(known: Fingerprint, marks: Sequence[Mapping[str, Any]], unmet: set[str], wrong: set[int]) -> int:

@@ -138,6 +138,7 @@ def judge_answer(
     hint = matching_hint(
         public[1].mistakes, question, public[0], public[1].arrays, recorded["public"],
         unmet=unmet, wrong=seen.wrong_public(unmet),
+        publicly=set(failing(question, public[0], public[1], recorded["public"])[0]),
     )  # fmt: skip
     if hint:
         return replace(verdict, hint=hint, known_mistake=True, failure=failure)

@@ -39,7 +39,7 @@ class ClassAttention(Question):
         Criterion(
             "grid",
             "patch 0 top left, then along the row, also when the grid is not square",
-            hint="The numbers are right and their places are not. Patches are numbered row by row; `grid` is (height, "
+            hint="Every weight is compared, place by place. Patches are numbered row by row; `grid` is (height, "
             "width).",
         ),
     )

@@ -147,8 +147,8 @@ class LayerNormQuestion(Question):
         Criterion(
             "affine",
             "weight and bias act on each dimension, the weight first",
-            hint="With weights of one and biases of zero the output is right, with others it is not. Follow one number "
-            "through your last line.",
+            hint="The check writes other numbers than ones and zeros into `weight` and `bias`, which must be "
+            "parameters of the module. Follow one number through your last line.",
         ),
         Criterion(
             "any_axes",

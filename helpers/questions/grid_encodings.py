@@ -145,7 +145,7 @@ class RotaryEncoding2D(Question):
             yield same_gradients("gradient", expected, got, got.tolerance)
 
     def features(self, case, expected, got):
-        return {"out": got["out"]}
+        return {"out": got["out"]} | {name: got[name] for name in expected if name.startswith("grad ") and name in got}
 
 
 def _known_code(seq_len: int, d: int, n: float = 10000):

@@ -1114,6 +1114,100 @@ edited(
                            "of_columns.repeat(rows, 1)": "of_columns.repeat(columns, 1)"},
     hint="Your columns use the encoding of the rows. On square grids this cannot be seen.",
 )  # fmt: skip
+JOINED = "torch.cat([of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)], dim=1)"
+edited(
+    "Q1d", "n_for_the_columns_only", {"(rows, d // 2, n)": "(rows, d // 2)"},
+    hint="n reaches the encoding of the columns and not that of the rows.",
+)  # fmt: skip
+edited(
+    "Q1d", "rows_in_both_halves", {"of_columns.repeat(rows, 1)": "of_rows.repeat_interleave(columns, 0)"},
+    hint="Both halves are the encoding of the row, so all patches of one row are equal.",
+)  # fmt: skip
+edited(
+    "Q1d", "columns_in_both_halves", {"of_rows.repeat_interleave(columns, 0)": "of_columns.repeat(rows, 1)"},
+    hint="Both halves are the encoding of the column, so all patches of one column are equal.",
+)  # fmt: skip
+edited(
+    "Q1d", "joined_below_each_other", {"dim=1)": "dim=0)"},
+    hint="The two halves are joined along axis 0, so the result has twice as many rows and half of the width. Join "
+    "them along the width.",
+)  # fmt: skip
+edited(
+    "Q1d", "stacked_on_a_new_axis", {JOINED: JOINED.replace("torch.cat", "torch.stack").replace("dim=1", "dim=0")},
+    hint="`torch.stack` puts the two halves on a new axis of length 2. `torch.cat` joins them along the width.",
+)  # fmt: skip
+edited(
+    "Q1d", "stacked_in_the_middle", {JOINED: JOINED.replace("torch.cat", "torch.stack")},
+    hint="`torch.stack` puts a new axis of length 2 between patch and width. `torch.cat` joins the halves along the "
+    "width.",
+)  # fmt: skip
+edited(
+    "Q1d", "added_at_half_the_width",
+    {JOINED: "of_rows.repeat_interleave(columns, 0) + of_columns.repeat(rows, 1)"},
+    hint="You add the encodings of row and column, so the result is d/2 wide. Concatenate them.",
+)  # fmt: skip
+edited(
+    "Q1d", "a_quarter_each", {"d // 2": "d // 4"},
+    hint="Each of your encodings is d/4 wide, so the result has half of the width. Each needs d/2 numbers.",
+)  # fmt: skip
+edited(
+    "Q1d", "one_line_of_width_d", {JOINED: "getPositionEncoding(rows * columns, d, n)"},
+    hint="This is the encoding of the running number of the patch at width d, as in Q1. Row and column are not "
+    "separated.",
+)  # fmt: skip
+edited(
+    "Q1d", "one_line_twice",
+    {JOINED: "torch.cat([getPositionEncoding(rows * columns, d // 2, n)] * 2, dim=1)"},
+    hint="Both halves are the encoding of the running number of the patch. The first half is that of its row, the "
+    "second that of its column.",
+)  # fmt: skip
+edited(
+    "Q1d", "second_half_empty",
+    {"of_columns.repeat(rows, 1)": "torch.zeros_like(of_columns.repeat(rows, 1))"},
+    hint="The second half holds zeros only. It is the encoding of the column.",
+)  # fmt: skip
+edited(
+    "Q1d", "counted_from_one",
+    {"(rows, d // 2, n)": "(rows + 1, d // 2, n)[1:]", "(columns, d // 2, n)": "(columns + 1, d // 2, n)[1:]"},
+    hint="Your rows and columns are counted from 1. The first row and the first column have the position 0.",
+)  # fmt: skip
+edited(
+    "Q1d", "transposed", {JOINED: JOINED + ".T"},
+    hint="Your result is transposed: one row per dimension. One row per patch was asked for.",
+)  # fmt: skip
+edited(
+    "Q1d", "with_a_batch_axis", {JOINED: JOINED + "[None]"},
+    hint="Your result has an additional first axis of length 1. The shape is (rows * columns, d).",
+)  # fmt: skip
+edited(
+    "Q1d", "cut_to_whole_numbers", {JOINED: JOINED + ".long()"},
+    hint="Your result holds whole numbers only: sine and cosine were cut to -1, 0 and 1 by an integer dtype.",
+)  # fmt: skip
+
+
+@mistake(
+    "Q1d",
+    hint="Your patch k has the row k // rows and the column k % rows. A row holds `columns` patches, so divide by "
+    "`columns`. On square grids this cannot be seen.",
+)
+def divided_by_the_number_of_rows(rows, columns, d, n=10000):
+    longest = getPositionEncoding(max(rows, columns), d // 2, n)
+    k = torch.arange(rows * columns)
+    return torch.cat([longest[k // rows], longest[k % rows]], dim=1)
+
+
+def _sines_then_cosines(length, width, n):
+    angle = torch.arange(length)[:, None] / n ** (2 * torch.arange(width // 2) / width)
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
+
+
+@mistake(
+    "Q1d",
+    hint="In each half all sines come first and then all cosines, as in MAE's code. In Q1 sine and cosine alternate.",
+)
+def sines_then_cosines(rows, columns, d, n=10000):
+    of_rows, of_columns = _sines_then_cosines(rows, d // 2, n), _sines_then_cosines(columns, d // 2, n)
+    return torch.cat([of_rows.repeat_interleave(columns, 0), of_columns.repeat(rows, 1)], dim=1)
 
 
 @mistake("Q1d", hint="The numbers of row and column alternate in your result. The row has the first half of the width.")

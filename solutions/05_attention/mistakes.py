@@ -66,8 +66,8 @@ def numpy_with_the_maximum_taken_off(q, k, v):
 
 @mistake(
     "Q5a",
-    hint="The numbers are right, and no gradient flows back: Python numbers (`float`, `.item()`, `math`) leave the"
-    " graph. A layer can only learn through operations on tensors.",
+    hint="The numbers are right, and no gradient flows through the weights to queries and keys: `.detach()`, "
+    "`no_grad` and Python numbers (`float`, `.item()`, `math`) leave the graph.",
 )
 def three_loops(q, k, v):
     out = torch.zeros(q.shape[0], q.shape[1], v.shape[2], device=q.device)

@@ -700,6 +700,37 @@ def one_row_too_many(H, W, window_size, shift):
 
 @mistake(
     "Q16",
+    hint="Your border lies one row and one column too late: `>` leaves out row H - shift and column W - shift, which "
+    "wrapped around as well. Use `>=`.",
+)
+def border_one_too_late(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) > H - shift)[:, None] + (torch.arange(W) > W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="The border of your rows lies one too late: row H - shift wrapped around as well. The columns are right.",
+)
+def border_of_the_rows_one_too_late(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) > H - shift)[:, None] + (torch.arange(W) >= W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
+    hint="The border of your columns lies one too late: column W - shift wrapped around as well. The rows are right.",
+)
+def border_of_the_columns_one_too_late(H, W, window_size, shift):
+    region = 2 * (torch.arange(H) >= H - shift)[:, None] + (torch.arange(W) > W - shift)
+    tiles = window_partition(region[None, :, :, None], window_size).flatten(1)
+    return -100.0 * (tiles[:, :, None] != tiles[:, None])
+
+
+@mistake(
+    "Q16",
     hint="Your shift is always half a window. Use the argument `shift`.",
 )
 def always_half_a_window(H, W, window_size, shift):
