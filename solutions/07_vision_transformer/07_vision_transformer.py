@@ -404,8 +404,8 @@ check("Q9", train_step)
 # and with three common mistakes.
 #
 # {{level: open}}
-# Write the test, and program the three mistakes on purpose. This cell gives no points; the next cell asserts what
-# each of the four curves must show.
+# Write the test, and program the three mistakes on purpose. This cell gives no points; the curves of the next cell and
+# the text below them show whether each does what it should.
 # {{end}}
 
 
