@@ -110,6 +110,9 @@ def make_course(
     Raises:
         CourseError: `target` exists and isn't empty, a lesson is unknown, or id, title or repository is none.
     """
+    target = Path(target).resolve()
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise CourseError(f"{target} is there already; give a folder that doesn't exist yet, or an empty one")
     chosen = [source.lesson(one) for one in dict.fromkeys(source.lesson(one).id for one in lessons)] or source.lessons
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", course_id):
         raise CourseError(f"a course id has letters, digits, dots, dashes and underscores; got {course_id!r}")
@@ -117,9 +120,6 @@ def make_course(
         raise CourseError(f"a title is one line without quotation marks and backslashes; got {title!r}")
     if repository is not None and not re.fullmatch(r"[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+", repository):
         raise CourseError(f"a repository is owner/name, as on GitHub; got {repository!r}")
-    target = Path(target).resolve()
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise CourseError(f"{target} is there already; give a folder that doesn't exist yet, or an empty one")
     if target.is_relative_to(source.root):
         raise CourseError(f"{target} lies inside the course it is made from, {source.root}; choose a place outside")
     settings = source.course.model_copy(

@@ -34,6 +34,14 @@ def test_a_lesson_that_is_not_there(nothing_slow):
         assert "no lesson '99' in course.toml; it lists 00_why_transformers" in str(error)
 
 
+def test_a_place_for_a_new_course_that_is_taken(tmp_path):
+    (tmp_path / "thesis.txt").touch()
+    for target in ("/", str(tmp_path)):
+        error = refused("init", target, "--lesson", "02")
+        assert isinstance(error, CourseError)
+        assert "is there already; give a folder that doesn't exist yet" in str(error)
+
+
 def test_a_folder_of_submissions_that_is_not_there(nothing_slow, tmp_path):
     error = refused("grade", "01", "--submissions", str(tmp_path / "nothing"))
     assert isinstance(error, FindError)

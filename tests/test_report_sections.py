@@ -12,7 +12,7 @@ from grading.cli import app
 from grading.course import CourseError
 from grading.engine.journal import Journal
 from grading.engine.keys import content_of
-from grading.engine.not_graded import not_graded_yet
+from grading.engine.not_graded_yet import not_graded_yet
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
 from grading.report import report_of, tally
 from grading.report.attempts import tally_attempts

@@ -29,7 +29,8 @@ def _course(folder: Path | None) -> tuple[Path, list[Finding]]:
             found = f"{here} lies in no course"
             return here, [Finding("course", "note", found, 'vitlab init FOLDER --title "…"')]
         return here, [Finding("course", "missing", str(error), f"mend {FILE}")]
-    findings = [Finding("course", "ok", f"{course.course.title}, {len(course.lessons)} lessons, {course.root}")]
+    lessons = f"{len(course.lessons)} lesson{'s' * (len(course.lessons) != 1)}"
+    findings = [Finding("course", "ok", f"{course.course.title}, {lessons}, {course.root}")]
     if course.course.repository == PLACEHOLDER:
         found = f"{FILE} still names {PLACEHOLDER}: Colab opens ViT Lab's own lessons, not yours"
         todo = f"write your own owner/name at `repository` in {course.root / FILE}, then vitlab build"

@@ -47,7 +47,9 @@ def absent_lines(
     known = {folded(one.id) for one in people}
     strangers = sorted({s for students in came.values() for s in students if folded(s) not in known})
     if strangers:
-        lines.append(f"not in roster.csv: {', '.join(strangers)}")
+        lines.append(
+            f"not in roster.csv: {', '.join(strangers)}. Add them, or take them out of the course: `vitlab forget ID`"
+        )
     return lines
 
 

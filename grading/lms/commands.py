@@ -41,6 +41,16 @@ class Back(StrEnum):
     folder = "folder"
 
 
+_NO_ROSTER = (
+    "roster.csv lists nobody yet: students stand under the names that the download has, and nobody is missed. Fill it "
+    "before you grade, remove what was collected now, and collect again."
+)
+_ROSTER_HERE_ALONE = (
+    "roster.csv lists nobody yet, so that grade, report and export know neither names nor who is missing: copy the "
+    "file given as --roster to roster.csv."
+)
+
+
 def collect(
     source: Annotated[Path, typer.Argument(help="the downloaded zip or folder, or nbgrader's exchange folder")],
     lesson: Annotated[str, typer.Argument(help="the lesson that was handed in")],
@@ -73,6 +83,7 @@ def collect(
     from grading.lms.collect_report import report_lines
     from grading.lms.inputs import class_of, excused_there, groups_of, times_of
     from grading.lms.needs_person import write_found
+    from grading.lms.roster import course_roster
 
     loaded = load_course(course)
     known = loaded.lesson(lesson)
@@ -91,6 +102,8 @@ def collect(
     names, penalty = people.names if people is not None else None, known.late_penalty_per_day > 0
     for line in [*report_lines(found, names, everything=all_, penalty=penalty), *came.notes]:
         typer.echo(line)
+    if found.placed and course_roster(loaded.root) is None:
+        typer.echo(_NO_ROSTER if people is None else _ROSTER_HERE_ALONE)
     if found.doubts or found.unmatched or found.refused:
         typer.echo(f"kept in {written}, and in the report")
     if found.unmatched:
@@ -115,7 +128,7 @@ def export(
 ) -> None:
     """Write the gradebook's scores for Canvas, Moodle or a spreadsheet; late penalties are taken off."""
     from grading.engine.current import gradebook_of
-    from grading.engine.not_graded import behind_lines, not_graded_yet
+    from grading.engine.not_graded_yet import behind_lines, not_graded_yet
     from grading.extensions import course_extensions
     from grading.lms.export import export as write
     from grading.lms.export import graded_lessons, read_scores
@@ -145,7 +158,7 @@ def export(
     for note in details if list_ else ():
         typer.echo(f"note: {note}")
     if details and not list_:
-        typer.echo(f"{len(details)} notes on single cases: --list shows them")
+        typer.echo(f"{len(details)} note{'s' * (len(details) != 1)} on single cases: --list shows them")
 
 
 def give_back(
@@ -170,7 +183,7 @@ def give_back(
 ) -> None:
     """Give feedback pages back: a zip that Moodle or Canvas imports, nbgrader's exchange, or a folder."""
     from grading.engine.current import bring_up_to_date
-    from grading.engine.not_graded import behind_lines, not_graded_yet
+    from grading.engine.not_graded_yet import behind_lines, not_graded_yet
     from grading.lms.give_back import Page, ReturnTo, return_lines
     from grading.lms.give_back import give_back as write
     from grading.lms.needs_person import read_records

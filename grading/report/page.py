@@ -16,9 +16,10 @@ from markupsafe import Markup, escape
 from grading.course import Course, CourseError
 from grading.engine.current import bring_up_to_date, has_gradebook
 from grading.engine.journal import read_attempts, read_results
-from grading.engine.not_graded import behind_lines, not_graded_yet
+from grading.engine.not_graded_yet import behind_lines, not_graded_yet
 from grading.engine.outcome import SubmissionOutcome
 from grading.intake.record import Record
+from grading.lms.class_list import absent_lines, by_lesson
 from grading.lms.needs_person import Doubt, read_doubts, read_records
 from grading.lms.roster import course_roster
 from grading.report import tally
@@ -66,6 +67,7 @@ def report_of(
         outcomes, out / name, title=title, course=course, attempts=read_attempts(out), groups=groups,
         anonymous=anonymous, collected=read_doubts(out, [lesson.id for lesson in course.lessons]),
         names=people.names if people is not None else None, behind=not_graded_yet(course, out),
+        absent=absent_lines(course, people, by_lesson([(o.student, o.lesson) for o in outcomes])) if people else (),
     )  # fmt: skip
 
 
@@ -88,6 +90,7 @@ def write_report(
     collected: Sequence[Doubt] = (),
     names: Mapping[str, str] | None = None,
     behind: Sequence[SubmissionId] = (),
+    absent: Sequence[str] = (),
 ) -> Path:
     """Write one self-contained HTML page about a graded class.
 
@@ -99,6 +102,7 @@ def write_report(
         groups: students with near-identical answers.
         collected: what `vitlab collect` found that a person should look at.
         names: students' names by id, as the roster has them.
+        absent: who of the class handed in nothing, who is excused and who is not on the roster, in sentences.
         behind: whose newer file was collected and not graded yet.
         anonymous: a page to show in class: no names, no links, and nothing that is about one student.
     """
@@ -113,6 +117,7 @@ def write_report(
     html = environment.get_template("report.html.j2").render(
         title=title, style=style, script=script, states=tally.STATES, written=datetime.now().astimezone(),
         named=not anonymous, groups=groups, collected=collected, behind=behind_lines(behind),
+        absent=absent,
         attempts=tally_attempts(attempts or {}),
         **_content(outcomes, course),
     )  # fmt: skip
