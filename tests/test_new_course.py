@@ -182,7 +182,7 @@ def test_the_commands_work_in_it_after_it_was_moved(made: Path, tmp_path: Path) 
         check=True,
     ).stdout.splitlines()
     assert shown[0].startswith(str(tmp_path / "student"))
-    assert shown[1] == "Q1 Q1b Q1c Q1d Q1e Q2 Q2b Q2c Q2d"
+    assert shown[1].split() == sorted(question for lesson in LESSONS for question in solutions(course, lesson))
     assert [line[:2] for line in shown[3:]] == ["02", "03"], "the course map has its lessons and no others"
 
 
@@ -286,7 +286,8 @@ def test_nbgraders_own_commands_find_the_course(made: Path, tmp_path: Path) -> N
     from nbgrader.api import Gradebook
 
     with Gradebook(f"sqlite:///{folder / 'course_data' / 'gradebook.db'}") as gradebook:
-        assert gradebook.find_submission(LESSONS[0], "ada").score == 14.0
+        graded = gradebook.find_submission(LESSONS[0], "ada")
+        assert graded.score == graded.max_code_score > 0
 
 
 def filled_solution(folder: Path):

@@ -42,12 +42,12 @@ class Back(StrEnum):
 
 
 _NO_ROSTER = (
-    "roster.csv lists nobody yet: students stand under the names that the download has, and nobody is missed. Fill it "
+    "roster.csv is still empty: students are named as in the download, and it cannot be said who is missing. Fill it "
     "before you grade, remove what was collected now, and collect again."
 )
 _ROSTER_HERE_ALONE = (
-    "roster.csv lists nobody yet, so that grade, report and export know neither names nor who is missing: copy the "
-    "file given as --roster to roster.csv."
+    "roster.csv is still empty, so that grade, report and export know neither names nor who is missing: copy the file "
+    "given as --roster to roster.csv."
 )
 
 
