@@ -148,7 +148,7 @@ def test_a_lesson_may_be_called_by_its_number(made: Path) -> None:
             load_course(made).lesson(wrong)
 
 
-def test_the_commands_work_in_it_after_it_was_moved(made: Path, tmp_path: Path) -> None:
+def test_the_commands_work_in_it_after_it_was_moved(course: Course, made: Path, tmp_path: Path) -> None:
     moved = shutil.copytree(made, tmp_path / "moved, été")
     assert "03_patch_embedding: as its source builds it" in vitlab(moved, "build", "--check").stdout
     before = (moved / "expected" / "03_patch_embedding.safetensors").read_bytes()
