@@ -130,6 +130,14 @@ CASES: dict[str, tuple[str, dict[str, bytes], dict[str, str]]] = {
     "forms": (
         OWN, {f"{LESSON} - Jane Doe.ipynb": A, f"{LESSON} - John Smith (1).ipynb": B}, {"jdoe": "a", "jsmith": "b"},
     ),
+    "forms, each file named otherwise": (
+        OWN,
+        {"homework - Jane Doe.ipynb": A, f"{LESSON} (1) - John Smith.ipynb": B, "Untitled - Ünal Ölçer (2).ipynb": B},
+        {"jdoe": "a", "jsmith": "b", "uolcer": "b"},
+    ),
+    "classroom, each file named otherwise": (
+        OWN, {"Jane Doe - homework.ipynb": A, "John Smith - Untitled - 2.ipynb": B}, {"jdoe": "a", "jsmith": "b"},
+    ),
     "drive, split into two zips": (
         OWN,
         {"HW-001.zip": zipped({f"HW/Jane Doe - {LESSON}.ipynb": A}),
@@ -195,6 +203,18 @@ def test_one_file_counts_for_a_group(people: str, groups: str, contents: LessonC
     assert read_record(found.placed["jsmith"].parent).group == ""
     assert "1 group handed in, 2 members in all" in "\n".join(report_lines(found))
     assert not found.doubts
+
+
+def test_groups_that_are_left_out_at_a_second_collect_change_nothing(contents: LessonContents, tmp_path: Path) -> None:
+    files = {"team7_LATE_101_51_x.ipynb": A, "smithjohn_102_52_x.ipynb": B}
+    groups = "name,canvas_user_id,login_id,group_name\nJane Doe,101,jdoe,Team 7\nÜnal Ölçer,104,uolcer,Team 7\n"
+    before = marks(grouped(tmp_path, CANVAS, files, groups, contents))
+    roster, into = roster_of(tmp_path, CANVAS), tmp_path / "submitted"
+    (tmp_path / "again").mkdir()
+    again = download(tmp_path / "again", {"oelceruenal_104_53_x.ipynb": BLANK})
+    with pytest.raises(CourseError, match=r"uolcer's, which somebody else uploaded: give --groups again"):
+        collect(again, LESSON, into, roster, contents=contents)
+    assert marks(grouped(tmp_path, CANVAS, files, groups, contents)) == before
 
 
 def test_members_who_hand_in_different_files_are_told(contents: LessonContents, tmp_path: Path) -> None:

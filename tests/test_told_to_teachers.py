@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from grading.lms.scores import Score
 from grading.lms.student_data import forget
 from grading.nbgrader_plugin.stored_grades import CellGrade, StoredGrades
 from grading.report import tally
+from grading.report.attempts import tally_attempts
 from grading.report.page import write_report
 
 LESSON = "02_positional_encoding"
@@ -93,3 +95,19 @@ def test_forgetting_a_student_names_every_file_that_may_still_hold_them(course: 
     left = forget(mine, "ada", out, None).left
     assert str(out / name) in left
     assert str(tmp_path / "shares" / "tutor.zip") in left
+
+
+def test_full_scores_are_of_those_whose_answers_were_all_read(tmp_path: Path):
+    unread = QuestionOutcome("W1b", "", None, 2.0, "needs grading")
+    outcomes = [outcome(SOLVED, unread), outcome(SOLVED, student="bo")]
+    assert tally.tally_lesson(LESSON, "", outcomes).full == 1
+    page = write_report(outcomes, tmp_path / "report.html", title="t").read_text("utf-8")
+    assert "<dt>with full score</dt><dd>1</dd>" in page
+    assert "mean score, unread answers aside" in page
+
+
+def test_an_optional_question_does_not_count_as_progress():
+    solved = replace(OPTIONAL, score=5.0, status="correct")
+    one = outcome(SOLVED, OPTIONAL), outcome(SOLVED, solved)
+    [again] = tally_attempts({("ada", LESSON): one}).again
+    assert (again.change, again.scores) == (0.0, ("4", "4"))

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from grading.course import CourseError
 from grading.intake.contents import LessonContents
+from grading.intake.record import read_record
 from grading.lms.downloads import Layout, Named, layout_of, read_name, without_lesson
 from grading.lms.groups import Groups, Shared, share
 from grading.lms.hand_in_times import HandInTime
 from grading.lms.handins import Choice, File, choose
 from grading.lms.place import SECRET, Placed, place
-from grading.lms.roster import Roster
+from grading.lms.roster import Roster, plain
 from grading.lms.unpack import Entry, printable, unpacked
 from grading.lms.whose import Claim, Owners, folded, settle
 
@@ -82,11 +83,18 @@ def collect(
         groups: who works together; what one member hands in counts for all.
 
     Raises:
-        CourseError: the source is no zip and no folder, is broken, or holds nothing that anybody handed in.
+        CourseError: the source is no zip and no folder, is broken, holds nothing that anybody handed in, or an earlier
+            collect into the same place knew groups and this one does not.
     """
     contents = contents or LessonContents({})
+    if groups is None and (shared := _groups_before(into, lesson)):
+        raise CourseError(
+            f"{into} holds hand-ins of groups, for instance {shared[0]}'s, which somebody else uploaded: give --groups "
+            "again, or collect into another folder with --into"
+        )
     with unpacked(Path(source)) as download:
-        layout = layout_of([entry.name for entry in download.entries])
+        people = {plain(name) for person in roster or () for name in person.names}
+        layout = layout_of([entry.name for entry in download.entries], people)
         found = Collected(layout.kind)
         found.refused += download.refused
         files = _own_files(found, layout, download.entries, lesson)
@@ -111,6 +119,12 @@ def collect(
         came = {folded(student) for student in (*found.placed, *found.without)}
         found.missing.extend(person.id for person in roster if folded(person.id) not in came)
     return found
+
+
+def _groups_before(into: Path, lesson: str) -> list[str]:
+    """Students for whom an earlier collect took the file of another member of their group."""
+    folders = sorted(into.iterdir()) if into.is_dir() else []
+    return [one.name for one in folders if read_record(one / lesson).by not in ("", one.name)]
 
 
 def _own_files(found: Collected, layout: Layout, entries: Sequence[Entry], lesson: str) -> list[File]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from grading.lms.roster import plain
 
 # Moodle's mod/assign: "Jane Doe_12345_assignsubmission_file" as a folder, or the same before "_name.ipynb".
 # Moodle turns an underscore in a name into a space, so the first one ends the name.
@@ -97,8 +99,12 @@ class Layout:
     forms: bool = False
 
 
-def layout_of(paths: Sequence[str]) -> Layout:
-    """Decide once which system a download comes from: the one whose names more than half of its files bear."""
+def layout_of(paths: Sequence[str], people: Collection[str] = ()) -> Layout:
+    """Decide once which system a download comes from: the one whose names more than half of its files bear.
+
+    people: names of the class, as `roster.plain` writes them. They tell whether a student's name is at the beginning
+        of a file's name (Google Classroom) or at its end (Google Forms).
+    """
     parts = [_parts(path) for path in paths]
     for depth in range(3):
         if any(len(one) <= depth for one in parts) or (depth and len({one[depth - 1] for one in parts}) > 1):
@@ -109,19 +115,21 @@ def layout_of(paths: Sequence[str]) -> Layout:
             able = files if kind == "classroom" else heads  # a Mac may have unpacked what was handed in to Canvas
             matches = [match for head in sorted(able) if (match := _match(kind, head))]
             if len(matches) * 2 > len(heads):
-                return _layout(kind, depth, matches)
+                return _layout(kind, depth, matches, people)
     tops = {one[0] for one in parts}
     below = {one[1] for one in parts if len(one) > 2}
     return Layout("folder", int(len(tops) == 1 and len(below) > 1 and all(len(one) > 1 for one in parts)))
 
 
-def _layout(kind: str, depth: int, matches: list[re.Match[str]]) -> Layout:
+def _layout(kind: str, depth: int, matches: list[re.Match[str]], people: Collection[str]) -> Layout:
     names = {match["name"].lower() for match in matches}
     numbers = {match["number"] for match in matches} if kind == "moodle" else set()
     blind = kind == "moodle" and len(names) == 1 and (len(numbers) > 2 or bool(names & set(_BLIND)))
     blind = blind or (kind == "canvas" and names == {"anon"})
     ends = {found["name"] for match in matches if kind == "classroom" and (found := _FORMS.match(match.string))}
-    return Layout(kind, depth, blind, forms=len(ends) > len(names))
+    known = [sum(plain(_DOWNLOADED_AGAIN.sub("", name)) in people for name in side) for side in (ends, names)]
+    forms = known[0] > known[1] if any(known) else len(ends) > len(names)
+    return Layout(kind, depth, blind, forms=forms)
 
 
 def read_name(path: str, layout: Layout | None = None) -> Named | None:

@@ -76,7 +76,7 @@ def _again(outcomes: Sequence[SubmissionOutcome]) -> Again:
     """Written questions are left out: a person has read those of the last hand-in at most."""
     written = {q.question for o in outcomes for q in o.questions if q.status in ("needs grading", "graded by hand")}
     automatic = [[q for q in o.questions if q.question not in written] for o in outcomes]
-    scores = [sum(q.score or 0.0 for q in questions) for questions in automatic]
+    scores = [sum(q.counted for q in questions) for questions in automatic]
     shares = [score / (sum(q.counted_max for q in qs) or 1.0) for score, qs in zip(scores, automatic, strict=True)]
     first, last = outcomes[0], outcomes[-1]
     return Again(

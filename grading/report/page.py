@@ -154,7 +154,7 @@ def _content(outcomes: Sequence[SubmissionOutcome], course: Course | None) -> di
         "submissions": len(outcomes),
         "mean": mean(shares) if shares else None,
         "median": median(shares) if shares else None,
-        "full": sum(s >= 1 for s in shares),
+        "full": sum((tally.share_of(o) or 0.0) >= 1 and not o.max_waiting for o in outcomes),
         "stopped": tally.stopped(outcomes),
         "suspicious": tally.suspicious(outcomes),
         "repaired": tally.repaired(outcomes),

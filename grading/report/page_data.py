@@ -112,7 +112,11 @@ class LessonTally:
 
     @property
     def full(self) -> int:
-        return sum(share >= 1 for share in self.shares)
+        """Students with every point, no answer unread."""
+        return sum(
+            row.share is not None and row.share >= 1 and all(chip.state != WAITING for chip in row.chips)
+            for row in self.rows
+        )
 
 
 @dataclass(frozen=True)
