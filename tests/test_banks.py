@@ -26,6 +26,7 @@ from tests.conftest import ROOT
 COURSE = load_course(ROOT)
 LESSONS = [lesson.id for lesson in COURSE.lessons if COURSE.source(lesson.id).exists()]
 SEEDS = (1, 20_261_121)
+DRAWN = 5  # wrong answers of each question whose card is drawn
 _references: dict[str, tuple] = {}
 
 
@@ -60,9 +61,14 @@ def judged(lesson: str, qid: str, answer, *, seed_number: int = 0) -> Verdict:
     return verdict
 
 
+def in_one_process(lesson: str) -> pytest.MarkDecorator:
+    """A lesson's reference takes seconds to compute: its tests share one."""
+    return pytest.mark.xdist_group(f"bank-{lesson}")
+
+
 def questions():
     return [
-        pytest.param(lesson, qid, id=f"{lesson}-{qid}")
+        pytest.param(lesson, qid, id=f"{lesson}-{qid}", marks=in_one_process(lesson))
         for lesson in LESSONS
         for qid in load_reference(COURSE.source(lesson), COURSE.bank(lesson)).answers
     ]
@@ -72,7 +78,10 @@ def entries(kind: str):
     found = []
     for lesson in LESSONS:
         bank = load_reference(COURSE.source(lesson), COURSE.bank(lesson)).bank
-        found += [pytest.param(lesson, e, id=f"{lesson}-{e.question}-{e.name}") for e in getattr(bank, kind)]
+        found += [
+            pytest.param(lesson, e, id=f"{lesson}-{e.question}-{e.name}", marks=in_one_process(lesson))
+            for e in getattr(bank, kind)
+        ]
     return found
 
 
@@ -205,8 +214,9 @@ def test_cards_are_light_and_drawn_for_blank_wrong_and_right(lesson: str, qid: s
     reference, expected, _ = lesson_reference(lesson)
     question = find(qid)
     public = list(question.cases(public_rng(qid)))
-    answers = [reference.answers[qid], None, *[m.answer for m in reference.bank.mistakes_of(qid)]]
-    for answer in answers:
+    mistakes = [m.answer for m in reference.bank.mistakes_of(qid)]
+    some = mistakes[:: max(1, len(mistakes) // DRAWN)]  # a picture takes a quarter of a second
+    for answer in (reference.answers[qid], None, *some):
         if answer is None:
             recorded = [Failure("StillBlank", "line 1 is still blank: ___")] * len(public)
         else:

@@ -10,13 +10,15 @@ import pytest
 from rich.console import Console
 
 from grading.course import Course
+from grading.engine.current import as_it_counts
 from grading.engine.outcome import QuestionOutcome, SubmissionOutcome
-from grading.engine.summary import above, print_summary
+from grading.engine.summary import above, note, print_summary
 from grading.extensions import Extensions
 from grading.intake.record import Record
 from grading.lms.export import export
 from grading.lms.scores import Score
 from grading.lms.student_data import forget
+from grading.nbgrader_plugin.hand_scores import HandScore
 from grading.nbgrader_plugin.stored_grades import CellGrade, StoredGrades
 from grading.report import tally
 from grading.report.attempts import tally_attempts
@@ -111,3 +113,21 @@ def test_an_optional_question_does_not_count_as_progress():
     one = outcome(SOLVED, OPTIONAL), outcome(SOLVED, solved)
     [again] = tally_attempts({("ada", LESSON): one}).again
     assert (again.change, again.scores) == (0.0, ("4", "4"))
+
+
+def test_a_new_answer_after_one_that_was_read_says_what_that_one_had(tmp_path: Path):
+    judged = outcome(SOLVED, QuestionOutcome("W1a", "", None, 2.0, "needs grading"))
+    cells = {"Q1-check": CellGrade(4, 4, auto=4), "W1a": CellGrade(0, 2, waits=True)}
+    before = {"W1a": (HandScore("another answer", score=1.5, comment="good"),)}
+    now = as_it_counts(judged, StoredGrades(cells, earlier=before))
+    assert [q.earlier for q in now.questions] == [None, 1.5]
+    assert note(now) == "a new answer to W1a, whose earlier one had 1.5"
+    [group] = tally.waiting([now])
+    assert "a new answer after one that was scored by hand" in group.text
+    assert group.who[0].detail == "1.5 before"
+    assert tally.tally_lesson(LESSON, "", [now]).rows[0].flags == ("new answer",)
+    first = as_it_counts(judged, StoredGrades(cells))
+    assert note(first) == ""
+    assert tally.tally_lesson(LESSON, "", [first]).rows[0].flags == ()
+    read = as_it_counts(judged, StoredGrades(cells | {"W1a": CellGrade(1, 2, manual=1)}, earlier=before))
+    assert [q.earlier for q in read.questions] == [None, None], "it has been read"

@@ -38,7 +38,9 @@ def as_it_counts(outcome: SubmissionOutcome, stored: StoredGrades | None) -> Sub
         if cell is not None:  # a question that the lesson no longer has counts nothing
             new.pop(cell, None)
             comment = stored.remarks.get(question.question) or stored.remarks.get(cell) or ""
-            questions.append(_question(question, stored.cells[cell], comment))
+            before = next((one.score for one in stored.earlier.get(cell, ()) if one.score is not None), None)
+            now = _question(question, stored.cells[cell], comment)
+            questions.append(replace(now, earlier=before if now.score is None or now.read_again else None))
     for name, held in new.items():  # came into the lesson since this hand-in was graded
         if held.points:
             found = QuestionOutcome(name.removesuffix("-check"), "", None, held.points, "needs grading")

@@ -26,6 +26,7 @@ class QuestionOutcome:
         extra: credit beyond the score that a person gave; `score` holds it already.
         by_hand: a person gave what counts; by `author`, at `given_at` (ISO, UTC), where that is known.
         read_again: there is a score, and a person is to look at the answer: an earlier one was scored by hand.
+        earlier: what a person gave for the answer that this one replaced, while this one waits.
         comment: what a person wrote about the answer; "" when nothing.
         measure: what entries to a leaderboard are compared by, between 0 and 1, as the judge found it on hidden cases;
             None where the question has no such number.
@@ -47,6 +48,7 @@ class QuestionOutcome:
     read_again: bool = False
     comment: str = ""
     worth: str = "points"
+    earlier: float | None = None
 
     @property
     def counted(self) -> float:

@@ -123,6 +123,11 @@ def note(outcome: SubmissionOutcome) -> str:
     parts += [f"late: -{number(outcome.penalty)}"] if outcome.penalty else []
     again = [q.question for q in outcome.questions if q.read_again]
     parts += [f"a new answer to {', '.join(again)}: read it again"] if again else []
+    parts += [
+        f"a new answer to {q.question}, whose earlier one had {number(q.earlier)}"
+        for q in outcome.questions
+        if q.earlier is not None and not q.read_again
+    ]
     parts += [f"look twice: {reason}" for reason in outcome.suspicious[:1]]
     if outcome.notes and not parts:
         more = f" (+{len(outcome.notes) - 1} more)" if len(outcome.notes) > 1 else ""

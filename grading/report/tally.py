@@ -88,7 +88,7 @@ def _row(outcome: SubmissionOutcome, order: Sequence[str]) -> Row:
     flags += [f"late −{number(outcome.penalty)}"] if outcome.penalty else []
     flags += above(outcome)
     flags += ["excused"] if outcome.excused else []
-    flags += ["new answer"] if any(q.read_again for q in outcome.questions) else []
+    flags += ["new answer"] if any(_replaced(q) for q in outcome.questions) else []
     chips = tuple(_chip(by_id.get(question)) for question in order)
     score = "" if outcome.excused else number(outcome.score)
     return Row(who_of(outcome), chips, score, share_of(outcome), tuple(flags))
@@ -159,11 +159,19 @@ def repaired(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
 def waiting(outcomes: Iterable[SubmissionOutcome]) -> list[Group]:
     """Answers that a person is to read, by question; those that replaced an answer scored by hand apart."""
     return _grouped(
-        ((o.lesson, q.question, (FIRST if q.score is None else AGAIN).format(number(q.max))), who_of(o))
+        ((o.lesson, q.question, (AGAIN if _replaced(q) else FIRST).format(number(q.max))), who_of(o, _before(q)))
         for o in outcomes
         for q in o.questions
         if needs_reading(q)
     )
+
+
+def _replaced(q: QuestionOutcome) -> bool:
+    return q.read_again or q.earlier is not None
+
+
+def _before(q: QuestionOutcome) -> str:
+    return "" if q.earlier is None else f"{number(q.earlier)} before"
 
 
 def requests(outcomes: Iterable[SubmissionOutcome]) -> list[tuple[Who, RegradeRequest]]:
