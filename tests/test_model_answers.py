@@ -14,6 +14,8 @@ from traitlets.config import Config
 from grading.bundle import make_bundle
 from grading.course import Course, load_course
 from grading.engine.feedback import FeedbackWriter
+from grading.engine.keys import mark_of
+from grading.intake.find_submissions import Submission
 from grading.judging.cells_to_run import role_of
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.model_answers import model_answers_of, released_with_feedback, with_model_answers
@@ -90,3 +92,10 @@ def test_graders_see_the_rubric_with_its_sample_as_before_and_no_second_time(cou
     shown = with_model_answers(notebook.cells, model_answers_of(course.source(LESSON)))
     assert len(shown) == len(notebook.cells) + 2
     assert not [cell for cell in notebook.cells if role_of(cell) == "model answer"], "the notebook stays as it was"
+
+
+def test_switching_them_off_has_pages_written_anew(course: Course) -> None:
+    settings = course.course.model_copy(update={"model_answers": False})
+    without = course.model_copy(update={"course": settings})
+    submission = Submission("ada", LESSON, None)
+    assert mark_of("k", submission, course, "db") != mark_of("k", submission, without, "db")

@@ -130,9 +130,9 @@ def submission_key(
 
 
 def mark_of(key: str, submission: Submission, course: Course, db_url: str) -> str:
-    """Hash of what a saved result depends on besides: the gradebook, time and due time, the late penalty."""
-    lesson = course.lesson(submission.lesson)
-    return _hash(key, str(submission.timestamp), str(lesson.due), lesson.late_penalty_per_day, db_url)
+    """Hash of what a saved result and its page depend on besides: gradebook, time, due time, penalty, model answers."""
+    lesson, shown = course.lesson(submission.lesson), course.course.model_answers
+    return _hash(key, str(submission.timestamp), str(lesson.due), lesson.late_penalty_per_day, db_url, shown)
 
 
 def content_of(path: Path) -> str:
