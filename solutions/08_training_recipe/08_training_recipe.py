@@ -876,8 +876,8 @@ def taught_by(teacher, loss):
 # %% fold="read"
 # A test of this step, and one run of the experiment
 if written(taught_by):
-    pupil, seen = new_model(0), []
-    device_of = next(pupil.parameters()).device
+    device_of = next(teacher.parameters()).device
+    pupil, seen = new_model(0).to(device_of), []
     batch = [part[:8].to(device_of) for part in (train.images, train.labels)]
     fixed = {name: value.clone() for name, value in teacher.state_dict().items()}
     before = [weight.clone() for weight in pupil.parameters()]
