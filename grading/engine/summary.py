@@ -110,10 +110,15 @@ def number(value: float) -> str:
 def above(outcome: SubmissionOutcome) -> list[str]:
     """What a person gave more for than it is worth, extra credit aside, such as "W1a has 9 of 2 points"."""
     return [
-        f"{q.question} has {number(q.score)} of {number(q.max)} points"
+        too_much(q.question, q.score, q.max)
         for q in outcome.questions
         if q.by_hand and q.score is not None and q.score - q.extra > q.max > 0
     ]
+
+
+def too_much(question: str, score: float, points: float) -> str:
+    """A score above what its question is worth, in words."""
+    return f"{question} has {number(score)} of {number(points)} points"
 
 
 def note(outcome: SubmissionOutcome) -> str:

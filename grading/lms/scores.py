@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from traitlets.config import Config
 
 from grading.course import Course, CourseError
+from grading.engine.summary import too_much
 from grading.nbgrader_plugin.config import configure
 from grading.nbgrader_plugin.gradebook import GradebookWriter, commands_on_path
 
@@ -79,17 +80,18 @@ def read_scores(db_url: str, lessons: Sequence[str], course: Course | None = Non
                     one.excused,
                     bool(one.read_again),
                     _remarks(one.remarks),
-                    above=tuple(too_much(cell, grade.score, grade.points) for cell, grade in one.above.items()),
+                    above=tuple(
+                        too_much(_question(cell), grade.score, grade.points) for cell, grade in one.above.items()
+                    ),
                 )
                 for student, one in stored.items()
             }
     return found
 
 
-def too_much(cell: str, score: float, points: float) -> str:
-    """A score above what its question is worth, in words."""
-    return f"{cell.removesuffix('-check')} has {score:g} of {points:g} points"
-
-
 def _remarks(by_cell: Mapping[str, str]) -> str:
-    return "\n".join(f"{cell.removesuffix('-check')}: {text.strip()}" for cell, text in by_cell.items() if text.strip())
+    return "\n".join(f"{_question(cell)}: {text.strip()}" for cell, text in by_cell.items() if text.strip())
+
+
+def _question(cell: str) -> str:
+    return cell.removesuffix("-check")
